@@ -1,0 +1,5 @@
+"""`python -m vaecli` is `vaecli`."""
+
+from vaecli.cli import main
+
+main()

@@ -1,0 +1,44 @@
+"""What a user can cause. The CLI prints these as lines and exits with `exit_code`; anything else is our bug."""
+
+from collections.abc import Sequence
+
+RUN_FAILED, USAGE, DIVERGED, INTERRUPTED = 1, 2, 4, 130
+
+
+class VaecliError(Exception):
+    """A mistake that the user can mend: its lines name the place, the value and the way out."""
+
+    exit_code = USAGE
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+class ConfigError(VaecliError):
+    """All mistakes of one stage of reading a config, in the order of the file."""
+
+    def __init__(self, mistakes: Sequence[str]) -> None:
+        super().__init__(*mistakes)
+
+
+class DataError(VaecliError):
+    """A data set that is missing, damaged or of the wrong shape."""
+
+
+class RunError(VaecliError):
+    """A run folder that cannot be found, read, written or entered."""
+
+
+class Diverged(VaecliError):
+    """The loss is no longer a number."""
+
+    exit_code = DIVERGED
+
+
+class Interrupted(VaecliError):
+    """Ctrl-C (130) or SIGTERM (143), answered after the state was saved."""
+
+    def __init__(self, *lines: str, exit_code: int = INTERRUPTED) -> None:
+        super().__init__(*lines)
+        self.exit_code = exit_code

@@ -1,0 +1,186 @@
+"""From a name or a path and some overrides to a Config, or to all mistakes at once."""
+
+import copy
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from vaecli.config.schema import MAX_ENUMERATED_CODES, VARIANTS, Block, Config
+from vaecli.config.source import Key, Source, parse, parse_value, read_source
+from vaecli.errors import ConfigError
+from vaecli.registry import suggest
+
+SHORTHANDS = {"model": "name", "data": "name"}  # `model: gumbel` is `model: {name: gumbel}`
+
+
+def read_config(name: str, overrides: Sequence[str] = ()) -> Config:
+    """The config of a file or preset, with `--set` style overrides ("training.epochs=3").
+
+    Raises:
+        ConfigError: all mistakes of the first stage (syntax; then keys, types and ranges) that has any.
+    """
+    return validate(override(read_source(find_config(name)), overrides))
+
+
+def config_from_text(text: str, name: str = "config") -> Config:
+    """As `read_config`, from a string."""
+    return validate(parse(text, name=name))
+
+
+def preset_folders() -> list[Path]:
+    """Where the shipped configs are: inside the wheel, or beside the package in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    return [folder for folder in (package / "configs", package.parent / "configs") if folder.is_dir()]
+
+
+def find_config(name: str) -> Path:
+    """A path, else a file of ./configs, else a shipped preset; the ending .yaml may be left out."""
+    asked = Path(name)
+    folders = [Path("configs"), *preset_folders()]
+    places = [asked, *(folder / name for folder in folders if not asked.is_absolute())]
+    if asked.suffix not in (".yaml", ".yml"):
+        places += [place.with_name(place.name + ".yaml") for place in places if place.name]
+    try:
+        found = next((place for place in places if place.is_file()), None)
+        if found is None and asked.exists():
+            return asked  # a directory or a device: reading it says what is wrong
+    except (OSError, ValueError):
+        raise ConfigError([f"{name!r}: not a file name"]) from None
+    if found is None:
+        presets = {file.stem for folder in folders for file in folder.glob("*.yaml")}
+        raise ConfigError([f"{name}: no such config file{suggest(asked.stem, sorted(presets))}"])
+    return found
+
+
+def override(source: Source, settings: Iterable[str]) -> Source:
+    """A copy of the source with each "key.path=value" put in; later ones win."""
+    changed = Source(source.name, copy.deepcopy(source.tree), dict(source.places))
+    if not isinstance(changed.tree, dict):
+        return changed
+    mistakes = []
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        path = name.strip().split(".")
+        if not equals or not all(path):
+            mistakes.append(f"--set {setting}: write it as key.path=value, e.g. training.epochs=3")
+            continue
+        value = parse_value(text, name=f"--set {setting}")
+        block = changed.tree
+        for depth, key in enumerate(path[:-1]):
+            inner = block.get(key)
+            if not isinstance(inner, dict):
+                shorthand = SHORTHANDS.get(key) if depth == 0 and inner is not None else None
+                inner = {shorthand: inner} if shorthand else {}
+            block[key] = inner
+            block = inner
+        block[path[-1]] = value
+        for old in [key for key in changed.places if key[: len(path)] == tuple(path)]:
+            del changed.places[old]
+        changed.places[tuple(path)] = f"--set {setting}"
+    if mistakes:
+        raise ConfigError(mistakes)
+    return changed
+
+
+def validate(source: Source) -> Config:
+    """The Config that a source describes.
+
+    Raises:
+        ConfigError: every mistake in keys, types and ranges, each with its place and the value received.
+    """
+    if not isinstance(source.tree, dict):
+        raise ConfigError([f"{source.place(())}: a config is a mapping such as `model: gumbel`"])
+    mistakes: list[tuple[str, str]] = []
+    blocks: dict[str, Block] = {}
+    known = Config.model_fields
+    for name in source.tree:
+        if name not in known:
+            mistakes.append((source.place((name,)), f"{name}: unknown key{suggest(name, known)}"))
+    if "model" not in source.tree:
+        mistakes.append((source.name, "model: missing, e.g. `model: gumbel`"))
+    for name in known:
+        if name in source.tree:
+            block, wrong = _block(name, source.tree[name], source)
+            mistakes += wrong
+            if block is not None:
+                blocks[name] = block
+    if not mistakes:
+        config = Config(**blocks)  # type: ignore[arg-type]
+        mistakes = list(_combinations(config, source))
+    if mistakes:
+        raise ConfigError([f"{place}: {text}" for place, text in sorted(mistakes, key=_in_file_order)])
+    return config
+
+
+def _block(name: str, tree: Any, source: Source) -> tuple[Block | None, list[tuple[str, str]]]:
+    place = source.place((name,))
+    if isinstance(tree, str) and name in SHORTHANDS:
+        tree = {SHORTHANDS[name]: tree}
+    if not isinstance(tree, Mapping):
+        return None, [(place, f"{name}: a block of keys is needed, received {tree!r}")]
+    block_class: Any = Config.model_fields[name].annotation
+    decider, variants = VARIANTS.get(name, ("", {}))
+    value: Any = tree.get(decider, block_class.model_fields[decider].default) if variants else None
+    if variants and (not isinstance(value, str) or value not in variants):
+        where = source.place((name, decider))
+        if decider not in tree:
+            return None, [(place, f"{name}.{decider}: missing (known: {', '.join(variants)})")]
+        if isinstance(value, str):
+            return None, [(where, f"unknown {_kind(name, decider)} {value!r}{suggest(value, variants)}")]
+        text = f"{name}.{decider}: a name is needed, received {value!r} (known: {', '.join(variants)})"
+        return None, [(where, text)]
+    if variants:
+        block_class = variants[value]
+    try:
+        return block_class.model_validate(dict(tree)), []
+    except ValidationError as error:
+        wrong = []
+        for item in error.errors():
+            key: Key = (name, *item["loc"])
+            path = ".".join(map(str, key))
+            if item["type"] == "extra_forbidden":
+                text = _unknown_key(name, str(item["loc"][-1]), block_class, value)
+            elif item["type"] == "missing":
+                text = "missing"
+            else:
+                message = item["msg"].removeprefix("Input ")
+                text = f"{message[0].lower()}{message[1:]}, received {item['input']!r}"
+            wrong.append((source.place(key), f"{path}: {text}"))
+        return None, wrong
+
+
+def _unknown_key(block: str, key: str, block_class: type[Block], value: str | None) -> str:
+    decider, variants = VARIANTS.get(block, ("", {}))
+    if any(key in variant.model_fields for variant in variants.values()):
+        return f"`{key}` has no effect with {_kind(block, decider)}: {value}"
+    return f"unknown key{suggest(key, block_class.model_fields)}"
+
+
+def _kind(block: str, decider: str) -> str:
+    return block if decider == "name" else decider
+
+
+def _combinations(config: Config, source: Source) -> Iterable[tuple[str, str]]:
+    """Mistakes that no key makes alone."""
+    method = config.model.method
+    if method.enumerates:
+        options = config.model.options()
+        K, L = options["num_classes"], options["num_latents"]
+        if L > 8 or K**L > MAX_ENUMERATED_CODES:
+            yield (
+                source.place(("model",)),
+                f"model: '{config.model.name}' decodes all num_classes^num_latents codes at each step, "
+                f"at most {MAX_ENUMERATED_CODES}, received {K}^{L}",
+            )
+    if method.constant_rate and config.objective.beta:
+        yield (
+            source.place(("objective", "beta")),
+            f"objective.beta: `beta` has no effect with model: {config.model.name}, whose rate is constant",
+        )
+
+
+def _in_file_order(mistake: tuple[str, str]) -> tuple[bool, list[int]]:
+    place = mistake[0]
+    return place.startswith("--"), [int(part) for part in place.rsplit(":", 2)[1:] if part.isdigit()]

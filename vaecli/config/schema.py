@@ -1,0 +1,101 @@
+"""What a config may say. Frozen, complete, no unknown keys; strict: '10' is not 10 and 1.0 is no count.
+
+In three blocks one key decides which others exist: `model.name`, `data.name`, `training.optimizer`. Each of
+its values has a class of its own, so a key that would have no effect is a mistake and never silently kept.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from vaecli.config.options import OPTIONS, NonNegative, Positive
+from vaecli.registry import METHODS, Method
+
+# The bottleneck that decodes every code, and k-means as its reference, stop being sensible above this.
+MAX_ENUMERATED_CODES = 256
+
+
+class Block(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, hide_input_in_errors=True)
+
+
+class Model(Block):
+    name: str = Field(description="the method; `vaecli init NAME` shows its options")
+
+    @property
+    def method(self) -> Method:
+        return METHODS[self.name]
+
+    def options(self) -> dict[str, Any]:
+        """The options of this method alone, by name."""
+        return self.model_dump(exclude={"name"})
+
+
+class Network(Block):
+    hidden: tuple[Annotated[int, Field(ge=1, le=65_536)], ...] = Field(
+        (128,), strict=False, description="sizes of the encoder's relu layers; the decoder's in reverse"
+    )
+
+
+class Data(Block):
+    name: Literal["mnist", "fashion_mnist", "digits"] = Field("mnist", description="what to train on")
+    fallback: Literal["digits"] | None = Field(
+        None, description="train on this, and say so, where the data cannot be had"
+    )
+    validation: int = Field(0, ge=0, description="training images held out; the best weights on them are kept")
+
+
+class NpzData(Data):
+    name: Literal["npz"] = "npz"  # type: ignore[assignment]
+    path: str = Field(description="the file: x_train, x_test and, if you have them, y_train, y_test")
+
+
+class Objective(Block):
+    likelihood: Literal["mse", "bernoulli"] = Field(
+        "mse", description="mse: mean over pixels; bernoulli: nats per image"
+    )
+    beta: NonNegative = Field(0.0, description="weight of the rate KL(q(z|x) || p(z)), in nats")
+
+
+class Training(Block):
+    epochs: int = Field(10, ge=1, le=1_000_000, description="passes over the training images")
+    batch_size: int = Field(64, ge=1, description="images per step; the last partial batch is dropped")
+    optimizer: Literal["adam"] = Field("adam", description="adam, or sgd with its key momentum")
+    learning_rate: Positive = Field(1e-3, description="step size, constant")
+    seed: int = Field(0, ge=0, lt=2**31, description="initial weights, batch order and every draw")
+
+
+class SGDTraining(Training):
+    optimizer: Literal["sgd"] = "sgd"  # type: ignore[assignment]
+    momentum: float = Field(0.0, ge=0, lt=1, description="share of the last step that is kept")
+
+
+class Config(Block):
+    """One run, completely described. `objective`, `network`, ... are frozen blocks; so is the whole."""
+
+    model: Model
+    network: Network = Network()
+    data: Data = Data()
+    objective: Objective = Objective()
+    training: Training = Training()
+
+    def to_dict(self) -> dict[str, dict[str, Any]]:
+        """Plain lists, numbers and strings, ready for YAML or JSON."""
+        return {name: getattr(self, name).model_dump(mode="json") for name in type(self).model_fields}
+
+
+def _model_class(name: str) -> type[Model]:
+    options: dict[str, Any] = {
+        key: (OPTIONS[key].type, Field(OPTIONS[key].default, description=OPTIONS[key].help))
+        for key in METHODS[name].options
+    }
+    return create_model(f"Model_{name}", __base__=Model, **options)
+
+
+# block -> (the key that decides, value -> class)
+VARIANTS: Mapping[str, tuple[str, Mapping[str, type[Block]]]] = {
+    "model": ("name", {name: _model_class(name) for name in METHODS}),
+    "data": ("name", {"mnist": Data, "fashion_mnist": Data, "digits": Data, "npz": NpzData}),
+    "training": ("optimizer", {"adam": Training, "sgd": SGDTraining}),
+}

@@ -1,0 +1,33 @@
+"""`vaecli init`: a config with every key of a method, its default and what it means."""
+
+from typing import Any
+
+import yaml
+from pydantic_core import PydanticUndefined
+
+from vaecli.config.schema import VARIANTS, Config
+from vaecli.registry import METHODS
+
+
+def template(model: str) -> str:
+    """A complete, commented YAML config of one method, at its defaults.
+
+    The result, read back, is the same Config as `model: <name>` alone.
+    """
+    lines = [f"# {model}: {METHODS[model].help}", ""]
+    for block, field in Config.model_fields.items():
+        cls: Any = VARIANTS["model"][1][model] if block == "model" else field.annotation
+        lines.append(f"{block}:")
+        rows = []
+        for key, option in cls.model_fields.items():
+            value = model if option.default is PydanticUndefined else option.default
+            rows.append((f"  {key}: {_plain(value)}", option.description))
+        width = max(len(text) for text, _ in rows)
+        lines += [f"{text:<{width}}  # {description}" for text, description in rows]
+        lines.append("")
+    return "\n".join(lines[:-1]) + "\n"
+
+
+def _plain(value: Any) -> str:
+    value = list(value) if isinstance(value, tuple) else value
+    return yaml.safe_dump(value, default_flow_style=True).removesuffix("...\n").strip()

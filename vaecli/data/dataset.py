@@ -1,0 +1,147 @@
+"""What every data set is once it is loaded and checked."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vaecli.errors import DataError
+
+Images = NDArray[np.uint8] | NDArray[np.float32]
+Labels = NDArray[np.int32]
+
+VALIDATION_SEED = 20_210_601  # one split per data set and count, whatever the run's seed
+
+
+@dataclass(frozen=True)
+class Split:
+    """images [N, H, W], uint8 or float32; labels [N] or None."""
+
+    images: Images
+    labels: Labels | None = None
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images whose pixel value times `scale` lies in [0, 1]."""
+
+    name: str
+    train: Split
+    test: Split
+    scale: float
+    source: str  # for people: where the arrays were found
+    validation: Split | None = None
+    fallback_for: str | None = None  # the data set that was asked for and could not be had
+
+    @property
+    def image_shape(self) -> tuple[int, int]:
+        height, width = self.train.images.shape[1:]
+        return height, width
+
+    @property
+    def num_pixels(self) -> int:
+        height, width = self.image_shape
+        return height * width
+
+    def floats(self, images: Images) -> NDArray[np.float32]:
+        """The images in [0, 1], of the same shape."""
+        return images.astype(np.float32) * np.float32(self.scale)
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 over names, types, shapes, bytes and scale: equal exactly for equal data and split."""
+        total = hashlib.sha256(repr(self.scale).encode())
+        for name, array in self._arrays():
+            total.update(f"{name} {array.dtype.str} {array.shape} ".encode())
+            total.update(np.ascontiguousarray(array).data)
+        return total.hexdigest()
+
+    def _arrays(self) -> Iterator[tuple[str, NDArray]]:
+        for name in ("train", "validation", "test"):
+            split: Split | None = getattr(self, name)
+            if split is not None:
+                yield f"x_{name}", split.images
+                if split.labels is not None:
+                    yield f"y_{name}", split.labels
+
+    def steps_per_epoch(self, batch_size: int) -> int:
+        """Whole batches in the training images; raises DataError if there is not even one."""
+        steps = len(self.train) // batch_size
+        if steps == 0:
+            raise DataError(
+                f"training.batch_size: {batch_size:,} is more than the {len(self.train):,} training images of "
+                f"{self.name}; use a smaller one, e.g. --batch-size 64"
+            )
+        return steps
+
+    def hold_out(self, count: int) -> "Dataset":
+        """The same data with `count` training images, drawn with a fixed seed, as the validation split.
+
+        Raises:
+            DataError: if no training image would be left.
+        """
+        if count == 0:
+            return self
+        if count >= len(self.train):
+            raise DataError(
+                f"data.validation: {count} of the {len(self.train)} training images of {self.name} cannot be held out"
+            )
+        order = np.random.default_rng(VALIDATION_SEED).permutation(len(self.train))
+        held, kept = np.sort(order[:count]), np.sort(order[count:])
+
+        def pick(rows: NDArray[np.int64]) -> Split:
+            labels = self.train.labels
+            return Split(self.train.images[rows], None if labels is None else labels[rows])
+
+        return replace(self, train=pick(kept), validation=pick(held))
+
+
+def checked_images(array: NDArray, *, name: str, place: str) -> Images:
+    """[N, H, W], [N, H, W, 1] or [N, P] with P a square number, as [N, H, W].
+
+    Raises:
+        DataError: for any other shape or type, for no images at all, and for values outside the range.
+    """
+    shape = array.shape
+    if array.ndim == 4 and shape[3] == 1:
+        array = array[..., 0]
+    elif array.ndim == 2 and shape[1] > 0 and int(shape[1] ** 0.5) ** 2 == shape[1]:
+        side = int(shape[1] ** 0.5)
+        array = array.reshape(-1, side, side)
+    if array.ndim != 3 or 0 in array.shape:
+        raise DataError(f"{place}: {name}: images [N, H, W] are needed, received shape {shape}")
+    if array.dtype == np.uint8:
+        return array
+    if array.dtype.kind != "f":
+        raise DataError(f"{place}: {name}: pixels are uint8, or floats in [0, 1], received type {array.dtype}")
+    if not np.isfinite(array).all():
+        raise DataError(f"{place}: {name}: {np.count_nonzero(~np.isfinite(array)):,} pixels are NaN or infinite")
+    low, high = float(array.min()), float(array.max())
+    if low < 0 or high > 1:
+        raise DataError(
+            f"{place}: {name}: float pixels must lie in [0, 1], received {low:g} to {high:g} (divide by 255?)"
+        )
+    return array.astype(np.float32)
+
+
+def checked_labels(array: NDArray, count: int, *, name: str, place: str) -> Labels:
+    """[N] integers from 0.
+
+    Raises:
+        DataError: for any other shape or type, or another number of labels than of images.
+    """
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.shape != (count,) or array.dtype.kind not in "iu":
+        raise DataError(
+            f"{place}: {name}: {count:,} integer labels are needed, received {array.dtype} of shape {array.shape}"
+        )
+    if array.size and (array.min() < 0 or array.max() > 10_000):
+        raise DataError(f"{place}: {name}: labels must lie in 0..10000, received {array.min()} to {array.max()}")
+    return array.astype(np.int32)

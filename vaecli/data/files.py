@@ -1,0 +1,93 @@
+"""Reading npz and IDX files without trusting them."""
+
+import gzip
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vaecli.data.dataset import Dataset, Split, checked_images, checked_labels
+from vaecli.errors import DataError
+
+ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+IDX_FILES = {
+    "x_train": "train-images-idx3-ubyte",
+    "y_train": "train-labels-idx1-ubyte",
+    "x_test": "t10k-images-idx3-ubyte",
+    "y_test": "t10k-labels-idx1-ubyte",
+}
+
+
+def read_npz(path: Path) -> dict[str, NDArray]:
+    """Those of the four arrays that the file holds.
+
+    Raises:
+        DataError: if it is missing, no npz, damaged, or holds pickled objects.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: {'is a directory' if path.is_dir() else 'no such file'}, an npz is needed")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise DataError(f"{path}: a single npy array, an npz with x_train and x_test is needed")
+            return {name: archive[name] for name in ARRAYS if name in archive.files}
+    except ValueError as error:
+        if "allow_pickle" in str(error) or "pickle" in str(error):
+            raise DataError(f"{path}: holds pickled Python objects, which are never loaded") from None
+        raise DataError(f"{path}: not a readable npz ({error})") from None
+    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, struct.error, MemoryError) as error:
+        raise DataError(f"{path}: not a readable npz ({error})") from None
+
+
+def read_idx(path: Path) -> NDArray[np.uint8]:
+    """An IDX file of unsigned bytes, gz or not.
+
+    Raises:
+        DataError: if it is damaged, shorter or longer than its header says, or of another type.
+    """
+    try:
+        raw = path.read_bytes()
+        if raw[:2] == b"\x1f\x8b":
+            raw = gzip.decompress(raw)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path}: not readable ({error})") from None
+    if len(raw) < 4 or raw[:3] != b"\x00\x00\x08" or len(raw) < 4 + 4 * raw[3]:
+        raise DataError(f"{path}: not an IDX file of unsigned bytes")
+    shape = struct.unpack(f">{raw[3]}I", raw[4 : 4 + 4 * raw[3]])
+    body = np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3])
+    if body.size != int(np.prod(shape, dtype=object)):
+        raise DataError(f"{path}: damaged, {body.size:,} bytes where the header says {shape}")
+    return body.reshape(shape)
+
+
+def npz_dataset(path: Path, *, name: str = "npz") -> Dataset:
+    """A user's own file as a Dataset.
+
+    Raises:
+        DataError: one line per array that is missing or wrong.
+    """
+    return build(name, read_npz(path), place=str(path))
+
+
+def build(name: str, arrays: dict[str, NDArray], *, place: str) -> Dataset:
+    """Checked arrays as a Dataset; raises DataError."""
+    missing = [key for key in ("x_train", "x_test") if key not in arrays]
+    if missing:
+        raise DataError(f"{place}: array {' and '.join(missing)} missing, found {sorted(arrays) or 'none'}")
+    splits = {}
+    for part in ("train", "test"):
+        images = checked_images(arrays[f"x_{part}"], name=f"x_{part}", place=place)
+        labels = arrays.get(f"y_{part}")
+        if labels is not None:
+            labels = checked_labels(labels, len(images), name=f"y_{part}", place=place)
+        splits[part] = Split(images, labels)
+    train, test = splits["train"].images, splits["test"].images
+    if train.shape[1:] != test.shape[1:] or train.dtype != test.dtype:
+        raise DataError(
+            f"{place}: x_train and x_test differ: {train.dtype} {train.shape[1:]} and {test.dtype} {test.shape[1:]}"
+        )
+    scale = 1 / 255 if train.dtype == np.uint8 else 1.0
+    return Dataset(name, splits["train"], splits["test"], scale, source=place)

@@ -1,0 +1,1 @@
+"""Bottlenecks: Gaussian, categorical, vector-quantised; two calls each (bottleneck.py)."""

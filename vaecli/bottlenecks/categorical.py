@@ -1,0 +1,72 @@
+"""L categorical latents of K classes, trained by any estimator."""
+
+import math
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from vaecli.bottlenecks.bottleneck import Latent, Step
+from vaecli.estimators.estimator import Estimator, Objective, State
+from vaecli.estimators.sampling import fold_in, mode, sample
+from vaecli.layers import dense
+
+
+class Categorical:
+    """q(z|x) = prod_l Categorical(softmax(logits_l)), p(z) uniform; z is the one-hot codes side by side."""
+
+    def __init__(
+        self,
+        inputs: int,
+        estimator: Estimator,
+        options: dict[str, Any],
+        *,
+        seed: int,
+        num_latents: int,
+        num_classes: int,
+    ) -> None:
+        self.latent_shape = (num_latents, num_classes)
+        self.num_codes = num_classes
+        self.estimator = estimator
+        self.options = options
+        self.head = dense(inputs, num_latents * num_classes, name="logits", seed=seed)
+        self.layers = [self.head]
+
+    def initial_state(self, seed: tf.Tensor) -> State:
+        return self.estimator.initial_state(*self.latent_shape, seed)
+
+    def logits(self, features: tf.Tensor) -> tf.Tensor:
+        """[B, L, K], of the posterior."""
+        return tf.reshape(self.head(features), (-1, *self.latent_shape))
+
+    def rate(self, logits: tf.Tensor) -> tf.Tensor:
+        """KL to the uniform prior, sum_l log K - H(q_l), in nats [B]."""
+        negative_entropy = tf.reduce_sum(tf.nn.softmax(logits) * tf.nn.log_softmax(logits), (1, 2))
+        num_latents, num_classes = self.latent_shape
+        return num_latents * math.log(num_classes) + negative_entropy
+
+    def train(self, features: tf.Tensor, objective: Objective, *, state: State, seed: tf.Tensor) -> Step:
+        logits = self.logits(features)
+        estimate = self.estimator(objective, logits, state=state, seed=seed, **self.options)
+        rate = self.rate(logits)
+        return Step(estimate.surrogate, rate, tf.zeros_like(rate), estimate.state)
+
+    def encode(self, features: tf.Tensor, *, seed: tf.Tensor | None = None) -> Latent:
+        logits = self.logits(features)
+        z = mode(logits) if seed is None else sample(logits, seed=seed)
+        return Latent(z, tf.argmax(z, -1, output_type=tf.int32), self.rate(logits))
+
+    def relaxed(self, features: tf.Tensor, *, seed: tf.Tensor) -> tf.Tensor | None:
+        if self.estimator.relax is None:
+            return None
+        logits = self.logits(features)
+        one_hot = sample(logits, seed=fold_in(seed, 0))
+        return self.estimator.relax(logits, one_hot, seed=fold_in(seed, 1), **self.options)
+
+    def lookup(self, latents: tf.Tensor) -> tf.Tensor:
+        return tf.one_hot(latents, self.num_codes)
+
+    def export(self, features: Any) -> Any:
+        logits = keras.layers.Reshape(self.latent_shape)(self.head(features))
+        z = keras.ops.one_hot(keras.ops.argmax(logits, -1), self.num_codes)
+        return keras.layers.Flatten()(z)

@@ -1,0 +1,1 @@
+"""Networks, likelihoods, and the autoencoder that puts them around a bottleneck."""

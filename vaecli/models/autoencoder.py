@@ -1,0 +1,141 @@
+"""Encoder, bottleneck, decoder: the one object that is equal for all methods but for its bottleneck."""
+
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from vaecli.bottlenecks.bottleneck import Bottleneck
+from vaecli.config.schema import Config
+from vaecli.estimators.estimator import State
+from vaecli.estimators.sampling import fold_in
+from vaecli.layers import check_backend
+from vaecli.models.likelihood import LIKELIHOODS, Likelihood
+from vaecli.models.networks import Network, decoder, encoder
+
+PARTS = ("encoder", "bottleneck", "decoder")
+
+
+class Losses(NamedTuple):
+    loss: tf.Tensor  # [], mean over the batch of surrogate + beta * rate + penalty
+    distortion: tf.Tensor  # [], what the method trained on
+    rate: tf.Tensor  # [] nats
+    penalty: tf.Tensor  # []
+    state: State
+
+
+class Measures(NamedTuple):
+    """Of each test image [B]. Distortions are in the likelihood's unit; relaxed is None where there is none."""
+
+    mse_sampled: tf.Tensor
+    mse_mode: tf.Tensor
+    mse_relaxed: tf.Tensor | None
+    distortion_sampled: tf.Tensor
+    rate: tf.Tensor  # nats
+    codes: tf.Tensor | None  # [B, L] int32, the mode
+
+
+class Reconstructions(NamedTuple):
+    mode: tf.Tensor  # [B, P], in [0, 1] or near it
+    sampled: tf.Tensor
+    relaxed: tf.Tensor | None
+
+
+class Autoencoder:
+    """Pure functions of the images [B, P] in [0, 1] and, inside a keras.StatelessScope, of the weights."""
+
+    def __init__(self, encoder: Network, bottleneck: Bottleneck, decoder: Network, likelihood: Likelihood) -> None:
+        self.encoder = encoder
+        self.bottleneck = bottleneck
+        self.decoder = decoder
+        self.likelihood = likelihood
+
+    @property
+    def weights(self) -> dict[str, keras.Variable]:
+        """Every weight once, by "part/layer/name", encoder first."""
+        return {
+            f"{part}/{layer.name}/{variable.name}": variable
+            for part in PARTS
+            for layer in getattr(self, part).layers
+            for variable in layer.trainable_variables
+        }
+
+    def decode(self, z: tf.Tensor) -> tf.Tensor:
+        """z [..., L, K or D] -> the decoder's outputs [..., P]."""
+        flat = tf.reshape(z, (-1, z.shape[-2] * z.shape[-1]))
+        outputs = self.decoder(flat)
+        return tf.reshape(outputs, tf.concat([tf.shape(z)[:-2], (outputs.shape[-1],)], 0))
+
+    def losses(self, images: tf.Tensor, *, beta: float, state: State, seed: tf.Tensor) -> Losses:
+        """What one training step minimises."""
+
+        def objective(z: tf.Tensor) -> tf.Tensor:
+            return self.likelihood.distortion(images, self.decode(z))
+
+        step = self.bottleneck.train(self.encoder(images), objective, state=state, seed=seed)
+        distortion, rate, penalty = (tf.reduce_mean(x) for x in (step.surrogate, step.rate, step.penalty))
+        return Losses(distortion + beta * rate + penalty, distortion, rate, penalty, step.state)
+
+    def measure(self, images: tf.Tensor, *, seed: tf.Tensor) -> Measures:
+        """The same for all methods: hard codes, sampled and mode, and the relaxed sample where one is trained on."""
+        features = self.encoder(images)
+        sampled = self.bottleneck.encode(features, seed=fold_in(seed, 0))
+        mode = self.bottleneck.encode(features)
+        relaxed = self.bottleneck.relaxed(features, seed=fold_in(seed, 1))
+        outputs = self.decode(sampled.z)
+
+        def mse(outputs: tf.Tensor) -> tf.Tensor:
+            return tf.reduce_mean(tf.square(images - self.likelihood.pixels(outputs)), -1)
+
+        return Measures(
+            mse_sampled=mse(outputs),
+            mse_mode=mse(self.decode(mode.z)),
+            mse_relaxed=None if relaxed is None else mse(self.decode(relaxed)),
+            distortion_sampled=self.likelihood.distortion(images, outputs),
+            rate=sampled.rate,
+            codes=mode.codes,
+        )
+
+    def reconstruct(self, images: tf.Tensor, *, seed: tf.Tensor) -> Reconstructions:
+        """The images [B, P] as their mode, a sample, and a relaxed sample (or None) are decoded."""
+        features = self.encoder(images)
+        relaxed = self.bottleneck.relaxed(features, seed=fold_in(seed, 1))
+        return Reconstructions(
+            self.pixels(self.bottleneck.encode(features).z),
+            self.pixels(self.bottleneck.encode(features, seed=fold_in(seed, 0)).z),
+            None if relaxed is None else self.pixels(relaxed),
+        )
+
+    def pixels(self, z: tf.Tensor) -> tf.Tensor:
+        """Decoded images [B, P] in [0, 1] or near it."""
+        return self.likelihood.pixels(self.decode(z))
+
+    def export(self, image_shape: tuple[int, int]) -> keras.Model:
+        """The mode path, images [B, H, W] in [0, 1] -> [B, H, W], in layers that plain Keras loads in safe mode."""
+        images = keras.Input(image_shape, name="images")
+        features = self.encoder(keras.layers.Flatten()(images))
+        outputs = self.decoder(self.bottleneck.export(features))
+        if self.likelihood.in_nats:
+            outputs = keras.layers.Activation("sigmoid")(outputs)
+        return keras.Model(images, keras.layers.Reshape(image_shape, name="reconstructions")(outputs))
+
+
+def build(config: Config, num_pixels: int) -> Autoencoder:
+    """The autoencoder that a config describes, with its first weights."""
+    check_backend()
+    seed, hidden = config.training.seed, config.network.hidden
+    encode = encoder(num_pixels, hidden, seed=seed)
+    bottleneck = _bottleneck(config, encode.outputs)
+    latents, width = bottleneck.latent_shape
+    decode = decoder(latents * width, hidden, num_pixels, seed=seed)
+    return Autoencoder(encode, bottleneck, decode, LIKELIHOODS[config.objective.likelihood])
+
+
+def _bottleneck(config: Config, inputs: int) -> Bottleneck:
+    method, options = config.model.method, config.model.options()
+    own = {name: options[name] for name in method.bottleneck.options}
+    positional: tuple[Any, ...] = (inputs,)
+    if method.estimator:
+        positional += (method.estimator.load(), {name: options[name] for name in method.estimator.options})
+    bottleneck: Bottleneck = method.bottleneck.load()(*positional, seed=config.training.seed, **own)
+    return bottleneck

@@ -1,0 +1,51 @@
+"""A TrainState as named arrays and back."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from vaecli.training.trainer import TrainState
+
+
+def to_arrays(state: TrainState, names: list[str]) -> dict[str, NDArray[Any]]:
+    """Everything, under names that say what it is: weights/<name>, slots/<i>/<name>, estimator/<i>, log, ..."""
+    arrays = {f"weights/{name}": w.numpy() for name, w in zip(names, state.weights, strict=True)}
+    for i, slot in enumerate(state.slots):
+        arrays |= {f"slots/{i}/{name}": s.numpy() for name, s in zip(names, slot, strict=True)}
+    arrays |= {f"estimator/{i}": x.numpy() for i, x in enumerate(keras.tree.flatten(state.estimator))}
+    return arrays | {
+        "log": state.log.numpy(),
+        "epoch": np.int64(state.epoch),
+        "step": np.int64(state.step),
+    }
+
+
+def from_arrays(arrays: Mapping[str, NDArray[Any]], like: TrainState, names: list[str]) -> TrainState:
+    """The state that `to_arrays` was given; `like` is one of the same run, e.g. the initial one.
+
+    Raises:
+        KeyError, ValueError: if the arrays are of another model.
+    """
+
+    def take(name: str, like: tf.Tensor) -> tf.Tensor:
+        array = arrays[name]
+        if array.shape != tuple(like.shape) or array.dtype != like.dtype.as_numpy_dtype:
+            raise ValueError(f"{name}: {array.dtype} {array.shape} is not {like.dtype.name} {like.shape}")
+        return tf.constant(array)
+
+    estimator = [take(f"estimator/{i}", x) for i, x in enumerate(keras.tree.flatten(like.estimator))]
+    return TrainState(
+        weights=[take(f"weights/{name}", w) for name, w in zip(names, like.weights, strict=True)],
+        slots=[
+            [take(f"slots/{i}/{name}", s) for name, s in zip(names, slot, strict=True)]
+            for i, slot in enumerate(like.slots)
+        ],
+        estimator=keras.tree.pack_sequence_as(like.estimator, estimator),
+        log=take("log", like.log),
+        epoch=int(arrays["epoch"]),
+        step=int(arrays["step"]),
+    )

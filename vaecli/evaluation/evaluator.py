@@ -1,0 +1,128 @@
+"""The measurements that are the same for all methods."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from vaecli.config.schema import Config
+from vaecli.data import Split
+from vaecli.estimators.sampling import fold_in
+from vaecli.evaluation.codes import contingency, matching_accuracy, normalized_mutual_information, perplexity
+from vaecli.models.autoencoder import Autoencoder, Measures
+
+BATCH = 1000
+_EVALUATION_SEED = 3  # folded into the run's seed; the same draws at every epoch
+
+
+class Evaluation(NamedTuple):
+    """Means over a whole split. None where the method has no such thing."""
+
+    mse_sampled: float  # per pixel, on sampled hard codes
+    mse_mode: float  # per pixel, on the most probable codes (a Gaussian's mean)
+    mse_relaxed: float | None  # per pixel, on the relaxed sample that the loss reads
+    distortion: float | None  # nats per image, on sampled codes; None where the likelihood is no density
+    rate: float  # nats per image
+    codes: NDArray[np.int32] | None  # [N, L], the mode
+
+    @property
+    def elbo(self) -> float | None:
+        """nats per image, on hard samples, without beta or penalty."""
+        return None if self.distortion is None else -(self.distortion + self.rate)
+
+    def perplexities(self, num_codes: int) -> list[float]:
+        """Of each latent, over the whole split."""
+        return [perplexity(counts) for counts in self.code_counts(num_codes)]
+
+    def code_counts(self, num_codes: int) -> NDArray[np.int64]:
+        """[L, K]."""
+        assert self.codes is not None
+        return np.stack([np.bincount(column, minlength=num_codes) for column in self.codes.T])
+
+
+class Evaluator:
+    """Measures an autoencoder on one split, in batches of one compiled program."""
+
+    def __init__(self, autoencoder: Autoencoder, split: Split, scale: float, seed: int) -> None:
+        self.autoencoder = autoencoder
+        self.variables = list(autoencoder.weights.values())
+        self.count = len(split)
+        self.scale = scale
+        self.seed = seed
+        batch = min(BATCH, self.count)
+        flat = split.images.reshape(self.count, -1)
+        padding = np.zeros((-self.count % batch, flat.shape[1]), flat.dtype)
+        self.batches = np.concatenate([flat, padding]).reshape(-1, batch, flat.shape[1])
+        self._compiled = tf.function(self._measure, jit_compile=True, autograph=False)
+
+    def __call__(self, weights: Sequence[tf.Tensor]) -> Evaluation:
+        parts = [
+            self._compiled(list(weights), tf.constant(batch), tf.constant(i)) for i, batch in enumerate(self.batches)
+        ]
+        measures = Measures(*(self._join(column) for column in zip(*parts, strict=True)))
+        in_nats = self.autoencoder.likelihood.in_nats
+        return Evaluation(
+            mse_sampled=_mean(measures.mse_sampled),
+            mse_mode=_mean(measures.mse_mode),
+            mse_relaxed=None if measures.mse_relaxed is None else _mean(measures.mse_relaxed),
+            distortion=_mean(measures.distortion_sampled) if in_nats else None,
+            rate=_mean(measures.rate),
+            codes=measures.codes,
+        )
+
+    def _measure(self, weights: list[tf.Tensor], images: tf.Tensor, index: tf.Tensor) -> Measures:
+        seed = fold_in(tf.constant([self.seed, _EVALUATION_SEED], tf.int32), index)
+        with keras.StatelessScope(zip(self.variables, weights, strict=True)):
+            return self.autoencoder.measure(tf.cast(images, tf.float32) * self.scale, seed=seed)
+
+    def _join(self, column: Sequence[tf.Tensor | None]) -> Any:
+        arrays = [part.numpy() for part in column if part is not None]
+        return np.concatenate(arrays)[: self.count] if arrays else None
+
+
+def _mean(values: NDArray[np.float32]) -> float:
+    return float(values.astype(np.float64).mean())
+
+
+def summarize(evaluation: Evaluation, config: Config, split: Split) -> dict[str, Any]:
+    """The `test` block of summary.json; the keys are the same for every method."""
+    summary: dict[str, Any] = {
+        "mse": {
+            "sampled": evaluation.mse_sampled,
+            "mode": evaluation.mse_mode,
+            "relaxed": evaluation.mse_relaxed,
+        },
+        "distortion": evaluation.distortion,
+        "rate": evaluation.rate,
+        "elbo": evaluation.elbo,
+        "bits": evaluation.rate / math.log(2),
+    }
+    num_latents, num_codes = latents_and_codes(config)
+    of_codes: dict[str, Any] = dict.fromkeys(("capacity_bits", "perplexity", "codes_used", "nmi", "accuracy"))
+    if evaluation.codes is not None and num_codes is not None:
+        perplexities = evaluation.perplexities(num_codes)
+        used = [float((counts > 0).mean()) for counts in evaluation.code_counts(num_codes)]
+        of_codes |= {
+            "capacity_bits": num_latents * math.log2(num_codes),
+            "perplexity": float(np.mean(perplexities)),
+            "codes_used": float(np.mean(used)),
+        }
+        nmi = None
+        if split.labels is not None:
+            tables = [contingency(column, split.labels, num_codes) for column in evaluation.codes.T]
+            nmi = [normalized_mutual_information(table) for table in tables]
+            of_codes["nmi"] = float(np.mean(nmi))
+            of_codes["accuracy"] = matching_accuracy(tables[0]) if num_latents == 1 else None
+        if num_latents > 1:
+            of_codes["per_latent"] = {"perplexity": perplexities, "codes_used": used, "nmi": nmi}
+    return summary | of_codes
+
+
+def latents_and_codes(config: Config) -> tuple[int, int | None]:
+    """(L, K); K is None for a continuous latent."""
+    options = config.model.options()
+    return options.get("num_latents", 1), options.get("num_classes", options.get("num_codes"))

@@ -1,0 +1,36 @@
+"""More epochs of a run that is already there: a new folder that starts from a copy of the old last state."""
+
+import shutil
+
+from vaecli.config import Config
+from vaecli.data import Dataset
+from vaecli.runs.find import all_runs
+from vaecli.runs.identity import run_name
+from vaecli.runs.run import Run
+
+
+def extend(run: Run, config: Config, dataset: Dataset) -> str | None:
+    """Copies the longest finished run that differs in nothing but fewer epochs; its name, or None.
+
+    Nothing that a training step reads depends on the number of epochs, so the copy goes on with the bits that a
+    longer run would have had.
+    """
+    shorter = []
+    for other in all_runs(run.path.parent):
+        if not other.finished or not other.name.startswith(f"{config.model.name}-"):
+            continue
+        epochs = other.config.training.epochs
+        same = config.model_copy(update={"training": config.training.model_copy(update={"epochs": epochs})})
+        if epochs < config.training.epochs and run_name(same, dataset) == other.name:
+            shorter.append((epochs, other))
+    if not shorter:
+        return None
+    epochs, longest = max(shorter, key=lambda item: item[0])
+    run.checkpoints.mkdir(parents=True, exist_ok=True)
+    newest = max(longest.checkpoints.glob("step-*.npz"), default=None)
+    if newest is None:
+        return None
+    run.write_metrics(longest.metrics)
+    shutil.copytree(longest.weights, run.weights, ignore=shutil.ignore_patterns("last.npz"), dirs_exist_ok=True)
+    shutil.copy2(newest, run.checkpoints / newest.name)
+    return longest.name

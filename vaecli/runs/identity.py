@@ -1,0 +1,37 @@
+"""The name of a run: the same settings and data give the same folder, anything that changes results another."""
+
+import hashlib
+import json
+from typing import Any
+
+from vaecli.config.schema import Config
+from vaecli.data import Dataset
+
+# Raise it when the same config would give other numbers than before.
+NUMERICS = 1
+
+
+def run_name(config: Config, dataset: Dataset) -> str:
+    """<model>-[<data>-]<hash>-s<seed>; data is named unless it is MNIST."""
+    settings = {
+        block: getattr(config, block).model_dump(mode="json") for block in ("model", "network", "objective", "training")
+    }
+    del settings["training"]["seed"]
+    meaning = {"settings": without_defaults(config, settings), "data": dataset.digest, "numerics": NUMERICS}
+    code = hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()[:8]
+    data = "" if dataset.name == "mnist" else f"-{dataset.name}"
+    return f"{config.model.name}{data}-{code}-s{config.training.seed}"
+
+
+def without_defaults(config: Config, settings: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Left out, so that a key added to the schema later does not rename every run."""
+    short = {}
+    for name, block in settings.items():
+        fields = type(getattr(config, name)).model_fields
+        defaults = {key: field.default for key, field in fields.items() if not field.is_required()}
+        short[name] = {k: v for k, v in block.items() if k not in defaults or _plain(defaults[k]) != v}
+    return short
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

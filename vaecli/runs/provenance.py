@@ -1,0 +1,69 @@
+"""Where, when and with what a run was made."""
+
+import os
+import platform
+import subprocess
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from vaecli.data import Dataset
+
+PACKAGES = ("vaecli", "tensorflow", "keras", "numpy", "scikit-learn", "matplotlib", "pydantic")
+
+
+def provenance(dataset: Dataset, argv: Sequence[str]) -> dict[str, Any]:
+    """What run.json holds beside the config; nothing in it changes a result."""
+    return {
+        "argv": list(argv),
+        "started": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "data": {
+            "name": dataset.name,
+            "fallback_for": dataset.fallback_for,
+            "source": dataset.source,
+            "digest": dataset.digest,
+            "image_shape": list(dataset.image_shape),
+            "train": len(dataset.train),
+            "validation": len(dataset.validation) if dataset.validation else 0,
+            "test": len(dataset.test),
+        },
+        "git_commit": _git_commit(),
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+        "host": platform.node(),
+        "platform": platform.platform(),
+        "cpu": _cpu(),
+        "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "threads": os.environ.get("TF_NUM_INTRAOP_THREADS"),
+    }
+
+
+def _git_commit() -> str | None:
+    """Of the source that runs, with "+" where it has uncommitted changes; None outside a checkout."""
+    source = Path(__file__).resolve().parents[2]
+    if not (source / ".git").exists():
+        return None
+    try:
+        command = ["git", "-C", str(source), "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _cpu() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

@@ -1,0 +1,1 @@
+"""Figures and references, drawn and read from run folders alone."""

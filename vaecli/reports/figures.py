@@ -1,0 +1,260 @@
+"""Figures of one run, drawn from its folder alone: no TensorFlow, no pyplot, no state."""
+
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from vaecli.errors import RunError
+from vaecli.reports.references import References, read_references
+from vaecli.runs import Run
+from vaecli.runs.files import write
+
+STYLE: Any = {
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "figure.constrained_layout.use": True,
+    "savefig.dpi": 200,
+    "svg.hashsalt": "vaecli",  # the same figure is the same file
+    "image.cmap": "gray_r",
+    "image.interpolation": "nearest",
+}
+# Okabe and Ito's palette: told apart by colour-blind readers too
+COLOURS = {"train": "#000000", "sampled": "#0072B2", "mode": "#009E73", "relaxed": "#D55E00"}
+FORMATS = ("png", "svg", "pdf")
+DATA_TITLES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "digits": "digits 8×8"}
+MAX_CODES_DRAWN = 100
+
+
+def draw_run(run: Run, *, output: Path | None = None, fmt: str = "png") -> list[Path]:
+    """Every figure that the run has data for, in its figures/ folder or in `output`.
+
+    Returns:
+        The files written.
+    """
+    arrays = run.reconstructions()
+    folder = output or run.figures
+    figures: dict[str, Callable[[], Figure]] = {
+        "reconstructions": lambda: reconstructions(run, arrays),
+        "loss": lambda: loss_curves(run),
+    }
+    if "prototypes" in arrays:
+        figures["codes"] = lambda: what_codes_draw(run, arrays)
+    if "contingency" in arrays:
+        figures["code_use"] = lambda: code_use(run, arrays)
+    with _style():
+        return [save(draw(), folder / f"{name}.{fmt}") for name, draw in figures.items()]
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Written beside and renamed; raises RunError if the folder cannot be written."""
+    buffer = io.BytesIO()
+    fmt = path.suffix[1:]
+    if fmt not in FORMATS:
+        raise RunError(f"{path}: the format is one of {', '.join(FORMATS)}")
+    dated = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}[fmt]
+    figure.savefig(buffer, format=fmt, metadata=dated)
+    write(path, buffer.getvalue())
+    return path
+
+
+def title(run: Run) -> str:
+    """What every figure says of its run: method, options, data (and what it stands for), epochs, seed."""
+    config, data = run.config, run.info["data"]
+    options = ", ".join(
+        f"{SYMBOLS[key]} = {value:g}" for key, value in config.model.options().items() if key in SYMBOLS
+    )
+    name = DATA_TITLES.get(data["name"], data["name"])
+    if data["fallback_for"]:
+        name += f" (for want of {DATA_TITLES[data['fallback_for']]})"
+    epochs = config.training.epochs
+    parts = [
+        config.model.name + (f" ({options})" if options else ""),
+        name,
+        f"{epochs} epoch{'s' * (epochs != 1)}",
+        f"seed {config.training.seed}",
+    ]
+    return " · ".join(parts)
+
+
+SYMBOLS = {
+    "temperature": "τ",
+    "num_classes": "K",
+    "num_codes": "K",
+    "num_latents": "L",
+    "code_dim": "D",
+    "latent_dim": "D",
+    "commitment": "commitment",
+}
+
+
+def reconstructions(run: Run, arrays: Any) -> Figure:
+    """Inputs above, outputs below."""
+    last = run.metrics[-1]
+    discrete = "code_counts" in arrays
+    rows: list[tuple[str, str, str | None]] = [("images", "input", None)]
+    rows.append(("mode", "most probable\ncode" if discrete else "mean", "test_mse_mode"))
+    if not np.array_equal(arrays["mode"], arrays["sampled"]):
+        rows.append(("sampled", "sampled\ncode" if discrete else "sample", "test_mse_sampled"))
+    if "relaxed" in arrays:
+        rows.append(("relaxed", "relaxed\nsample", "test_mse_relaxed"))
+    count = len(arrays["images"])
+    figure = Figure(figsize=(0.62 * count + 1.5, 0.68 * len(rows) + 0.45))
+    axes = figure.subplots(len(rows), count, squeeze=False)
+    for line, (name, label, metric) in zip(axes, rows, strict=True):
+        for axis, image in zip(line, arrays[name], strict=True):
+            _picture(axis, image)
+        text = label if metric is None else f"{label}\nMSE {last[metric]:.4f}"
+        line[0].set_ylabel(text, rotation=0, ha="right", va="center", labelpad=6, fontsize=8)
+    figure.suptitle(title(run), fontsize=9)
+    return figure
+
+
+def loss_curves(run: Run) -> Figure:
+    """Left: the loss minimised. Right: test error on sampled codes, on the mode, and on the relaxed sample."""
+    metrics = run.metrics
+    epochs = [row["epoch"] for row in metrics]
+    figure = Figure(figsize=(7.2, 2.9))
+    left, right = figure.subplots(1, 2)
+    style: dict[str, Any] = {"marker": "o", "markersize": 3} if len(epochs) <= 30 else {}
+    left.plot(epochs, [row["loss"] for row in metrics], color=COLOURS["train"], **style)
+    unit = "mean squared error per pixel" if run.config.objective.likelihood == "mse" else "nats per image"
+    left.set(title="training loss", xlabel="epoch", ylabel=_loss_label(run, unit))
+    discrete = metrics[-1]["test_perplexity"] is not None
+    labels = {
+        "mode": "most probable code" if discrete else "mean",
+        "sampled": "sampled code" if discrete else "sample",
+        "relaxed": "relaxed sample",
+    }
+    for name, label in labels.items():
+        values = [row[f"test_mse_{name}"] for row in metrics]
+        if values[-1] is not None:
+            dashes = "--" if name == "sampled" and values == [row["test_mse_mode"] for row in metrics] else "-"
+            right.plot(epochs, values, dashes, color=COLOURS[name], label=label, **style)
+    _reference_lines(right, run, read_references(run))
+    right.set(title="test error", xlabel="epoch", ylabel="mean squared error per pixel")
+    right.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    for axis in (left, right):
+        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.margins(x=0.04)
+    figure.suptitle(title(run), fontsize=9)
+    return figure
+
+
+def what_codes_draw(run: Run, arrays: Any) -> Figure:
+    """Each code decoded, with its share of the test set and the labels it stands for; most used first."""
+    prototypes, counts = arrays["prototypes"], arrays["code_counts"][0]
+    order = np.argsort(-counts, kind="stable")[:MAX_CODES_DRAWN]
+    columns = min(10, len(order))
+    lines = -(-len(order) // columns)
+    figure = Figure(figsize=(0.86 * columns + 0.3, 1.28 * lines + 0.45))
+    axes = figure.subplots(lines, columns, squeeze=False)
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for axis, code in zip(axes.flat, order, strict=False):
+        axis.set_axis_on()
+        _picture(axis, prototypes[code])
+        axis.set_title(f"code {code}", fontsize=7, pad=2)
+        text = f"{100 * counts[code] / counts.sum():.1f}%"
+        if "contingency" in arrays:
+            text += "\n" + _labels_of(arrays["contingency"][code])
+        axis.set_xlabel(text, fontsize=7, labelpad=2)
+    left_out = "" if len(order) == len(counts) else f", the {len(order)} most used of {len(counts)} codes"
+    figure.suptitle(f"{title(run)}\nwhat each code draws, its share of the test set, its labels{left_out}", fontsize=9)
+    return figure
+
+
+def code_use(run: Run, arrays: Any) -> Figure:
+    """Which labels go to which code: each column sums to 1."""
+    table = arrays["contingency"]
+    order = np.lexsort((-table.max(1), table.argmax(1)))  # codes of one label side by side, near the diagonal
+    table = table[order][:MAX_CODES_DRAWN]
+    share = table / np.maximum(arrays["contingency"].sum(0), 1)
+    lines, labels = share.shape
+    figure = Figure(figsize=(0.42 * labels + 1.6, max(2.4, 0.26 * lines + 1.3)))
+    axis = figure.subplots()
+    image = axis.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    axis.set(xlabel="label", ylabel="code", xticks=range(labels), yticks=range(lines))
+    axis.set_yticklabels([str(code) for code in order[:lines]])
+    axis.spines[:].set_visible(False)
+    axis.tick_params(length=0)
+    for (i, j), value in np.ndenumerate(share):
+        if value >= 0.005:
+            axis.text(j, i, f"{100 * value:.0f}", ha="center", va="center", fontsize=7, color="wk"[value < 0.6])
+    figure.colorbar(image, ax=axis, label="share of the label's images (numbers: %)")
+    figure.suptitle(title(run).replace(" · ", "\n", 1), fontsize=9)
+    return figure
+
+
+def gumbel_max(*, logits: tuple[float, ...], draws: int, seed: int) -> Figure:
+    """The article's third figure: argmax(logits + Gumbel noise) has the probabilities softmax(logits)."""
+    theta = np.array(logits)
+    rng = np.random.default_rng(seed)
+    probabilities = np.exp(theta - theta.max())
+    probabilities /= probabilities.sum()
+    by_softmax = rng.choice(len(theta), draws, p=probabilities)
+    noise = -np.log(-np.log1p(-rng.random((draws, len(theta)))))  # 1 - u is never 0
+    by_gumbel = (theta + noise).argmax(1)
+    with _style():
+        figure = Figure(figsize=(5.6, 3.1))
+        axis = figure.subplots()
+        where = np.arange(len(theta))
+        for shift, codes, label, colour in (
+            (-0.2, by_softmax, "Categorical(softmax(logits))", COLOURS["sampled"]),
+            (0.2, by_gumbel, "argmax(logits + Gumbel noise)", COLOURS["relaxed"]),
+        ):
+            shares = np.bincount(codes, minlength=len(theta)) / draws
+            axis.bar(where + shift, shares, 0.38, color=colour, label=label)
+        axis.plot(where, probabilities, "k_", markersize=34, label="softmax(logits)")
+        axis.set_xticks(where, [f"{code}\n({value:g})" for code, value in enumerate(theta)])
+        axis.set(xlabel="code (its logit)", ylabel=f"share of {draws:,} draws")
+        axis.legend(markerscale=0.4, loc="upper left")
+        figure.suptitle("The Gumbel-max trick draws from the softmax", fontsize=10)
+        return figure
+
+
+def _picture(axis: Axes, image: NDArray[np.float32]) -> None:
+    axis.imshow(image, vmin=0, vmax=1)
+    axis.set(xticks=[], yticks=[])
+    for spine in axis.spines.values():
+        spine.set(visible=True, linewidth=0.4, color="0.7")
+
+
+def _labels_of(row: NDArray[np.int64]) -> str:
+    """The labels that make up most of a code's images: "7 52%, 9 31%"."""
+    if row.sum() == 0:
+        return "unused"
+    best = [label for label in np.argsort(-row, kind="stable")[:2] if row[label] >= 0.1 * row.sum()]
+    return "\n".join(f"{label}: {100 * row[label] / row.sum():.0f}%" for label in best)
+
+
+def _loss_label(run: Run, unit: str) -> str:
+    beta = run.config.objective.beta
+    extra = [f"{beta:g} × rate"] * bool(beta) + ["codebook losses"] * (run.config.model.name == "vqvae")
+    return "\n+ ".join([unit, *extra])
+
+
+def _reference_lines(axis: Axes, run: Run, references: References | None) -> None:
+    if references is None:
+        return
+    for label, value in references.lines(run.config):
+        axis.axhline(value, color="0.6", linewidth=0.8, linestyle=":")
+        axis.annotate(
+            label, (0.99, value), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=6.5, color="0.4"
+        )
+
+
+@contextmanager
+def _style() -> Iterator[None]:
+    with matplotlib.rc_context(STYLE):
+        yield

@@ -9,6 +9,7 @@ import tensorflow as tf
 from vaecli.errors import Diverged, RunError
 from vaecli.evaluation.codes import contingency
 from vaecli.evaluation.evaluator import Evaluation, Evaluator, latents_and_codes, summarize
+from vaecli.reports.summary import epoch_line
 from vaecli.training.state import from_arrays, to_arrays
 from vaecli.training.trainer import Chunk, Trainer, TrainState
 
@@ -38,7 +39,7 @@ class Journal:
         """The newest whole state of the folder, and metrics.csv as it was then; else the initial state."""
         arrays, damaged = self.run.load_checkpoint()
         for path in damaged:
-            self.reporter.say(f"{path} is damaged, going back to the state before it")
+            self._say(f"{path} is damaged, going back to the state before it")
         state = initial
         if arrays is None:
             self.run.save_weights("epoch-00000", self.weights(state))
@@ -48,7 +49,7 @@ class Journal:
             except (KeyError, ValueError) as error:
                 raise RunError(f"{self.run.checkpoints}: not of this run ({error}); see --fresh") from None
             steps = self.trainer.steps_per_epoch
-            self.reporter.say(f"resuming after {state.epoch} epochs and {state.step} of {steps} steps")
+            self._say(f"resuming after {state.epoch} epochs and {state.step} of {steps} steps")
         self.rows = [row for row in self.run.metrics if (row["epoch"] or 0) <= state.epoch]
         self.run.write_metrics(self.rows)
         return state
@@ -77,6 +78,7 @@ class Journal:
             self.run.save_weights(f"epoch-{state.epoch:05d}", self.weights(state))
         if self.validation and (row["validation_mse_sampled"] or math.inf) < best:
             self.run.save_weights("best", self.weights(state))
+        self.run.log(epoch_line(row, self.trainer.epochs))
         self.reporter.epoch(row, self.trainer.epochs)
 
     def finish(self, state: TrainState) -> None:
@@ -113,6 +115,10 @@ class Journal:
     def weights(self, state: TrainState) -> dict[str, Any]:
         """The weights alone, as named arrays."""
         return {name: w.numpy() for name, w in zip(self.trainer.names, state.weights, strict=True)}
+
+    def _say(self, line: str) -> None:
+        self.run.log(line)
+        self.reporter.say(line)
 
     def _columns(self, split: str, evaluation: Evaluation | None) -> dict[str, float | None]:
         names = ("mse_sampled", "mse_mode", "mse_relaxed", "distortion", "rate", "perplexity")

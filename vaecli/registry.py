@@ -37,6 +37,10 @@ class Method:
     def options(self) -> tuple[str, ...]:
         return self.bottleneck.options + (self.estimator.options if self.estimator else ())
 
+    @property
+    def discrete(self) -> bool:
+        return "num_latents" in self.options
+
 
 GAUSSIAN = Part("vaecli.bottlenecks.gaussian:Gaussian", ("latent_dim",))
 CATEGORICAL = Part("vaecli.bottlenecks.categorical:Categorical", ("num_latents", "num_classes"))

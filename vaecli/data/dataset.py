@@ -38,6 +38,7 @@ class Dataset:
     source: str  # for people: where the arrays were found
     validation: Split | None = None
     fallback_for: str | None = None  # the data set that was asked for and could not be had
+    fallback_reason: str | None = None  # and why
 
     @property
     def image_shape(self) -> tuple[int, int]:

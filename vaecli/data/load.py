@@ -38,10 +38,10 @@ def _load(data: Data, data_dir: Path | None, progress: Progress) -> Dataset:
     if files is None:
         try:
             fetch(known, data_dir, progress)
-        except DataError:
+        except DataError as error:
             if data.fallback is None:
                 raise
-            return replace(digits(), fallback_for=data.name)
+            return replace(digits(), fallback_for=data.name, fallback_reason=error.lines[0])
         files = locate(known, data_dir)
     assert files is not None, "a download that succeeded is found again"
     return read(known, files)

@@ -1,12 +1,56 @@
 """Mean image, k-means and PCA on the same images: what a trained model has to be held against."""
 
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
-from vaecli.data import Dataset
+from vaecli.config import Config
+from vaecli.data import Dataset, load
 from vaecli.evaluation.codes import contingency, normalized_mutual_information, perplexity
+from vaecli.runs.references import (
+    References,
+    load_references,
+    reference_of,
+    references_path,
+    save_references,
+)
 
 STARTS = 10  # k-means finds local optima; the best of several starts is kept
+
+
+def compute(
+    configs: Iterable[Config], output_dir: Path, data_dir: Path | None, say: Callable[[str], None]
+) -> Iterator[Path]:
+    """The references that fit the configs, each computed once and kept beside the runs.
+
+    Yields:
+        The file of each data set.
+    Raises:
+        DataError: a data set cannot be had.
+    """
+    datasets: dict[str, Dataset] = {}
+    found: dict[Path, References] = {}
+    for config in configs:
+        dataset = datasets.setdefault(repr(config.data), load(config.data, data_dir))
+        path = references_path(output_dir, dataset.name, dataset.digest)
+        if path not in found:
+            found[path] = load_references(path, dataset.digest) or References(
+                dataset.name, dataset.digest, mean_image(dataset)
+            )
+            save_references(path, found[path])
+        kind, size = reference_of(config)
+        table = getattr(found[path], kind)
+        if size is not None and str(size) not in table and size <= _most(kind, dataset):
+            say(f"{dataset.name}: {kind} {size}")
+            table[str(size)] = {"kmeans": kmeans, "pca": pca}[kind](dataset, size)
+            save_references(path, found[path])
+    yield from found
+
+
+def _most(kind: str, dataset: Dataset) -> int:
+    return len(dataset.train) if kind == "kmeans" else min(len(dataset.train), dataset.num_pixels)
 
 
 def mean_image(dataset: Dataset) -> float:

@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from vaecli.errors import RunError
-from vaecli.reports.references import References, read_references
 from vaecli.runs import Run
 from vaecli.runs.files import write
+from vaecli.runs.references import References, references_of
 
 STYLE: Any = {
     "font.size": 9,
@@ -141,7 +141,7 @@ def loss_curves(run: Run) -> Figure:
         if values[-1] is not None:
             dashes = "--" if name == "sampled" and values == [row["test_mse_mode"] for row in metrics] else "-"
             right.plot(epochs, values, dashes, color=COLOURS[name], label=label, **style)
-    _reference_lines(right, run, read_references(run))
+    _reference_lines(right, run, references_of(run))
     right.set(title="test error", xlabel="epoch", ylabel="mean squared error per pixel")
     right.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
     for axis in (left, right):
@@ -190,7 +190,9 @@ def code_use(run: Run, arrays: Any) -> Figure:
     axis.tick_params(length=0)
     for (i, j), value in np.ndenumerate(share):
         if value >= 0.005:
-            axis.text(j, i, f"{100 * value:.0f}", ha="center", va="center", fontsize=7, color="wk"[value < 0.6])
+            axis.text(
+                j, i, f"{100 * value:.0f}", ha="center", va="center", fontsize=7, color="k" if value < 0.6 else "w"
+            )
     figure.colorbar(image, ax=axis, label="share of the label's images (numbers: %)")
     figure.suptitle(title(run).replace(" · ", "\n", 1), fontsize=9)
     return figure

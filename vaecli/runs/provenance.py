@@ -24,6 +24,7 @@ def provenance(dataset: Dataset, argv: Sequence[str]) -> dict[str, Any]:
             "fallback_for": dataset.fallback_for,
             "source": dataset.source,
             "digest": dataset.digest,
+            "scale": dataset.scale,
             "image_shape": list(dataset.image_shape),
             "train": len(dataset.train),
             "validation": len(dataset.validation) if dataset.validation else 0,

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import shutil
+import time
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from vaecli.errors import RunError
 from vaecli.runs.files import Arrays, read_npz, sync_folder, write, write_json, write_npz
 
 FORMAT = 1
+LOCK_ATTEMPTS = 4
 KEPT_CHECKPOINTS = 2  # the newest may be damaged by a dying disk; then the one before it serves
 
 Status = Literal["finished", "running", "failed", "interrupted"]
@@ -65,11 +67,9 @@ class Run:
         """Derived from files alone, so that it is right after any crash."""
         if self.finished:
             return "finished"
-        try:
-            with self.lock():
-                return "failed" if self.failure_json.is_file() else "interrupted"
-        except RunError:
+        if self._locked():
             return "running"
+        return "failed" if self.failure_json.is_file() else "interrupted"
 
     # What the run is
 
@@ -124,8 +124,15 @@ class Run:
         write_json(self.run_json, {"format": FORMAT, **info, "config": config.to_dict()})
 
     def clear(self) -> None:
-        """Removes the folder and all in it."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        """Removes all that the folder holds but its lock; raises RunError where that is refused."""
+        try:
+            for path in self.path.iterdir():
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                elif path != self.lock_file:
+                    path.unlink()
+        except OSError as error:
+            raise RunError(f"{self.path}: cannot be cleared ({error.strerror})") from None
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -140,12 +147,30 @@ class Run:
         except OSError as error:
             raise RunError(f"{self.path}: cannot be written ({error.strerror}); see --output-dir") from None
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for attempt in range(LOCK_ATTEMPTS):  # `status` may hold it for a moment
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if attempt == LOCK_ATTEMPTS - 1:
+                        raise RunError(f"{self.path}: another process is training this run") from None
+                    time.sleep(0.05)
             yield
-        except BlockingIOError:
-            raise RunError(f"{self.path}: another process is training this run") from None
         finally:
             os.close(handle)
+
+    def _locked(self) -> bool:
+        try:
+            handle = os.open(self.lock_file, os.O_RDONLY)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(handle)
+        return False
 
     def write_metrics(self, rows: Sequence[Row]) -> None:
         """The whole file anew, after a resume has taken back rows."""

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from vaecli.config.schema import Config
+from vaecli.config.schema import MAX_ENUMERATED_CODES, Config
 from vaecli.errors import RunError
-from vaecli.runs import Run
 from vaecli.runs.files import write_json
+from vaecli.runs.run import Run
 
 FOLDER = "references"
 
@@ -54,7 +54,7 @@ def reference_of(config: Config) -> tuple[str, int | None]:
     if "latent_dim" in options:
         return "pca", options["latent_dim"]
     codes, latents = options.get("num_classes", options.get("num_codes")), options["num_latents"]
-    return "kmeans", codes**latents if latents <= 8 and codes**latents <= 256 else None
+    return "kmeans", codes**latents if codes**latents <= MAX_ENUMERATED_CODES else None
 
 
 def references_path(output_dir: Path, data: str, digest: str) -> Path:
@@ -62,7 +62,7 @@ def references_path(output_dir: Path, data: str, digest: str) -> Path:
     return output_dir / FOLDER / f"{data}-{digest[:12]}.json"
 
 
-def read_references(run: Run) -> References | None:
+def references_of(run: Run) -> References | None:
     """Those of the run's own data, if they were computed; None else."""
     data = run.info["data"]
     return load_references(references_path(run.path.parent, data["name"], data["digest"]), data["digest"])

@@ -1,0 +1,38 @@
+"""TensorFlow as this program wants it: set up before it is imported, and kept off the terminal."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def prepare(threads: int | None = None) -> None:
+    """Keras on TensorFlow whatever the user's environment says, and as many threads as asked (default: all).
+
+    Takes effect only before TensorFlow and Keras are first imported.
+    """
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    if threads is not None:
+        os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = str(threads)
+
+
+@contextlib.contextmanager
+def chatter(log: Path) -> Iterator[None]:
+    """Appends to `log` whatever this process writes to file descriptor 2, C++ included, until the end of the block.
+
+    TensorFlow prints there before it reads any setting. What is meant for people goes to a duplicate of the
+    descriptor that was made before.
+    """
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    try:
+        target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        os.dup2(target, 2)
+        os.close(target)
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(terminal, 2)
+        os.close(terminal)

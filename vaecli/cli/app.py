@@ -1,0 +1,57 @@
+"""The command `vaecli` and how its errors end: a user's mistake is one line and an exit code."""
+
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from vaecli import __version__
+from vaecli.cli import configs, data, plot, train
+from vaecli.errors import VaecliError
+
+
+class Commands(TyperGroup):
+    """Prints the lines of a VaecliError, whichever command raised it."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except VaecliError as error:
+            for line in error.lines:
+                typer.echo(line, err=True)
+            raise typer.Exit(error.exit_code) from None
+
+
+app = typer.Typer(
+    cls=Commands,
+    help="Train, compare and understand autoencoders with a discrete latent.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(train.train)
+app.command()(plot.plot)
+app.command()(configs.check)
+app.command()(configs.init)
+app.add_typer(data.app, name="data")
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"vaecli {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    del version  # its callback has answered
+
+
+def main() -> None:
+    """The entry point of the command."""
+    app(prog_name="vaecli")

@@ -1,0 +1,54 @@
+"""`vaecli check` and `vaecli init`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vaecli.cli.options import JsonOption, SetOption
+from vaecli.registry import METHODS
+
+
+def check(
+    config: Annotated[str, typer.Argument(metavar="CONFIG", help="A YAML file or the name of a preset.")],
+    set_: SetOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Validate a config without training; with --json print it, complete."""
+    import json as json_format
+
+    from vaecli.config import find_config, read_config
+
+    checked = read_config(config, set_ or [])
+    if json:
+        typer.echo(json_format.dumps(checked.to_dict(), indent=2))
+    else:
+        typer.echo(f"{find_config(config)}: ok, {checked.model.name} on {checked.data.name}")
+
+
+def init(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help=f"One of {', '.join(METHODS)}.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The file to write; - for stdout. [default: MODEL.yaml]")
+    ] = None,
+) -> None:
+    """Write a commented config with every key of a method and its default."""
+    from vaecli.config import template
+    from vaecli.errors import ConfigError
+    from vaecli.registry import suggest
+
+    if model not in METHODS:
+        raise ConfigError([f"unknown model {model!r}{suggest(model, METHODS)}"])
+    text = template(model)
+    target = output or Path(f"{model}.yaml")
+    if str(target) == "-":
+        typer.echo(text, nl=False)
+        return
+    try:
+        with target.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise ConfigError([f"{target}: exists already; remove it, or write elsewhere with --output"]) from None
+    except OSError as error:
+        raise ConfigError([f"{target}: cannot be written ({error.strerror})"]) from None
+    typer.echo(target)

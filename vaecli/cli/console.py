@@ -1,0 +1,126 @@
+"""What people see: on stderr, with a bar on a terminal and one clean line per epoch elsewhere."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import Console as RichConsole
+    from rich.progress import Progress, TaskID
+
+    from vaecli.training.trainer import Chunk, Trainer
+
+
+class Console:
+    """A Reporter. Writes to a duplicate of stderr made at the start, because TensorFlow's chatter takes fd 2."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self.quiet = quiet
+        self.stream = _duplicate_of_stderr()
+        self._rich: RichConsole | None = None
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> "Console":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end_bar()
+        if self.stream is not sys.stderr:
+            with contextlib.suppress(OSError):
+                self.stream.close()
+
+    def say(self, line: str = "") -> None:
+        """One line, unless --quiet."""
+        if self.quiet:
+            return
+        if self._bar is not None:
+            self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            return
+        with self._until_closed():
+            print(line, file=self.stream, flush=True)
+
+    def lines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.say(line)
+
+    def progress(self, chunk: "Chunk", trainer: "Trainer") -> None:
+        """Moves the bar of a terminal; nothing elsewhere."""
+        if self.quiet or not self.stream.isatty():
+            return
+        with self._until_closed():
+            if self._bar is None:
+                self._bar, self._task = _new_bar(self.stream, trainer.epochs * trainer.steps_per_epoch)
+            state = chunk.state
+            assert self._task is not None
+            self._bar.update(
+                self._task,
+                completed=state.epoch * trainer.steps_per_epoch + state.step,
+                loss=chunk.loss,
+                speed=chunk.images / chunk.seconds,
+            )
+
+    def epoch(self, row: Mapping[str, float | None], epochs: int) -> None:
+        from vaecli.reports.summary import epoch_line
+
+        self.say(epoch_line(row, epochs))
+        if row["epoch"] == epochs:
+            self._end_bar()
+
+    def fetching(self, name: str, done: int, total: int) -> None:
+        """Progress of a download, on a terminal in place."""
+        if self.quiet or not self.stream.isatty():
+            if done == total and not self.quiet:
+                self.say(f"fetched {name}, {done / 1e6:.1f} MB")
+            return
+        share = f" of {total / 1e6:.1f}" if total else ""
+        with self._until_closed():
+            end = "\n" if done == total else ""
+            print(f"\rfetching {name}: {done / 1e6:.1f}{share} MB", end=end, file=self.stream, flush=True)
+
+    def _end_bar(self) -> None:
+        if self._bar is not None:
+            with self._until_closed():
+                self._bar.stop()
+            self._bar = None
+
+    @contextlib.contextmanager
+    def _until_closed(self) -> Iterator[None]:
+        """A reader that went away ends the messages, not the training."""
+        try:
+            yield
+        except OSError:
+            self.quiet = True
+
+
+def _duplicate_of_stderr() -> TextIO:
+    try:
+        if sys.stderr.fileno() == 2:
+            return os.fdopen(os.dup(2), "w", encoding=sys.stderr.encoding, errors="replace", buffering=1)
+    except (OSError, ValueError):
+        pass  # a test, or a program around this one, has put something of its own there
+    return sys.stderr
+
+
+def _new_bar(stream: TextIO, total: int) -> "tuple[Progress, TaskID]":
+    from rich.console import Console as RichConsole
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    bar = Progress(
+        TextColumn("{task.percentage:3.0f}%"),
+        BarColumn(bar_width=30),
+        TextColumn("loss {task.fields[loss]:.4f}"),
+        TextColumn("{task.fields[speed]:,.0f} images/s"),
+        TimeRemainingColumn(compact=True),
+        console=RichConsole(file=stream),
+        refresh_per_second=4,
+        transient=True,
+    )
+    task = bar.add_task("train", total=total, loss=float("nan"), speed=0.0)
+    bar.start()
+    return bar, task

@@ -1,0 +1,27 @@
+"""Options that several commands have, each described once."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ConfigOption = Annotated[
+    str,
+    typer.Option("--config", "-c", help="A YAML file, or the name of one under configs/ or of a shipped preset."),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Override a key of the config; may be repeated."),
+]
+OutputDirOption = Annotated[Path, typer.Option("--output-dir", help="Where run folders are.")]
+DataDirOption = Annotated[
+    Path | None,
+    typer.Option("--data-dir", help="Where data sets are; else $VAECLI_DATA_DIR, else Keras' cache."),
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors and results.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]
+RunsArgument = Annotated[
+    list[str] | None, typer.Argument(metavar="[RUN]...", help="Names or beginnings of names; else the newest run.")
+]
+
+OUTPUT_DIR = Path("outputs")

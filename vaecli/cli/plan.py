@@ -1,0 +1,55 @@
+"""What `--dry-run` prints: everything that would happen, found out without doing it."""
+
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+from vaecli import experiment
+from vaecli.backend import chatter
+from vaecli.config import Config
+from vaecli.config.schema import NpzData
+from vaecli.data import load
+from vaecli.data.known import KNOWN, SHAPES, folders, locate
+
+
+def plan_lines(config: Config, data_dir: Path | None, output_dir: Path) -> Iterator[str]:
+    """The resolved config as YAML, and as its comments the data, folder and parameters."""
+    missing = not isinstance(config.data, NpzData) and config.data.name in KNOWN
+    missing = missing and locate(KNOWN[config.data.name], data_dir) is None
+    if missing:
+        known = KNOWN[config.data.name]
+        sizes, pixels = (
+            [shape[0] for name, shape in SHAPES.items() if name.startswith("x")],
+            math.prod(SHAPES["x_train"][1:]),
+        )
+        fallback = f"; if that fails, {config.data.fallback} instead" if config.data.fallback else ""
+        data = (
+            f"{known.name}, to be fetched into {folders(data_dir)[0]} from {', '.join(known.urls.values())}{fallback}"
+        )
+        folder = f"{output_dir}/{config.model.name}-..., its name includes the data's digest"
+        images = f"{sizes[0] - config.data.validation:,} training and {sizes[1]:,} test images"
+    else:
+        dataset = load(config.data, data_dir)
+        plan = experiment.plan(config, dataset, output_dir)
+        pixels = dataset.num_pixels
+        data = f"{dataset.name}, found: {dataset.source}"
+        state = plan.run.status if plan.run.exists else "new"
+        done = {"finished": "its result would be shown", "interrupted": "it would be resumed"}.get(state, "")
+        folder = f"{plan.run.path} ({state}{'; ' * bool(done)}{done})"
+        images = f"{len(dataset.train):,} training and {len(dataset.test):,} test images"
+        images += f", {dataset.steps_per_epoch(config.training.batch_size):,} steps per epoch"
+    yield f"# data: {data}"
+    yield f"# images: {images}"
+    yield f"# folder: {folder}"
+    yield f"# parameters: {_parameters(config, pixels):,}"
+    yield yaml.safe_dump(config.to_dict(), sort_keys=False).rstrip()
+
+
+def _parameters(config: Config, pixels: int) -> int:
+    with chatter(Path(os.devnull)):
+        from vaecli.models.autoencoder import build
+
+        return sum(math.prod(variable.shape) for variable in build(config, pixels).weights.values())

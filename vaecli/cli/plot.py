@@ -1,0 +1,51 @@
+"""`vaecli plot`."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vaecli.cli.options import OUTPUT_DIR, OutputDirOption
+
+GUMBEL_MAX = "gumbel-max"
+ARTICLE_LOGITS = (1.2, 2.3, 1.4, 3.3, 0.1)
+DRAWS = 100_000
+
+
+class Format(StrEnum):
+    png = "png"
+    svg = "svg"
+    pdf = "pdf"
+
+
+def plot(
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[RUN]...",
+            help=f"Names of runs or their beginnings, else the newest run; or {GUMBEL_MAX}: the figure of that trick.",
+        ),
+    ] = None,
+    format_: Annotated[Format, typer.Option("--format", "-f", help="Of the files.")] = Format.png,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder for the figures; else each run's own figures/.")
+    ] = None,
+    output_dir: OutputDirOption = OUTPUT_DIR,
+) -> None:
+    """Draw the figures of finished runs: reconstructions, loss, what each code draws, code use against labels.
+
+    Prints the files written. Several runs with --output get a folder each.
+    """
+    from vaecli.reports import figures
+    from vaecli.runs import find_runs
+
+    if runs == [GUMBEL_MAX]:
+        figure = figures.gumbel_max(logits=ARTICLE_LOGITS, draws=DRAWS, seed=0)
+        typer.echo(figures.save(figure, (output or output_dir) / f"gumbel_max.{format_}"))
+        return
+    found = find_runs(runs or [], output_dir)
+    for run in found:
+        folder = output / run.name if output and len(found) > 1 else output
+        for path in figures.draw_run(run, output=folder, fmt=format_):
+            typer.echo(path)

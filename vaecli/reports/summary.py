@@ -1,0 +1,95 @@
+"""A finished run in words: what was reached, against which limits, and whether the encoder heard anything."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from vaecli.registry import METHODS
+from vaecli.runs import Run
+from vaecli.runs.references import reference_of, references_of
+
+
+def epoch_line(row: Mapping[str, float | None], epochs: int) -> str:
+    """One epoch, from its row of metrics.csv."""
+    errors = [
+        f"{row[f'test_mse_{name}']:.4f} {name}"
+        for name in ("sampled", "mode", "relaxed")
+        if row[f"test_mse_{name}"] is not None
+    ]
+    parts = [f"epoch {row['epoch']:.0f}/{epochs}", f"loss {row['loss']:.4f}", f"test mse {', '.join(errors)}"]
+    if row["validation_mse_sampled"] is not None:
+        parts.append(f"validation {row['validation_mse_sampled']:.4f}")
+    if row["test_perplexity"] is not None:
+        parts.append(f"perplexity {row['test_perplexity']:.2f}")
+    return "  ".join([*parts, f"{row['seconds']:.1f} s"])
+
+
+def summary_lines(run: Run) -> Iterator[str]:
+    """What `train` prints of a finished run; raises RunError if it is not finished."""
+    summary = run.summary
+    test, name = summary["test"], run.config.model.name
+    data = summary["data"]
+    where = data["name"] + (f" (for want of {data['fallback_for']})" if data["fallback_for"] else "")
+    yield f"{name} on {where}, {run.config.training.epochs} epochs, {summary['parameters']:,} parameters"
+    yield from _errors(test)
+    yield from _code_use(test)
+    yield from _learned(run, test["mse"]["sampled"])
+    yield from _gradients(run, summary)
+
+
+def _errors(test: Mapping[str, Any]) -> Iterator[str]:
+    mse = test["mse"]
+    discrete = test["perplexity"] is not None
+    sampled, mode = ("sampled codes", "most probable codes") if discrete else ("samples", "the mean")
+    line = f"  test mse per pixel  {mse['sampled']:.4f} on {sampled}, {mse['mode']:.4f} on {mode}"
+    if mse["relaxed"] is not None:
+        gap = mse["sampled"] - mse["relaxed"]
+        line += f", {mse['relaxed']:.4f} on the relaxed sample it was trained on (relaxation gap {gap:+.4f})"
+    yield line
+    if test["distortion"] is not None:
+        yield (
+            f"  test ELBO           {test['elbo']:.2f} nats per image = -(distortion {test['distortion']:.2f} "
+            f"+ rate {test['rate']:.2f}); the cross-entropy of grey pixels is no likelihood"
+        )
+
+
+def _code_use(test: Mapping[str, Any]) -> Iterator[str]:
+    rate = f"  rate                {test['rate']:.3f} nats = {test['bits']:.2f} bits"
+    if test["capacity_bits"] is None:
+        yield f"{rate} per image"
+        return
+    yield f"{rate} of {test['capacity_bits']:.2f} per image"
+    line = f"  codes               perplexity {test['perplexity']:.2f}, {100 * test['codes_used']:.0f}% used"
+    if test["nmi"] is not None:
+        line += f"; against the labels NMI {test['nmi']:.2f}"
+    if test["accuracy"] is not None:
+        line += f", best-matching accuracy {100 * test['accuracy']:.0f}%"
+    yield line
+
+
+def _learned(run: Run, mse: float) -> Iterator[str]:
+    references = references_of(run)
+    share = references.learned(run.config, mse) if references else None
+    if reference_of(run.config)[1] is None:
+        yield "  learned             no reference fits that many codes"
+    elif references is None or share is None:
+        yield "  learned             unknown until `vaecli data references` has computed what to compare with"
+    else:
+        (_, lowest), (label, best) = references.lines(run.config)
+        way = f"from the mean image ({lowest:.4f}) to {label} ({best:.4f})"
+        yield f"  learned             {100 * share:.0f}% of the way {way}"
+
+
+def _gradients(run: Run, summary: Mapping[str, Any]) -> Iterator[str]:
+    norms = ", ".join(f"{part} {norm:.2e}" for part, norm in summary["gradient_norm"].items())
+    yield f"  gradient norm       {norms} (mean over the last epoch's steps)"
+    if summary["without_gradient"]:
+        yield from no_gradient(run.config.model.name, summary["without_gradient"])
+
+
+def no_gradient(model: str, variables: Iterable[str]) -> Iterator[str]:
+    """Which variables received no gradient, why, and which configs would mend it."""
+    others = [name for name, method in METHODS.items() if method.discrete and name != model]
+    yield f"  no gradient reached {', '.join(variables)}"
+    yield "  why: between them and the loss lies a hard choice of codes. A small change of their values changes no"
+    yield "  code, so the derivative is exactly zero, and these variables stay as they were initialised."
+    yield f"  way out: an estimator that lets a gradient through, --config {' | '.join(others)}"

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+
 from sizes import LEARNING_RATE, PIXELS, SIZES, Size, parse_arguments, print_result
 
 optimizer = optax.adam(LEARNING_RATE)

@@ -8,6 +8,7 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 import keras
 import numpy as np
 import tensorflow as tf
+
 from sizes import LEARNING_RATE, PIXELS, SIZES, Size, parse_arguments, print_result
 
 

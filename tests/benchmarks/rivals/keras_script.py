@@ -11,14 +11,16 @@ import resource
 import time
 from pathlib import Path
 
-import keras_fit  # sets the backend before Keras is imported
 import matplotlib
+
+import keras_fit  # sets the backend before Keras is imported
 
 matplotlib.use("Agg")
 
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
+
 from sizes import SIZES
 
 

@@ -5,8 +5,9 @@ import time
 import numpy as np
 import torch
 import torch.nn.functional as F
-from sizes import LEARNING_RATE, PIXELS, SIZES, Size, parse_arguments, print_result
 from torch import Tensor, nn
+
+from sizes import LEARNING_RATE, PIXELS, SIZES, Size, parse_arguments, print_result
 
 
 def mlp(shapes: list[tuple[int, int]]) -> nn.Sequential:

@@ -1,0 +1,61 @@
+"""What all tests stand on: no network, no data of the user's, and trained runs small enough to make anew."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from vaecli.backend import prepare
+
+prepare()  # before anything imports TensorFlow
+
+from helpers import METHOD_NAMES, small_config, train  # noqa: E402
+from vaecli.data.known import KNOWN, locate  # noqa: E402
+from vaecli.runs import Run  # noqa: E402
+
+# Asked before the tests change the environment.
+MNIST_FILES = locate(KNOWN["mnist"], None)
+MNIST_DIR = None if MNIST_FILES is None else next(iter(MNIST_FILES.values())).parent
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("mnist") and MNIST_DIR is None:
+        pytest.skip("needs the real MNIST: set VAECLI_DATA_DIR to the folder of mnist.npz")
+
+
+@pytest.fixture
+def mnist_dir() -> Path:
+    """The folder that holds the real MNIST; for tests marked `mnist`."""
+    assert MNIST_DIR is not None
+    return MNIST_DIR
+
+
+@pytest.fixture(autouse=True)
+def of_nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Neither data folders nor a network: what would be fetched comes from a port where nobody listens."""
+    for name in [name for name in os.environ if name.startswith("VAECLI_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras-home"))
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
+    """`finished(method)`: a run of two epochs on digits, trained once per session; read it, do not change it."""
+    folder = tmp_path_factory.mktemp("outputs")
+    runs: dict[str, Run] = {}
+
+    def run(method: str) -> Run:
+        if method not in runs:
+            runs[method] = train(small_config(method), folder)
+        return runs[method]
+
+    return run
+
+
+@pytest.fixture(params=METHOD_NAMES)
+def finished_run(request: pytest.FixtureRequest, finished: Callable[[str], Run]) -> Run:
+    """Each method's finished run in turn."""
+    return finished(request.param)

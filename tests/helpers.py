@@ -1,0 +1,49 @@
+"""Slow but obvious references, and what several tests begin with."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from vaecli import experiment
+from vaecli.config import Config, config_from_text
+from vaecli.data import load
+from vaecli.registry import METHODS
+from vaecli.runs import Run
+
+METHOD_NAMES = tuple(METHODS)
+
+
+def small_config(method: str, *, epochs: int = 2, seed: int = 0, extra: str = "") -> Config:
+    """A method at its defaults, on digits with a narrow network; `extra` is more YAML."""
+    return config_from_text(
+        f"model: {method}\n"
+        "network: {hidden: [16]}\n"
+        "data: digits\n"
+        f"training: {{epochs: {epochs}, seed: {seed}}}\n"
+        f"{extra}"
+    )
+
+
+class Silent:
+    """A Reporter that keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.rows: list[Mapping[str, float | None]] = []
+        self.losses: list[float] = []
+
+    def say(self, line: str) -> None:
+        self.said.append(line)
+
+    def progress(self, chunk: Any, trainer: Any) -> None:
+        self.losses.append(chunk.loss)
+
+    def epoch(self, row: Mapping[str, float | None], epochs: int) -> None:
+        self.rows.append(row)
+
+
+def train(config: Config, output_dir: Path, *, stop: Callable[[], int | None] = lambda: None, **options: Any) -> Run:
+    """The run of a config, trained to its end (or to where `stop` says)."""
+    plan = experiment.plan(config, load(config.data), output_dir)
+    experiment.train(plan, options.pop("reporter", Silent()), stop=stop, **options)
+    return plan.run

@@ -149,6 +149,7 @@ class Journal:
             arrays["labels"] = test.labels[shown]
         num_latents, num_codes = latents_and_codes(self.config)
         if num_codes is not None and evaluation.codes is not None:
+            arrays["codes"] = evaluation.codes[shown]
             arrays["code_counts"] = evaluation.code_counts(num_codes)
             if num_latents == 1:
                 z = self.autoencoder.bottleneck.lookup(tf.range(num_codes)[:, None])

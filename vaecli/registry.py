@@ -83,8 +83,14 @@ DATASETS: Mapping[str, str] = {
 }
 
 
+MOST_LISTED = 10
+
+
 def suggest(name: object, known: Iterable[str]) -> str:
     """`, did you mean 'gumbel'?` for a near miss, else the list of what exists."""
     known = list(known)
     near = difflib.get_close_matches(str(name), known, n=1)
-    return f", did you mean '{near[0]}'?" if near else f" (known: {', '.join(known)})"
+    if near:
+        return f", did you mean '{near[0]}'?"
+    more = f" and {len(known) - MOST_LISTED} more" if len(known) > MOST_LISTED else ""
+    return f" (known: {', '.join(known[:MOST_LISTED])}{more})"

@@ -14,7 +14,10 @@ def check(
     set_: SetOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Validate a config without training; with --json print it, complete."""
+    """Validate a config without training.
+
+    With --json its complete form is printed, defaults and all.
+    """
     import json as json_format
 
     from vaecli.config import find_config, read_config
@@ -32,7 +35,10 @@ def init(
         Path | None, typer.Option("--output", "-o", help="The file to write; - for stdout. [default: MODEL.yaml]")
     ] = None,
 ) -> None:
-    """Write a commented config with every key of a method and its default."""
+    """Write a commented config of a method.
+
+    It has every key, at its default.
+    """
     from vaecli.config import template
     from vaecli.errors import ConfigError
     from vaecli.registry import suggest

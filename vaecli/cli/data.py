@@ -8,7 +8,7 @@ import typer
 from vaecli.cli.console import Console
 from vaecli.cli.options import OUTPUT_DIR, DataDirOption, JsonOption, OutputDirOption, QuietOption
 
-app = typer.Typer(help="Data sets: what is available where; fetch them; compute their references.")
+app = typer.Typer(help="Show, fetch and measure data sets.")
 
 
 @app.callback(invoke_without_command=True)

@@ -33,9 +33,9 @@ def plot(
     ] = None,
     output_dir: OutputDirOption = OUTPUT_DIR,
 ) -> None:
-    """Draw the figures of finished runs: reconstructions, loss, what each code draws, code use against labels.
+    """Draw the figures of finished runs.
 
-    Prints the files written. Several runs with --output get a folder each.
+    Reconstructions, loss curves, what each code draws, and code use against the labels. Prints the files written. Several runs with --output get a folder each.
     """
     from vaecli.reports import figures
     from vaecli.runs import find_runs

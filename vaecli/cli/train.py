@@ -35,7 +35,9 @@ def train(
     quiet: QuietOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Train one model; the same command resumes what was interrupted and shows what is finished.
+    """Train one model, or resume it.
+
+    The same command resumes what was interrupted and shows what is finished.
 
     Prints the run's folder (with --json its summary) to stdout, all else to stderr. Exit codes: 0 done, 1 failed,
     2 a mistake in what was asked, 4 diverged, 130 and 143 interrupted and saved.

@@ -122,7 +122,7 @@ def checked_images(array: NDArray, *, name: str, place: str) -> Images:
     if array.dtype.kind != "f":
         raise DataError(f"{place}: {name}: pixels are uint8, or floats in [0, 1], received type {array.dtype}")
     if not np.isfinite(array).all():
-        raise DataError(f"{place}: {name}: {np.count_nonzero(~np.isfinite(array)):,} pixels are NaN or infinite")
+        raise DataError(f"{place}: {name}: pixels that are NaN or infinite: {np.count_nonzero(~np.isfinite(array)):,}")
     low, high = float(array.min()), float(array.max())
     if low < 0 or high > 1:
         raise DataError(

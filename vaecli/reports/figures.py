@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from vaecli.errors import RunError
 from vaecli.runs import Run
 from vaecli.runs.files import write
-from vaecli.runs.references import References, references_of
+from vaecli.runs.references import references_of
 
 STYLE: Any = {
     "font.size": 9,
@@ -41,6 +41,8 @@ def draw_run(run: Run, *, output: Path | None = None, fmt: str = "png") -> list[
 
     Returns:
         The files written.
+    Raises:
+        RunError: the run is not finished, its files are damaged, or the folder cannot be written.
     """
     arrays = run.reconstructions()
     folder = output or run.figures
@@ -99,7 +101,7 @@ SYMBOLS = {
 
 
 def reconstructions(run: Run, arrays: Any) -> Figure:
-    """Inputs above, outputs below."""
+    """Inputs above, outputs below; the corner of an output names its code."""
     last = run.metrics[-1]
     discrete = "code_counts" in arrays
     rows: list[tuple[str, str, str | None]] = [("images", "input", None)]
@@ -114,6 +116,9 @@ def reconstructions(run: Run, arrays: Any) -> Figure:
     for line, (name, label, metric) in zip(axes, rows, strict=True):
         for axis, image in zip(line, arrays[name], strict=True):
             _picture(axis, image)
+        if name == "mode" and discrete and arrays["codes"].shape[1] == 1:
+            for axis, (code,) in zip(line, arrays["codes"], strict=True):
+                axis.text(0.97, 0.02, str(code), transform=axis.transAxes, ha="right", color="0.35", fontsize=6)
         text = label if metric is None else f"{label}\nMSE {last[metric]:.4f}"
         line[0].set_ylabel(text, rotation=0, ha="right", va="center", labelpad=6, fontsize=8)
     figure.suptitle(title(run), fontsize=9)
@@ -136,12 +141,16 @@ def loss_curves(run: Run) -> Figure:
         "sampled": "sampled code" if discrete else "sample",
         "relaxed": "relaxed sample",
     }
+    errors = {name: [row[f"test_mse_{name}"] for row in metrics] for name in labels}
+    if errors["sampled"] == errors["mode"]:  # a point posterior: one line, not one on top of the other
+        labels["mode"] = "code (deterministic)"
+        del labels["sampled"]
     for name, label in labels.items():
-        values = [row[f"test_mse_{name}"] for row in metrics]
-        if values[-1] is not None:
-            dashes = "--" if name == "sampled" and values == [row["test_mse_mode"] for row in metrics] else "-"
-            right.plot(epochs, values, dashes, color=COLOURS[name], label=label, **style)
-    _reference_lines(right, run, references_of(run))
+        if errors[name][-1] is not None:
+            right.plot(epochs, errors[name], color=COLOURS[name], label=label, **style)
+    references = references_of(run)
+    for (label, value), dashes in zip(references.lines(run.config) if references else (), (":", "--"), strict=False):
+        right.axhline(value, color="0.5", linewidth=0.9, linestyle=dashes, label=label, zorder=0)
     right.set(title="test error", xlabel="epoch", ylabel="mean squared error per pixel")
     right.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
     for axis in (left, right):
@@ -244,16 +253,6 @@ def _loss_label(run: Run, unit: str) -> str:
     beta = run.config.objective.beta
     extra = [f"{beta:g} × rate"] * bool(beta) + ["codebook losses"] * (run.config.model.name == "vqvae")
     return "\n+ ".join([unit, *extra])
-
-
-def _reference_lines(axis: Axes, run: Run, references: References | None) -> None:
-    if references is None:
-        return
-    for label, value in references.lines(run.config):
-        axis.axhline(value, color="0.6", linewidth=0.8, linestyle=":")
-        axis.annotate(
-            label, (0.99, value), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=6.5, color="0.4"
-        )
 
 
 @contextmanager

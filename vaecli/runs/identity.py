@@ -27,7 +27,8 @@ def without_defaults(config: Config, settings: dict[str, dict[str, Any]]) -> dic
     """Left out, so that a key added to the schema later does not rename every run."""
     short = {}
     for name, block in settings.items():
-        fields = type(getattr(config, name)).model_fields
+        base: Any = Config.model_fields[name].annotation  # `optimizer: sgd` is the default of its variant only
+        fields = type(getattr(config, name)).model_fields | base.model_fields
         defaults = {key: field.default for key, field in fields.items() if not field.is_required()}
         short[name] = {k: v for k, v in block.items() if k not in defaults or _plain(defaults[k]) != v}
     return short

@@ -86,7 +86,7 @@ class Run:
     def summary(self) -> dict[str, Any]:
         """Final figures; raises RunError if the run is not finished."""
         if not self.finished:
-            raise RunError(f"{self.name}: not finished; the command that started it resumes it")
+            raise self._unfinished()
         return self._json(self.summary_json)
 
     @property
@@ -104,6 +104,8 @@ class Run:
         """The arrays that figures are drawn from."""
         try:
             return read_npz(self.reconstructions_npz)
+        except FileNotFoundError:
+            raise self._unfinished() from None
         except (OSError, ValueError, zipfile.BadZipFile) as error:
             raise RunError(f"{self.reconstructions_npz}: cannot be read ({error})") from None
 
@@ -224,6 +226,9 @@ class Run:
         """One line with its time into train.log."""
         with self.train_log.open("a", encoding="utf-8") as file:
             file.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {line}\n")
+
+    def _unfinished(self) -> RunError:
+        return RunError(f"{self.name}: not finished ({self.status}); the command that started it resumes it")
 
     def _json(self, path: Path) -> dict[str, Any]:
         try:

@@ -1,0 +1,90 @@
+import keras
+import numpy as np
+import pytest
+
+import vaecli
+from vaecli.data.digits import digits
+from vaecli.errors import DataError, RunError
+
+IMAGES = digits().test.images[:50]
+FLOATS = IMAGES.astype(np.float32) / 16
+
+
+def test_load_run_tells_what_the_run_was(finished_run):
+    run = vaecli.load_run(finished_run.path)
+    assert run.config == finished_run.config
+    assert run.metrics == finished_run.metrics
+    assert run.summary == finished_run.summary
+
+
+def test_reconstruct_is_decode_of_encode(finished_run):
+    run = vaecli.load_run(finished_run.path)
+    encoded = run.encode(IMAGES)
+    latents = encoded.z[:, 0] if encoded.codes is None else encoded.codes
+    # two compiled programs may round differently
+    np.testing.assert_allclose(run.decode(latents), run.reconstruct(IMAGES), atol=1e-6)
+    assert encoded.rate.shape == (len(IMAGES),)
+
+
+def test_pixels_and_floats_are_the_same_images(finished_run):
+    run = vaecli.load_run(finished_run.path)
+    assert np.array_equal(run.reconstruct(IMAGES), run.reconstruct(FLOATS))
+
+
+def test_the_reconstructions_are_those_of_the_figures(finished_run):
+    arrays = finished_run.reconstructions()
+    outputs = vaecli.load_run(finished_run.path).reconstruct(arrays["images"])
+    np.testing.assert_allclose(outputs, arrays["mode"], atol=1e-6)  # another batch, another program
+
+
+def test_the_test_error_is_that_of_the_summary(finished_run):
+    data = digits()
+    outputs = vaecli.load_run(finished_run.path).reconstruct(data.test.images)
+    error = np.square(outputs - data.floats(data.test.images)).mean()
+    assert error == pytest.approx(finished_run.summary["test"]["mse"]["mode"], rel=1e-5)
+
+
+def test_a_seed_draws_and_repeats(finished):
+    run = vaecli.load_run(finished("straight_through").path)
+    first, again, other = (run.encode(IMAGES, seed=seed).codes for seed in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_plain_keras_loads_the_model_in_safe_mode(finished_run):
+    model = keras.models.load_model(finished_run.model_keras, safe_mode=True, compile=False)
+    outputs = model.predict(FLOATS, verbose=0)
+    expected = vaecli.load_run(finished_run.path).reconstruct(IMAGES)
+    np.testing.assert_allclose(outputs, expected, atol=1e-6)  # another program, another order of sums
+
+
+def test_milestones_can_be_loaded(finished):
+    path = finished("vae").path
+    first, last = (vaecli.load_run(path, weights=name).reconstruct(IMAGES) for name in ("epoch-00000", "last"))
+    assert not np.array_equal(first, last)
+
+
+@pytest.mark.parametrize(
+    ("method", "latents", "message"),
+    [
+        ("gumbel", np.array([10]), r"codes lie in 0..9, received 10..10"),
+        ("gumbel", np.array([[0, 1]]), r"integer codes \[N, 1\] are needed"),
+        ("vqvae", np.array([0.5]), r"integer codes"),
+        ("vae", np.zeros((2, 3)), r"latent vectors \[N, 10\] are needed, received shape \(2, 3\)"),
+    ],
+)
+def test_latents_that_do_not_fit_are_refused(finished, method, latents, message):
+    with pytest.raises(DataError, match=message):
+        vaecli.load_run(finished(method).path).decode(latents)
+
+
+def test_images_that_do_not_fit_are_refused(finished):
+    with pytest.raises(DataError, match=r"images \[N, 8, 8\] are needed, received shape \(2, 28, 28\)"):
+        vaecli.load_run(finished("vae").path).encode(np.zeros((2, 28, 28)))
+
+
+def test_what_is_no_finished_run_is_refused(tmp_path, finished):
+    with pytest.raises(RunError, match="not a run folder"):
+        vaecli.load_run(tmp_path)
+    with pytest.raises(RunError, match="epoch-00099"):
+        vaecli.load_run(finished("vae").path, weights="epoch-00099")

@@ -32,11 +32,11 @@ def mnist_dir() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def of_nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def of_nobody(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Neither data folders nor a network: what would be fetched comes from a port where nobody listens."""
     for name in [name for name in os.environ if name.startswith("VAECLI_")]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras-home"))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras-home")))
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
 

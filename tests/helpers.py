@@ -47,3 +47,8 @@ def train(config: Config, output_dir: Path, *, stop: Callable[[], int | None] = 
     plan = experiment.plan(config, load(config.data), output_dir)
     experiment.train(plan, options.pop("reporter", Silent()), stop=stop, **options)
     return plan.run
+
+
+def written(folder: Path) -> list[str]:
+    """Every file and folder below, by its path from there."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))

@@ -1,0 +1,177 @@
+"""What a user gets wrong: a clear line, exit code 2, and nothing written."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from helpers import written
+
+CONFIGS = {
+    "unknown model": ("model: gumble", "my.yaml:1:1: unknown model 'gumble', did you mean 'gumbel'?"),
+    "unknown key": (
+        "model:\n  name: gumbel\n  temprature: 1",
+        "my.yaml:3:3: model.temprature: unknown key, did you mean 'temperature'?",
+    ),
+    "key of another model": (
+        "model: {name: vae, temperature: 1.0}",
+        "my.yaml:1:20: model.temperature: `temperature` has no effect with model: vae",
+    ),
+    "wrong type": (
+        "model: vae\ntraining: {epochs: ten}",
+        "my.yaml:2:12: training.epochs: should be a valid integer, received 'ten'",
+    ),
+    "negative epochs": (
+        "model: vae\ntraining: {epochs: -1}",
+        "my.yaml:2:12: training.epochs: should be greater than or equal to 1, received -1",
+    ),
+    "batch larger than the data": (
+        "model: vae\ndata: digits\ntraining: {batch_size: 2000}",
+        "training.batch_size: 2,000 is more than the 1,437 training images of digits; use a smaller one, "
+        "e.g. --batch-size 64",
+    ),
+    "duplicate key": ("model: vae\nmodel: gumbel", "my.yaml:2:1: model: given twice, first at my.yaml:1:1"),
+    "unsafe tag": (
+        "model: !!python/object/apply:os.system ['touch pwned']",
+        "my.yaml:1:8: tag 'tag:yaml.org,2002:python/object/apply:os.system' is not allowed",
+    ),
+    "empty file": ("", "my.yaml: the file is empty; `vaecli init gumbel` writes a complete config"),
+    "no mapping": ("[1, 2]", "my.yaml:1:1: a config is a mapping such as `model: gumbel`"),
+    "broken YAML": ("model: [vae", "my.yaml:1:12: expected ',' or ']', but got '<stream end>'"),
+    "too many codes": (
+        "model: {name: exact, num_latents: 3}",
+        "my.yaml:1:1: model: 'exact' decodes all num_classes^num_latents codes at each step, at most 256, "
+        "received 10^3",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", CONFIGS)
+def test_a_mistake_in_the_config_is_one_line(vaecli, tmp_path, mistake):
+    text, line = CONFIGS[mistake]
+    (tmp_path / "my.yaml").write_text(text)
+    result = vaecli("train", "--config", "my.yaml", "--quiet")
+    assert result.stderr == f"{line}\n"
+    assert result.exit_code == 2
+    assert written(tmp_path) == ["my.yaml"]
+
+
+def test_all_mistakes_are_told_at_once(vaecli, tmp_path):
+    (tmp_path / "my.yaml").write_text("trainin: {}\nmodel: {name: vae, latent_dim: 0}\ntraining: {seed: x}\n")
+    result = vaecli("check", "my.yaml", "--set", "objective.beta=-1")
+    assert [line.split(": ")[0] for line in result.stderr.splitlines()] == [
+        "my.yaml:1:1",
+        "my.yaml:2:20",
+        "my.yaml:3:12",
+        "--set objective.beta=-1",
+    ]
+
+
+FILES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "a missing file": (lambda path: None, "my.yaml: no such config file"),
+    "a directory": (Path.mkdir, "my.yaml: is a directory, a YAML file is needed"),
+    "a binary file": (lambda path: path.write_bytes(bytes(range(256))), "my.yaml: not a text file"),
+    "an unreadable place": (lambda path: path.symlink_to("/proc/self/mem"), "my.yaml: cannot be read"),
+}
+
+
+@pytest.mark.parametrize("mistake", FILES)
+def test_what_is_no_config_file_is_one_line(vaecli, tmp_path, mistake):
+    make, line = FILES[mistake]
+    make(tmp_path / "my.yaml")
+    before = written(tmp_path)
+    result = vaecli("train", "--config", "my.yaml", "--quiet")
+    assert result.stderr.startswith(line)
+    assert result.stderr.count("\n") == 1
+    assert result.exit_code == 2
+    assert written(tmp_path) == before
+
+
+IMAGES = np.zeros((100, 8, 8), np.uint8)
+NAN = np.where(np.arange(64).reshape(8, 8) == 3, np.nan, np.zeros((100, 8, 8))).astype(np.float32)
+ARRAYS = {
+    "pickled objects": ({"x_train": np.array([{}]), "x_test": IMAGES}, "holds pickled Python objects"),
+    "wrong shape": ({"x_train": IMAGES[:, 0, :3], "x_test": IMAGES}, "x_train: images [N, H, W] are needed, received"),
+    "other shape in the test set": ({"x_train": IMAGES, "x_test": IMAGES[:, :4]}, "x_train and x_test differ"),
+    "NaN": ({"x_train": NAN, "x_test": NAN}, "x_train: pixels that are NaN or infinite: 100"),
+    "no test images": ({"x_train": IMAGES}, "array x_test missing"),
+}
+
+
+@pytest.mark.parametrize("mistake", ARRAYS)
+def test_a_data_file_that_is_wrong_is_one_line(vaecli, tmp_path, mistake):
+    arrays, line = ARRAYS[mistake]
+    np.savez(tmp_path / "my.npz", **arrays)
+    result = vaecli("train", "-c", "vae", "--set", "data.name=npz", "--set", "data.path=my.npz", "--quiet")
+    assert line in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert result.exit_code == 2
+    assert written(tmp_path) == ["my.npz"]
+
+
+def test_corrupt_mnist_is_an_error_and_no_reason_to_fall_back(vaecli, tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "mnist.npz").write_bytes(b"PK\x03\x04 and then nothing")
+    result = vaecli("train", "--config", "gumbel", "--data-dir", "data", "--quiet")
+    assert result.stderr.startswith("data/mnist.npz: not a readable npz")
+    assert result.exit_code == 2
+    assert written(tmp_path) == ["data", "data/mnist.npz"]
+
+
+@pytest.mark.parametrize("run", ["../secret", "/etc", "outputs/../..", ".."])
+def test_a_run_argument_cannot_leave_the_output_folder(vaecli, tmp_path, run):
+    vaecli("train", "-c", "vae", "--set", "data=digits", "--set", "network.hidden=[4]", "--epochs", "1")
+    before = written(tmp_path)
+    result = vaecli("plot", run)
+    assert result.stderr == f"{run}: leaves the output folder outputs; runs are named as in it\n"
+    assert result.exit_code == 2
+    assert written(tmp_path) == before
+
+
+@pytest.mark.parametrize("folder", ["file/outputs", "/proc/outputs"])
+def test_an_output_folder_that_cannot_be_written_is_one_line(vaecli, tmp_path, folder):
+    (tmp_path / "file").touch()
+    result = vaecli("train", "-c", "vae", "--set", "data=digits", "--output-dir", folder, "--quiet")
+    assert result.stderr.startswith(f"{folder}/vae-digits-")
+    assert "cannot be written" in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert result.exit_code == 2
+    assert written(tmp_path) == ["file"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_output_folder_is_one_line(vaecli, tmp_path):
+    (tmp_path / "outputs").mkdir(mode=0o500)
+    result = vaecli("train", "-c", "vae", "--set", "data=digits", "--quiet")
+    assert "cannot be written (Permission denied); see --output-dir" in result.stderr
+    assert result.exit_code == 2
+    assert written(tmp_path) == ["outputs"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("--set", "training.epochs"), "--set training.epochs: write it as key.path=value, e.g. training.epochs=3"),
+        (("--set", "training.epoch=3"), "--set training.epoch=3: training.epoch: unknown key, did you mean 'epochs'?"),
+        (
+            ("--epochs", "0"),
+            "--set training.epochs=0: training.epochs: should be greater than or equal to 1, received 0",
+        ),
+        (("--seed", "-1"), "--set training.seed=-1: training.seed: should be greater than or equal to 0, received -1"),
+    ],
+)
+def test_a_mistake_in_an_override_is_one_line(vaecli, tmp_path, arguments, line):
+    result = vaecli("train", "-c", "vae", "--quiet", *arguments)
+    assert result.stderr == f"{line}\n"
+    assert result.exit_code == 2
+    assert not written(tmp_path)
+
+
+@pytest.mark.parametrize("arguments", [("--epochs", "x"), ("--threads", "0"), ("--nonsense",), ()])
+def test_a_mistake_in_an_option_is_two(vaecli, tmp_path, arguments):
+    result = vaecli("train", *(("-c", "vae") if arguments else ()), *arguments)
+    assert result.exit_code == 2
+    assert "Error: " in result.stderr
+    assert not written(tmp_path)

@@ -1,0 +1,167 @@
+"""The commands in this process, through Typer's own runner."""
+
+import json
+import os
+
+import pytest
+import yaml
+
+from helpers import written
+from vaecli import __version__
+from vaecli.registry import METHODS
+from vaecli.runs import all_runs
+
+SMALL = ["--set", "data=digits", "--set", "network.hidden=[16]", "--epochs", "1"]
+
+
+def test_version(vaecli):
+    assert vaecli("--version").stdout == f"vaecli {__version__}\n"
+
+
+@pytest.mark.parametrize("command", [(), ("train",), ("plot",), ("check",), ("init",), ("data",), ("data", "fetch")])
+def test_help_says_what_a_command_does(vaecli, command):
+    result = vaecli(*command, "-h")
+    assert result.exit_code == 0
+    assert "Usage: " in result.stdout
+
+
+def test_train_prints_the_folder_and_nothing_else_to_stdout(vaecli, tmp_path):
+    result = vaecli("train", "--config", "gumbel", *SMALL)
+    assert result.exit_code == 0
+    (run,) = all_runs(tmp_path / "outputs")
+    assert result.stdout == f"outputs/{run.name}\n"
+    assert "epoch 1/1  loss" in result.stderr
+    assert "relaxation gap" in result.stderr
+
+
+def test_a_finished_run_is_shown_and_not_trained(vaecli):
+    first = vaecli("train", "--config", "vae", *SMALL)
+    second = vaecli("train", "--config", "vae", *SMALL)
+    assert second.stdout == first.stdout
+    assert "finished already" in second.stderr
+    assert "epoch 1/1" not in second.stderr
+
+
+def test_json_is_the_summary(vaecli, tmp_path):
+    result = vaecli("train", "--config", "vae", *SMALL, "--json", "--quiet")
+    (run,) = all_runs(tmp_path / "outputs")
+    assert json.loads(result.stdout) == run.summary
+    assert result.stderr == ""
+
+
+def test_the_naive_method_names_what_learns_nothing_and_the_ways_out(vaecli):
+    said = vaecli("train", "--config", "categorical", *SMALL).stderr
+    assert "no gradient reached encoder/encoder_0/kernel, encoder/encoder_0/bias, bottleneck/logits/kernel" in said
+    assert "--config gumbel | straight_through | vqvae | exact" in said
+
+
+def test_the_config_in_the_folder_repeats_the_run(vaecli, tmp_path):
+    first = vaecli("train", "--config", "vqvae", *SMALL)
+    (run,) = all_runs(tmp_path / "outputs")
+    again = vaecli("train", "--config", run.config_yaml)
+    assert again.stdout == first.stdout
+    assert "finished already" in again.stderr
+
+
+def test_a_fallback_is_said_and_named(vaecli, tmp_path):
+    result = vaecli("train", "--config", "gumbel", "--set", "network.hidden=[16]", "--epochs", "1")
+    assert result.exit_code == 0
+    assert "training on the bundled digits (8x8) instead of mnist" in result.stderr
+    assert result.stdout.startswith("outputs/gumbel-digits-")
+    (run,) = all_runs(tmp_path / "outputs")
+    assert run.summary["data"]["fallback_for"] == "mnist"
+    assert "digits (for want of mnist)" in result.stderr
+
+
+def test_without_fallback_the_ways_out_are_named(vaecli, tmp_path):
+    result = vaecli("train", "--config", "gumbel", "--set", "data.fallback=null")
+    assert result.exit_code == 2
+    for part in ("mnist.npz is not there", "https://", "--data-dir or VAECLI_DATA_DIR", "data.name=digits"):
+        assert part in result.stderr
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_dry_run_prints_a_config_and_writes_nothing(vaecli, tmp_path):
+    result = vaecli("train", "--config", "gumbel", *SMALL, "--dry-run")
+    assert result.exit_code == 0
+    assert yaml.safe_load(result.stdout)["model"]["name"] == "gumbel"
+    assert "# data: digits, found: bundled with scikit-learn" in result.stdout
+    assert "# parameters: 2,474" in result.stdout  # 64*16+16 + 16*10+10 + 10*16+16 + 16*64+64
+    assert not written(tmp_path)
+
+
+def test_dry_run_says_what_would_be_fetched(vaecli, tmp_path):
+    result = vaecli("train", "--config", "gumbel", "--dry-run")
+    assert "mnist, to be fetched into" in result.stdout
+    assert "if that fails, digits instead" in result.stdout
+    assert not written(tmp_path)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_init_writes_what_check_accepts(vaecli, tmp_path, method):
+    assert vaecli("init", method).stdout == f"{method}.yaml\n"
+    result = vaecli("check", f"{method}.yaml")
+    assert result.exit_code == 0
+    assert result.stdout == f"{method}.yaml: ok, {method} on mnist\n"
+
+
+def test_init_overwrites_nothing(vaecli, tmp_path):
+    (tmp_path / "vae.yaml").write_text("mine")
+    result = vaecli("init", "vae")
+    assert result.exit_code == 2
+    assert "exists already" in result.stderr
+    assert (tmp_path / "vae.yaml").read_text() == "mine"
+
+
+def test_check_prints_the_complete_config(vaecli):
+    config = json.loads(vaecli("check", "vae", "--set", "training.epochs=3", "--json").stdout)
+    assert config["training"]["epochs"] == 3
+    assert config["model"] == {"name": "vae", "latent_dim": 10}
+
+
+def test_data_lists_every_data_set(vaecli):
+    rows = json.loads(vaecli("data", "--json").stdout)
+    assert {row["name"]: row["available"] for row in rows} == {
+        "mnist": False,
+        "fashion_mnist": False,
+        "digits": True,
+        "npz": False,
+    }
+
+
+def test_references_are_computed_once_and_then_shown(vaecli, tmp_path):
+    vaecli("train", "--config", "vqvae", *SMALL)
+    computed = vaecli("data", "references")
+    assert "digits: kmeans 10" in computed.stderr
+    assert vaecli("data", "references").stderr == ""
+    said = vaecli("train", "--config", "vqvae", *SMALL).stderr
+    assert "of the way from the mean image" in said
+    assert "to k-means, K = 10" in said
+
+
+def test_plot_draws_the_newest_run_or_the_named_ones(vaecli, tmp_path):
+    vaecli("train", "--config", "vae", *SMALL)
+    vaecli("train", "--config", "gumbel", *SMALL)
+    newest = vaecli("plot").stdout.splitlines()
+    names = ["reconstructions.png", "loss.png", "codes.png", "code_use.png"]
+    assert [os.path.basename(line) for line in newest] == names
+    assert all("gumbel-digits" in line for line in newest)
+    both = vaecli("plot", "vae", "gumbel", "--format", "svg", "--output", "figures").stdout.splitlines()
+    assert len(both) == 6
+    assert all((tmp_path / line).read_text().startswith("<?xml") for line in both)
+
+
+def test_plot_draws_the_gumbel_max_figure_without_any_run(vaecli, tmp_path):
+    result = vaecli("plot", "gumbel-max")
+    assert result.stdout == "outputs/gumbel_max.png\n"
+    assert (tmp_path / "outputs/gumbel_max.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_run_cannot_be_plotted_before_it_is_finished(vaecli, tmp_path):
+    vaecli("train", "--config", "vae", *SMALL)
+    (run,) = all_runs(tmp_path / "outputs")
+    run.summary_json.unlink()
+    run.reconstructions_npz.unlink()
+    result = vaecli("plot")
+    assert result.exit_code == 2
+    assert result.stderr == f"{run.name}: not finished (interrupted); the command that started it resumes it\n"

@@ -1,0 +1,162 @@
+"""The command as a process of its own: streams, signals, exit codes."""
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from vaecli.runs import all_runs
+
+VAECLI = [sys.executable, "-m", "vaecli"]
+TRAIN = [*VAECLI, "train", "--config", "gumbel", "--set", "data=digits", "--set", "network.hidden=[16]"]
+LONG = [*TRAIN, "--epochs", "100000"]
+
+
+def start(command, folder, **options):
+    return subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1, **options
+    )
+
+
+def until(stream, text):
+    """Lines of the stream up to the one with the text."""
+    lines = []
+    for line in stream:
+        lines.append(line)
+        if text in line:
+            return lines
+    raise AssertionError(f"never said {text!r}: {lines}")
+
+
+def weights(folder: Path):
+    (run,) = [run for run in all_runs(folder / "outputs") if run.finished]
+    return {name: array.tobytes() for name, array in run.load_weights().items()}
+
+
+def test_in_a_pipe_there_is_one_clean_line_per_epoch(tmp_path):
+    done = subprocess.run([*TRAIN, "--epochs", "3"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0
+    assert sum(line.startswith("epoch ") for line in done.stderr.splitlines()) == 3
+    assert not {"\x1b", "\r", "\b"} & set(done.stderr)
+    assert len(done.stdout.splitlines()) == 1
+
+
+def test_tensorflow_speaks_into_its_log_alone(tmp_path):
+    done = subprocess.run([*TRAIN, "--epochs", "1", "--quiet"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stderr == ""
+    (run,) = all_runs(tmp_path / "outputs")
+    assert run.tensorflow_log.exists()
+
+
+def test_something_is_said_before_tensorflow_is_imported(tmp_path):
+    """The first line comes while the module of TensorFlow is still one that cannot be imported."""
+    (tmp_path / "tensorflow.py").write_text("raise SystemExit(77)")
+    done = subprocess.run([*TRAIN, "--epochs", "1"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 77
+    assert done.stderr.startswith("vaecli train: reading gumbel\n")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_and_says_how_to_go_on(tmp_path, number, code):
+    with start(LONG, tmp_path) as process:
+        until(process.stderr, "epoch 2/")
+        process.send_signal(number)
+        _, said = process.communicate()
+    assert process.returncode == code
+    assert "stopped and saved at epoch" in said
+    assert "the same command resumes" in said
+    (run,) = all_runs(tmp_path / "outputs")
+    assert run.status == "interrupted"
+    assert run.load_checkpoint()[0] is not None
+
+
+def test_interrupted_and_resumed_a_run_has_the_bits_of_one_that_was_not(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    command = [*TRAIN, "--epochs", "100"]
+    with start(command, tmp_path / "a") as process:
+        until(process.stderr, "epoch 1/")
+        process.send_signal(signal.SIGINT)
+        process.communicate()
+    assert process.returncode == 130
+    again = subprocess.run(command, cwd=tmp_path / "a", capture_output=True, text=True)
+    assert "resuming after" in again.stderr
+    subprocess.run(command, cwd=tmp_path / "b", capture_output=True, check=True)
+    assert weights(tmp_path / "a") == weights(tmp_path / "b")
+
+
+def test_a_killed_run_is_interrupted_and_not_running(tmp_path):
+    with start(LONG, tmp_path) as process:
+        until(process.stderr, "epoch 1/")
+        (run,) = all_runs(tmp_path / "outputs")
+        assert run.status == "running"
+        second = subprocess.run(LONG, cwd=tmp_path, capture_output=True, text=True)
+        process.kill()
+    assert second.returncode == 2
+    assert "another process is training this run" in second.stderr
+    assert run.status == "interrupted"
+
+
+def test_a_reader_that_goes_away_does_not_end_the_training(tmp_path):
+    read, write = os.pipe()
+    process = subprocess.Popen([*TRAIN, "--epochs", "2"], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=write)
+    os.close(write)
+    os.read(read, 10)
+    os.close(read)
+    assert process.wait() == 0
+    (run,) = all_runs(tmp_path / "outputs")
+    assert run.finished
+
+
+def on_a_terminal(command, folder, **environment):
+    """What a terminal would show, and the exit code."""
+    terminal, inside = pty.openpty()
+    inherited = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}
+    process = subprocess.Popen(
+        command, cwd=folder, stdout=inside, stderr=inside, stdin=inside, env={**inherited, **environment}
+    )
+    os.close(inside)
+    shown = b""
+    while True:
+        try:
+            shown += os.read(terminal, 4096)
+        except OSError:  # Linux says so when the last writer has closed
+            break
+    os.close(terminal)
+    return shown.decode(), process.wait()
+
+
+@pytest.mark.parametrize(("environment", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_a_terminal_gets_a_bar_with_loss_and_speed(tmp_path, environment, coloured):
+    shown, code = on_a_terminal([*TRAIN, "--epochs", "200"], tmp_path, TERM="xterm", **environment)
+    assert code == 0
+    assert "images/s" in shown
+    assert "epoch 200/200" in shown
+    assert ("\x1b[3" in shown) == coloured  # a foreground colour
+
+
+def test_nothing_heavy_is_imported_before_the_first_line(tmp_path):
+    code = (
+        "import sys\n"
+        "from vaecli.cli.console import Console\n"
+        "say = Console.say\n"
+        "def first(self, line=''):\n"
+        "    print(sorted({'tensorflow', 'keras', 'numpy', 'matplotlib', 'sklearn'} & set(sys.modules)))\n"
+        "    raise SystemExit\n"
+        "Console.say = first\n"
+        "sys.argv = ['vaecli', 'train', '--config', 'gumbel']\n"
+        "from vaecli.cli import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout == "[]\n"
+
+
+def test_python_m_vaecli_is_vaecli():
+    done = subprocess.run([*VAECLI, "--help"], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert done.stdout.startswith("Usage: vaecli ")

@@ -35,7 +35,8 @@ def plot(
 ) -> None:
     """Draw the figures of finished runs.
 
-    Reconstructions, loss curves, what each code draws, and code use against the labels. Prints the files written. Several runs with --output get a folder each.
+    Reconstructions, loss curves, what each code draws, and code use against the labels. Prints the files written.
+    Several runs with --output get a folder each.
     """
     from vaecli.reports import figures
     from vaecli.runs import find_runs

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from vaecli.backend import chatter
+from vaecli.backend import chatter, import_keras
 from vaecli.config import Config
 from vaecli.data import Dataset
 from vaecli.errors import Diverged, Interrupted, VaecliError
@@ -91,6 +91,7 @@ def train(
 
 
 def _train(plan: Plan, reporter: Reporter, stop: Callable[[], int | None]) -> None:
+    import_keras()
     from vaecli.journal import Journal
     from vaecli.models.autoencoder import build
     from vaecli.training.trainer import Trainer

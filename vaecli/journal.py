@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
+from vaecli.data import Split
 from vaecli.errors import Diverged, RunError
 from vaecli.evaluation.codes import contingency
 from vaecli.evaluation.evaluator import Evaluation, Evaluator, latents_and_codes, summarize
@@ -29,9 +31,8 @@ class Journal:
         self.reporter = reporter
         self.autoencoder = trainer.autoencoder
         self.rows: list[dict[str, float | None]] = []
-        self.seconds = 0.0
         scale, seed = self.dataset.scale, self.config.training.seed
-        self.test = Evaluator(self.autoencoder, self.dataset.test, scale, seed)
+        self.test = Evaluator(self.autoencoder, self.dataset.test, scale, seed, shown=shown_images(self.dataset.test))
         held_out = self.dataset.validation
         self.validation = Evaluator(self.autoencoder, held_out, scale, seed) if held_out else None
 
@@ -131,20 +132,11 @@ class Journal:
 
     def _reconstructions(self, evaluation: Evaluation) -> dict[str, Any]:
         """The arrays of reconstructions.npz: images [N, H, W] in [0, 1], prototypes [K, H, W], contingency."""
-        test = self.dataset.test
-        shown = self._shown()
-        images = self.dataset.floats(test.images[shown])
-        shape = self.dataset.image_shape
-
-        @tf.function(jit_compile=True, autograph=False)
-        def reconstruct(images: tf.Tensor) -> Any:
-            return self.autoencoder.reconstruct(images, seed=tf.constant([self.config.training.seed, 4], tf.int32))
-
-        outputs = reconstruct(tf.constant(images.reshape(len(images), -1)))
-        arrays: dict[str, Any] = {"images": images, "index": shown}
-        for name, pixels in outputs._asdict().items():
+        test, shown, shape = self.dataset.test, self.test.shown, self.dataset.image_shape
+        arrays: dict[str, Any] = {"images": self.dataset.floats(test.images[shown]), "index": shown}
+        for name, pixels in evaluation.shown._asdict().items():
             if pixels is not None:
-                arrays[name] = pixels.numpy().reshape(-1, *shape)
+                arrays[name] = pixels.reshape(-1, *shape)
         if test.labels is not None:
             arrays["labels"] = test.labels[shown]
         num_latents, num_codes = latents_and_codes(self.config)
@@ -157,13 +149,6 @@ class Journal:
                 if test.labels is not None:
                     arrays["contingency"] = contingency(evaluation.codes[:, 0], test.labels, num_codes)
         return arrays
-
-    def _shown(self) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """The first test image of each of the first ten labels, or the first ten images."""
-        labels = self.dataset.test.labels
-        if labels is None:
-            return np.arange(min(SHOWN, len(self.dataset.test)))
-        return np.unique(labels, return_index=True)[1][:SHOWN]
 
     def _without_gradient(self, norms: dict[str, float | None]) -> list[str]:
         """The variables of the parts whose measured gradient was exactly zero."""
@@ -179,3 +164,10 @@ class Journal:
             "rate": "analytic KL to the prior, in nats per image",
             "codes": "mode of q(z|x) over the whole test set",
         }
+
+
+def shown_images(test: Split) -> NDArray[np.int64]:
+    """The first test image of each of the first ten labels, or the first ten images."""
+    if test.labels is None:
+        return np.arange(min(SHOWN, len(test)))
+    return np.unique(test.labels, return_index=True)[1][:SHOWN]

@@ -13,9 +13,10 @@ from vaecli.config.schema import Config
 from vaecli.data import Split
 from vaecli.estimators.sampling import fold_in
 from vaecli.evaluation.codes import contingency, matching_accuracy, normalized_mutual_information, perplexity
-from vaecli.models.autoencoder import Autoencoder, Measures
+from vaecli.models.autoencoder import Autoencoder, Measures, Reconstructions
 
 BATCH = 1000
+NOTHING = np.zeros(0, np.int64)
 _EVALUATION_SEED = 3  # folded into the run's seed; the same draws at every epoch
 
 
@@ -28,6 +29,7 @@ class Evaluation(NamedTuple):
     distortion: float | None  # nats per image, on sampled codes; None where the likelihood is no density
     rate: float  # nats per image
     codes: NDArray[np.int32] | None  # [N, L], the mode
+    shown: Reconstructions  # numpy, of the images asked for
 
     @property
     def elbo(self) -> float | None:
@@ -47,8 +49,12 @@ class Evaluation(NamedTuple):
 class Evaluator:
     """Measures an autoencoder on one split, in batches of one compiled program."""
 
-    def __init__(self, autoencoder: Autoencoder, split: Split, scale: float, seed: int) -> None:
+    def __init__(
+        self, autoencoder: Autoencoder, split: Split, scale: float, seed: int, shown: NDArray[np.int64] = NOTHING
+    ) -> None:
+        """`shown` [S]: images of the split whose reconstructions are kept."""
         self.autoencoder = autoencoder
+        self.shown = shown
         self.variables = list(autoencoder.weights.values())
         self.count = len(split)
         self.scale = scale
@@ -60,10 +66,14 @@ class Evaluator:
         self._compiled = tf.function(self._measure, jit_compile=True, autograph=False)
 
     def __call__(self, weights: Sequence[tf.Tensor]) -> Evaluation:
-        parts = [
-            self._compiled(list(weights), tf.constant(batch), tf.constant(i)) for i, batch in enumerate(self.batches)
+        rows = tf.constant(self.shown % self.batches.shape[1], tf.int32)
+        results = [
+            self._compiled(list(weights), tf.constant(images), tf.constant(i), rows)
+            for i, images in enumerate(self.batches)
         ]
+        parts, pictures = zip(*results, strict=True)
         measures = Measures(*(self._join(column) for column in zip(*parts, strict=True)))
+        shown = Reconstructions(*(self._pick(column) for column in zip(*pictures, strict=True)))
         in_nats = self.autoencoder.likelihood.in_nats
         return Evaluation(
             mse_sampled=_mean(measures.mse_sampled),
@@ -72,16 +82,24 @@ class Evaluator:
             distortion=_mean(measures.distortion_sampled) if in_nats else None,
             rate=_mean(measures.rate),
             codes=measures.codes,
+            shown=shown,
         )
 
-    def _measure(self, weights: list[tf.Tensor], images: tf.Tensor, index: tf.Tensor) -> Measures:
+    def _measure(self, weights: list[tf.Tensor], images: tf.Tensor, index: tf.Tensor, rows: tf.Tensor) -> Any:
         seed = fold_in(tf.constant([self.seed, _EVALUATION_SEED], tf.int32), index)
         with keras.StatelessScope(zip(self.variables, weights, strict=True)):
-            return self.autoencoder.measure(tf.cast(images, tf.float32) * self.scale, seed=seed)
+            measures, pixels = self.autoencoder.measure(tf.cast(images, tf.float32) * self.scale, seed=seed)
+        return measures, Reconstructions(*(None if y is None else tf.gather(y, rows) for y in pixels))
 
     def _join(self, column: Sequence[tf.Tensor | None]) -> Any:
         arrays = [part.numpy() for part in column if part is not None]
         return np.concatenate(arrays)[: self.count] if arrays else None
+
+    def _pick(self, column: Sequence[tf.Tensor | None]) -> Any:
+        """Each shown image's row [P], out of the batch that has the image."""
+        home = self.shown // self.batches.shape[1]
+        found = [column[batch] for batch in home]
+        return None if None in found else np.array([rows.numpy()[i] for i, rows in enumerate(found)])
 
 
 def _mean(values: NDArray[np.float32]) -> float:

@@ -36,9 +36,9 @@ class Measures(NamedTuple):
 
 
 class Reconstructions(NamedTuple):
-    mode: tf.Tensor  # [B, P], in [0, 1] or near it
-    sampled: tf.Tensor
-    relaxed: tf.Tensor | None
+    mode: Any  # [B, P], in [0, 1] or near it
+    sampled: Any
+    relaxed: Any  # None where there is none
 
 
 class Autoencoder:
@@ -76,35 +76,28 @@ class Autoencoder:
         distortion, rate, penalty = (tf.reduce_mean(x) for x in (step.surrogate, step.rate, step.penalty))
         return Losses(distortion + beta * rate + penalty, distortion, rate, penalty, step.state)
 
-    def measure(self, images: tf.Tensor, *, seed: tf.Tensor) -> Measures:
+    def measure(self, images: tf.Tensor, *, seed: tf.Tensor) -> tuple[Measures, Reconstructions]:
         """The same for all methods: hard codes, sampled and mode, and the relaxed sample where one is trained on."""
         features = self.encoder(images)
         sampled = self.bottleneck.encode(features, seed=fold_in(seed, 0))
         mode = self.bottleneck.encode(features)
         relaxed = self.bottleneck.relaxed(features, seed=fold_in(seed, 1))
         outputs = self.decode(sampled.z)
-
-        def mse(outputs: tf.Tensor) -> tf.Tensor:
-            return tf.reduce_mean(tf.square(images - self.likelihood.pixels(outputs)), -1)
-
-        return Measures(
-            mse_sampled=mse(outputs),
-            mse_mode=mse(self.decode(mode.z)),
-            mse_relaxed=None if relaxed is None else mse(self.decode(relaxed)),
+        pixels = Reconstructions(
+            self.pixels(mode.z),
+            self.likelihood.pixels(outputs),
+            None if relaxed is None else self.pixels(relaxed),
+        )
+        errors = Reconstructions(*(None if y is None else tf.reduce_mean(tf.square(images - y), -1) for y in pixels))
+        measures = Measures(
+            mse_sampled=errors.sampled,
+            mse_mode=errors.mode,
+            mse_relaxed=errors.relaxed,
             distortion_sampled=self.likelihood.distortion(images, outputs),
             rate=sampled.rate,
             codes=mode.codes,
         )
-
-    def reconstruct(self, images: tf.Tensor, *, seed: tf.Tensor) -> Reconstructions:
-        """The images [B, P] as their mode, a sample, and a relaxed sample (or None) are decoded."""
-        features = self.encoder(images)
-        relaxed = self.bottleneck.relaxed(features, seed=fold_in(seed, 1))
-        return Reconstructions(
-            self.pixels(self.bottleneck.encode(features).z),
-            self.pixels(self.bottleneck.encode(features, seed=fold_in(seed, 0)).z),
-            None if relaxed is None else self.pixels(relaxed),
-        )
+        return measures, pixels
 
     def pixels(self, z: tf.Tensor) -> tf.Tensor:
         """Decoded images [B, P] in [0, 1] or near it."""

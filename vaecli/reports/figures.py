@@ -1,7 +1,7 @@
 """Figures of one run, drawn from its folder alone: no TensorFlow, no pyplot, no state."""
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from vaecli.errors import RunError
@@ -34,6 +35,8 @@ COLOURS = {"train": "#000000", "sampled": "#0072B2", "mode": "#009E73", "relaxed
 FORMATS = ("png", "svg", "pdf")
 DATA_TITLES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "digits": "digits 8×8"}
 MAX_CODES_DRAWN = 100
+TILE_GAP = 0.03
+FRAME: Any = {"linewidth": 0.4, "edgecolor": "0.7"}
 
 
 def draw_run(run: Run, *, output: Path | None = None, fmt: str = "png") -> list[Path]:
@@ -111,16 +114,14 @@ def reconstructions(run: Run, arrays: Any) -> Figure:
     if "relaxed" in arrays:
         rows.append(("relaxed", "relaxed\nsample", "test_mse_relaxed"))
     count = len(arrays["images"])
-    figure = Figure(figsize=(0.62 * count + 1.5, 0.68 * len(rows) + 0.45))
-    axes = figure.subplots(len(rows), count, squeeze=False)
-    for line, (name, label, metric) in zip(axes, rows, strict=True):
-        for axis, image in zip(line, arrays[name], strict=True):
-            _picture(axis, image)
-        if name == "mode" and discrete and arrays["codes"].shape[1] == 1:
-            for axis, (code,) in zip(line, arrays["codes"], strict=True):
-                axis.text(0.97, 0.02, str(code), transform=axis.transAxes, ha="right", color="0.35", fontsize=6)
-        text = label if metric is None else f"{label}\nMSE {last[metric]:.4f}"
-        line[0].set_ylabel(text, rotation=0, ha="right", va="center", labelpad=6, fontsize=8)
+    figure = Figure(figsize=(0.62 * count + 1.5, 0.66 * len(rows) + 0.45))
+    axis = figure.subplots()
+    _tiles(axis, [arrays[name] for name, _, _ in rows])
+    if discrete and arrays["codes"].shape[1] == 1:
+        for column, (code,) in enumerate(arrays["codes"]):
+            axis.text(column + 0.97, 1.97, str(code), ha="right", va="bottom", color="0.35", fontsize=6)
+    texts = [label if metric is None else f"{label}\nMSE {last[metric]:.4f}" for _, label, metric in rows]
+    axis.set_yticks([line + 0.5 for line in range(len(rows))], texts, fontsize=8)
     figure.suptitle(title(run), fontsize=9)
     return figure
 
@@ -166,18 +167,19 @@ def what_codes_draw(run: Run, arrays: Any) -> Figure:
     order = np.argsort(-counts, kind="stable")[:MAX_CODES_DRAWN]
     columns = min(10, len(order))
     lines = -(-len(order) // columns)
-    figure = Figure(figsize=(0.86 * columns + 0.3, 1.28 * lines + 0.45))
-    axes = figure.subplots(lines, columns, squeeze=False)
-    for axis in axes.flat:
-        axis.set_axis_off()
-    for axis, code in zip(axes.flat, order, strict=False):
-        axis.set_axis_on()
-        _picture(axis, prototypes[code])
-        axis.set_title(f"code {code}", fontsize=7, pad=2)
+    figure = Figure(figsize=(0.86 * columns + 0.3, 1.46 * lines + 0.4))
+    axis = figure.subplots()
+    height = 1.75  # of a tile with its words
+    _tiles(axis, [prototypes[order[line * columns :][:columns]] for line in range(lines)], height=height)
+    for place, code in enumerate(order):
+        y, x = divmod(place, columns)
+        axis.text(x + 0.5, y * height - 0.03, f"code {code}", ha="center", va="bottom", fontsize=7)
         text = f"{100 * counts[code] / counts.sum():.1f}%"
         if "contingency" in arrays:
             text += "\n" + _labels_of(arrays["contingency"][code])
-        axis.set_xlabel(text, fontsize=7, labelpad=2)
+        axis.text(x + 0.5, y * height + 1.03, text, ha="center", va="top", fontsize=7)
+    axis.set_ylim(lines * height - 0.15, -0.2)
+    axis.set_yticks([])
     left_out = "" if len(order) == len(counts) else f", the {len(order)} most used of {len(counts)} codes"
     figure.suptitle(f"{title(run)}\nwhat each code draws, its share of the test set, its labels{left_out}", fontsize=9)
     return figure
@@ -234,11 +236,16 @@ def gumbel_max(*, logits: tuple[float, ...], draws: int, seed: int) -> Figure:
         return figure
 
 
-def _picture(axis: Axes, image: NDArray[np.float32]) -> None:
-    axis.imshow(image, vmin=0, vmax=1)
-    axis.set(xticks=[], yticks=[])
-    for spine in axis.spines.values():
-        spine.set(visible=True, linewidth=0.4, color="0.7")
+def _tiles(axis: Axes, lines: Sequence[NDArray[np.float32]], *, height: float = 1.0) -> None:
+    """Lines of images side by side, one unit wide and `height` apart; one pair of axes draws faster than many."""
+    for i, line in enumerate(lines):
+        for j, image in enumerate(line):
+            box = (j + TILE_GAP, j + 1 - TILE_GAP, i * height + 1 - TILE_GAP, i * height + TILE_GAP)
+            axis.imshow(image, vmin=0, vmax=1, extent=box)
+            axis.add_patch(Rectangle((box[0], box[3]), 1 - 2 * TILE_GAP, 1 - 2 * TILE_GAP, fill=False, **FRAME))
+    axis.set(xlim=(0, max(map(len, lines))), ylim=((len(lines) - 1) * height + 1, 0), xticks=[], aspect="equal")
+    axis.spines[:].set_visible(False)
+    axis.tick_params(length=0)
 
 
 def _labels_of(row: NDArray[np.int64]) -> str:

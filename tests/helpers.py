@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from vaecli import experiment
 from vaecli.config import Config, config_from_text
 from vaecli.data import load
@@ -52,3 +54,22 @@ def train(config: Config, output_dir: Path, *, stop: Callable[[], int | None] = 
 def written(folder: Path) -> list[str]:
     """Every file and folder below, by its path from there."""
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Draws exist compiled only."""
+    import tensorflow as tf
+
+    return tf.function(function, jit_compile=True, autograph=False)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """In float64, over the last axis."""
+    shifted = np.exp(np.asarray(logits, np.float64) - np.max(logits, -1, keepdims=True))
+    return shifted / shifted.sum(-1, keepdims=True)
+
+
+def exact_gradient(logits: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """d/dlogits of sum_k p_k f_k, where values [K] are the f_k: p_k (f_k - sum_j p_j f_j)."""
+    p = softmax(logits)
+    return p * (values - p @ values)

@@ -134,11 +134,10 @@ class _Builder:
             self.mistakes.append(f"{self.where(node)}: tag '{node.tag}' is not allowed, only plain values are")
             return None
         if isinstance(node, yaml.ScalarNode):
-            if node.style is not None:
-                return node.value  # quoted: a string whatever it looks like
             if node.tag.rpartition(":")[2] not in _PLAIN_TAGS:
                 self.mistakes.append(f"{self.where(node)}: tag '{node.tag}' is not allowed")
-            return scalar(node.value)
+            quoted = node.style is not None  # a string whatever it looks like
+            return node.value if quoted else scalar(node.value)
         if node.tag.rpartition(":")[2] not in ("map", "seq"):
             self.mistakes.append(f"{self.where(node)}: tag '{node.tag}' is not allowed")
             return None

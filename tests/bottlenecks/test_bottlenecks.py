@@ -1,0 +1,136 @@
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from helpers import compiled, softmax
+from vaecli.bottlenecks.categorical import Categorical
+from vaecli.bottlenecks.gaussian import Gaussian
+from vaecli.bottlenecks.vector_quantizer import VectorQuantizer
+from vaecli.registry import METHODS
+
+FEATURES = tf.constant(np.random.default_rng(0).normal(size=(64, 6)), tf.float32)
+SEED = tf.constant([1, 2])
+
+
+def categorical(name="straight_through", **sizes):
+    return Categorical(6, METHODS[name].estimator.load(), {}, seed=0, **{"num_latents": 2, "num_classes": 4} | sizes)
+
+
+def quantizer(**options):
+    defaults = {"num_latents": 2, "num_codes": 7, "code_dim": 3, "commitment": 0.25}
+    bottleneck = VectorQuantizer(6, seed=0, **defaults | options)
+    bottleneck.table.embeddings.assign(np.random.default_rng(1).normal(size=bottleneck.table.embeddings.shape))
+    return bottleneck
+
+
+def test_the_categorical_rate_is_the_divergence_from_uniform():
+    bottleneck = categorical()
+    p = softmax(bottleneck.logits(FEATURES))
+    expected = (p * np.log(p * 4)).sum((1, 2))
+    np.testing.assert_allclose(bottleneck.encode(FEATURES).rate, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_the_categorical_rate_lies_between_nothing_and_the_capacity():
+    bottleneck = categorical()
+    for scale, rate in ((0.0, 0.0), (1e6, 2 * math.log(4))):
+        assert bottleneck.encode(scale * FEATURES).rate.numpy() == pytest.approx(np.full(64, rate), abs=1e-4)
+
+
+def test_the_mode_is_the_most_probable_code():
+    bottleneck = categorical()
+    latent = bottleneck.encode(FEATURES)
+    assert np.array_equal(latent.codes, bottleneck.logits(FEATURES).numpy().argmax(-1))
+    assert np.array_equal(latent.z, np.eye(4, dtype=np.float32)[latent.codes])
+
+
+def test_only_what_trains_on_a_relaxed_sample_has_one():
+    assert categorical("straight_through").relaxed(FEATURES, seed=SEED) is None
+    gumbel = Categorical(
+        6, METHODS["gumbel"].estimator.load(), {"temperature": 1.0}, seed=0, num_latents=2, num_classes=4
+    )
+    relaxed = compiled(gumbel.relaxed)(FEATURES, seed=SEED).numpy()
+    np.testing.assert_allclose(relaxed.sum(-1), 1, rtol=1e-6)
+    assert (relaxed < 0.99).any()
+
+
+def test_the_gaussian_rate_is_the_divergence_from_the_standard_normal():
+    """One dimension, by numerical integration."""
+    bottleneck = Gaussian(6, seed=0, latent_dim=1)
+    mean, std = bottleneck.mean(FEATURES).numpy()[:, 0], np.exp(bottleneck.log_std(FEATURES).numpy()[:, 0])
+    x = np.linspace(-30, 30, 200_001)
+
+    def density(mean, std):
+        return np.exp(-(((x - mean) / std) ** 2) / 2) / std / math.sqrt(2 * math.pi) + 1e-300
+
+    rate = bottleneck.encode(FEATURES).rate.numpy()
+    for n in range(8):
+        q = density(mean[n], std[n])
+        assert rate[n] == pytest.approx(np.trapezoid(q * np.log(q / density(0, 1)), x), rel=1e-4)
+
+
+def test_the_gaussian_noise_is_really_added():
+    bottleneck = Gaussian(6, seed=0, latent_dim=2)
+    features = tf.tile(FEATURES[:1], (50_000, 1))
+    z = compiled(bottleneck.encode)(features, seed=SEED).z.numpy()[:, 0]
+    mean, std = bottleneck.mean(features[:1]).numpy()[0], np.exp(bottleneck.log_std(features[:1]).numpy()[0])
+    assert np.abs((z.mean(0) - mean) / std * math.sqrt(50_000)).max() < 4
+    np.testing.assert_allclose(z.std(0), std, rtol=0.02)  # its own error is 0.3%
+    assert np.array_equal(bottleneck.encode(features[:1]).z[0, 0], mean)
+
+
+def test_a_vector_becomes_its_nearest_codebook_row():
+    bottleneck = quantizer()
+    e, codebook = bottleneck.embed(FEATURES).numpy(), bottleneck.codebook.numpy()
+    distance = ((e[:, :, None] - codebook) ** 2).sum(-1)
+    latent = bottleneck.encode(FEATURES)
+    assert np.array_equal(latent.codes, distance.argmin(-1))
+    np.testing.assert_allclose(latent.z, codebook[distance.argmin(-1)], rtol=1e-6)
+    np.testing.assert_allclose(latent.rate, 2 * math.log(7), rtol=1e-6)
+
+
+def quantizer_gradients(bottleneck, objective):
+    """(d/de, d/dcodebook) of the surrogate, and of the penalty."""
+    seen = []
+
+    def embed(features):
+        seen.append(tf.reshape(bottleneck.head(features), (-1, *bottleneck.latent_shape)))
+        tape.watch(seen[0])
+        return seen[0]
+
+    bottleneck.embed = embed
+    with tf.GradientTape(persistent=True) as tape:
+        step = bottleneck.train(FEATURES, objective, state=(), seed=SEED)
+    sources = [seen[0], bottleneck.table.embeddings.value]
+    return [
+        [None if g is None else tf.convert_to_tensor(g).numpy() for g in tape.gradient(target, sources)]
+        for target in (step.surrogate, step.penalty)
+    ]
+
+
+def test_the_distortion_moves_the_encoder_and_not_the_codebook():
+    weights = np.random.default_rng(2).normal(size=(2, 3)).astype(np.float32)
+    (encoder, codebook), _ = quantizer_gradients(quantizer(), lambda z: tf.reduce_sum(weights * z, (1, 2)))
+    np.testing.assert_allclose(encoder, np.tile(weights, (64, 1, 1)))
+    assert codebook is None or not codebook.any()
+
+
+@pytest.mark.parametrize("commitment", [0.0, 0.25, 2.0])
+def test_the_codebook_loss_moves_the_codebook_and_the_commitment_the_encoder(commitment):
+    bottleneck = quantizer(commitment=commitment)
+    e = bottleneck.embed(FEATURES).numpy()
+    q, codes = (x.numpy() for x in bottleneck.quantize(e))
+    _, (encoder, codebook) = quantizer_gradients(bottleneck, lambda z: tf.zeros(64))
+    np.testing.assert_allclose(encoder, commitment * 2 * (e - q) / 6, atol=1e-6)
+    expected = np.zeros((7, 3))
+    for place in np.ndindex(64, 2):
+        expected[codes[place]] += 2 * (q[place] - e[place]) / 6
+    np.testing.assert_allclose(codebook, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("make", [categorical, quantizer])
+def test_lookup_of_the_codes_is_what_the_decoder_reads(make):
+    latent = make().encode(FEATURES)
+    bottleneck = make()
+    np.testing.assert_allclose(bottleneck.lookup(latent.codes), latent.z, rtol=1e-6)

@@ -1,0 +1,98 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from vaecli.data import Split
+from vaecli.data.dataset import checked_images, checked_labels
+from vaecli.data.digits import digits
+from vaecli.errors import DataError
+
+DATA = digits()
+
+
+def test_digits_are_1437_and_360_images_in_the_unit_interval():
+    assert (len(DATA.train), len(DATA.test)) == (1437, 360)
+    pixels = DATA.floats(DATA.train.images)
+    assert (pixels.min(), pixels.max()) == (0, 1)
+
+
+def test_held_out_images_are_always_the_same_and_leave_the_training_set():
+    first, again = DATA.hold_out(100), DATA.hold_out(100)
+    assert first.digest == again.digest != DATA.digest
+    assert (len(first.train), len(first.validation)) == (1337, 100)
+    rows = [image.tobytes() for split in (first.train, first.validation) for image in split.images]
+    assert sorted(rows) == sorted(image.tobytes() for image in DATA.train.images)
+    for split in (first.train, first.validation):
+        for image, label in zip(split.images[:20], split.labels[:20], strict=True):
+            where = (DATA.train.images == image).all((1, 2))
+            assert label in DATA.train.labels[where]
+
+
+@pytest.mark.parametrize("count", [1437, 5000])
+def test_something_must_be_left_to_train_on(count):
+    with pytest.raises(DataError, match=f"{count} of the 1437 training images of digits cannot be held out"):
+        DATA.hold_out(count)
+
+
+def test_whole_batches_are_counted():
+    assert DATA.steps_per_epoch(64) == 22
+    assert DATA.steps_per_epoch(1437) == 1
+    with pytest.raises(DataError, match="1,438 is more than the 1,437 training images"):
+        DATA.steps_per_epoch(1438)
+
+
+def changed(array):
+    copy = array.copy()
+    copy.flat[7] += 1
+    return copy
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(DATA, train=Split(changed(DATA.train.images), DATA.train.labels)),
+        replace(DATA, test=Split(DATA.test.images, changed(DATA.test.labels))),
+        replace(DATA, train=Split(DATA.train.images)),
+        replace(DATA, scale=1.0),
+        replace(DATA, train=Split(DATA.train.images.reshape(-1, 4, 16), DATA.train.labels)),
+    ],
+    ids=["pixel", "label", "no labels", "scale", "shape"],
+)
+def test_the_digest_is_equal_only_for_equal_data(other):
+    assert other.digest != DATA.digest
+    assert digits().digest == DATA.digest
+
+
+@pytest.mark.parametrize("shape", [(5, 8, 8), (5, 8, 8, 1), (5, 64)])
+def test_images_come_in_several_shapes(shape):
+    pixels = np.arange(5 * 64, dtype=np.uint8)
+    found = checked_images(pixels.reshape(shape), name="x", place="file")
+    assert np.array_equal(found, pixels.reshape(5, 8, 8))
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.zeros((5, 60), np.uint8), r"images \[N, H, W\] are needed, received shape \(5, 60\)"),
+        (np.zeros((5, 8, 8, 3), np.uint8), r"received shape \(5, 8, 8, 3\)"),
+        (np.zeros((0, 8, 8), np.uint8), r"received shape \(0, 8, 8\)"),
+        (np.zeros(5, np.uint8), r"received shape \(5,\)"),
+        (np.zeros((5, 8, 8), np.int64), "uint8, or floats in .* received type int64"),
+        (np.full((5, 8, 8), "a"), "received type <U1"),
+        (np.full((5, 8, 8), np.inf), "pixels that are NaN or infinite: 320"),
+        (np.full((5, 8, 8), 2.0), r"must lie in \[0, 1\], received 2 to 2 \(divide by 255\?\)"),
+        (np.full((5, 8, 8), -0.1), r"received -0.1 to -0.1"),
+    ],
+)
+def test_images_that_are_none_are_refused(array, message):
+    with pytest.raises(DataError, match=f"file: x: .*{message}"):
+        checked_images(array, name="x", place="file")
+
+
+@pytest.mark.parametrize(
+    "array", [np.zeros(4, int), np.zeros(5), np.full(5, -1), np.full(5, 10_001), np.zeros((5, 2), int)]
+)
+def test_labels_that_are_none_are_refused(array):
+    with pytest.raises(DataError, match="file: y: "):
+        checked_labels(array, 5, name="y", place="file")

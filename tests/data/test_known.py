@@ -1,0 +1,203 @@
+"""Finding, fetching and verifying, with a tiny data set served from this machine."""
+
+import gzip
+import hashlib
+import http.server
+import io
+import threading
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+
+from helpers import written
+from vaecli.config import config_from_text
+from vaecli.data import known as module
+from vaecli.data import load
+from vaecli.data.files import IDX_FILES
+from vaecli.data.known import KNOWN, KnownDataset, fetch, locate, read
+from vaecli.data.load import silent
+from vaecli.errors import DataError
+
+RNG = np.random.default_rng(0)
+ARRAYS = {
+    "x_train": RNG.integers(0, 256, (12, 4, 4)).astype(np.uint8),
+    "y_train": RNG.integers(0, 10, 12).astype(np.uint8),
+    "x_test": RNG.integers(0, 256, (5, 4, 4)).astype(np.uint8),
+    "y_test": RNG.integers(0, 10, 5).astype(np.uint8),
+}
+
+
+def npz(**changes):
+    buffer = io.BytesIO()
+    np.savez(buffer, **ARRAYS | changes)
+    return buffer.getvalue()
+
+
+CONTENT = npz()
+
+
+@pytest.fixture
+def tiny(monkeypatch) -> KnownDataset:
+    """A data set called mnist, to be fetched from a port where nobody listens."""
+    monkeypatch.setattr(module, "SHAPES", {name: array.shape for name, array in ARRAYS.items()})
+    return KnownDataset(
+        "mnist",
+        npz="mnist.npz",
+        folder="mnist",
+        urls={"mnist.npz": "http://127.0.0.1:9/mnist.npz"},
+        digests={"mnist.npz": f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"},
+        arrays={name: hashlib.sha256(array.tobytes()).hexdigest() for name, array in ARRAYS.items()},
+    )
+
+
+@pytest.fixture
+def served(tiny, tmp_path_factory, monkeypatch):
+    """The same, served over HTTP by a thread of this process; returns the folder of the server and the data set."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    folder = tmp_path_factory.mktemp("server")
+    (folder / "mnist.npz").write_bytes(CONTENT)
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/mnist.npz"
+        yield folder, replace(tiny, urls={"mnist.npz": url})
+        server.shutdown()
+
+
+def write_idx(folder, *, gz):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, file in IDX_FILES.items():
+        array = ARRAYS[name]
+        header = bytes([0, 0, 8, array.ndim]) + b"".join(size.to_bytes(4, "big") for size in array.shape)
+        raw = header + array.tobytes()
+        (folder / (f"{file}.gz" if gz else file)).write_bytes(gzip.compress(raw) if gz else raw)
+
+
+def test_places_are_searched_in_order(tiny, tmp_path, monkeypatch):
+    asked, variable, keras = (tmp_path / name for name in ("asked", "variable", "keras"))
+    for folder in (asked, variable, keras / "datasets"):
+        folder.mkdir(parents=True)
+        (folder / "mnist.npz").write_bytes(CONTENT)
+    monkeypatch.setenv("KERAS_HOME", str(keras))
+    assert locate(tiny, None) == {"npz": keras / "datasets" / "mnist.npz"}
+    monkeypatch.setenv("VAECLI_DATA_DIR", str(variable))
+    assert locate(tiny, None) == {"npz": variable / "mnist.npz"}
+    assert locate(tiny, asked) == {"npz": asked / "mnist.npz"}
+    (asked / "mnist.npz").unlink()
+    assert locate(tiny, asked) == {"npz": keras / "datasets" / "mnist.npz"}
+
+
+@pytest.mark.parametrize("gz", [True, False])
+@pytest.mark.parametrize("below", [".", "mnist"])
+def test_idx_files_serve_as_well_as_an_npz(tiny, tmp_path, gz, below):
+    write_idx(tmp_path / below, gz=gz)
+    from_idx = read(tiny, locate(tiny, tmp_path))
+    (tmp_path / "mnist.npz").write_bytes(CONTENT)
+    files = locate(tiny, tmp_path)
+    assert files == {"npz": tmp_path / "mnist.npz"}  # before IDX
+    assert read(tiny, files).digest == from_idx.digest
+
+
+def test_half_a_data_set_is_none(tiny, tmp_path):
+    write_idx(tmp_path, gz=True)
+    (tmp_path / f"{IDX_FILES['y_test']}.gz").unlink()
+    assert locate(tiny, tmp_path) is None
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+def test_one_changed_value_is_refused_by_name(tiny, tmp_path, name):
+    array = ARRAYS[name].copy()
+    array.flat[3] ^= 1
+    (tmp_path / "mnist.npz").write_bytes(npz(**{name: array}))
+    with pytest.raises(DataError, match=f"damaged: the bytes of {name} are not those of mnist"):
+        read(tiny, locate(tiny, tmp_path))
+
+
+def test_other_shapes_are_refused(tiny, tmp_path):
+    (tmp_path / "mnist.npz").write_bytes(npz(x_train=ARRAYS["x_train"][:5]))
+    with pytest.raises(DataError, match=r"not mnist: x_train \(12, 4, 4\) is needed, received \(5, 4, 4\)"):
+        read(tiny, locate(tiny, tmp_path))
+
+
+def test_a_download_appears_whole_and_says_how_far_it_is(served, tmp_path):
+    _, known = served
+    steps = []
+    fetch(known, tmp_path / "data", lambda *step: steps.append(step))
+    assert written(tmp_path) == ["data", "data/mnist.npz"]
+    assert steps[-1] == ("mnist.npz", len(CONTENT), len(CONTENT))
+    assert read(known, locate(known, tmp_path / "data")).digest
+
+
+@pytest.mark.parametrize("content", [CONTENT[:-1], b"", b"<html>not found</html>"])
+def test_other_bytes_than_expected_leave_nothing(served, tmp_path, content):
+    folder, known = served
+    (folder / "mnist.npz").write_bytes(content)
+    with pytest.raises(DataError, match="sent other bytes than expected"):
+        fetch(known, tmp_path, silent)
+    assert not written(tmp_path)
+
+
+def test_a_missing_file_on_the_server_leaves_nothing(served, tmp_path):
+    folder, known = served
+    (folder / "mnist.npz").unlink()
+    with pytest.raises(DataError, match="cannot be fetched"):
+        fetch(known, tmp_path, silent)
+    assert not written(tmp_path)
+
+
+def test_no_connection_names_the_file_the_url_and_the_ways_out(tiny, tmp_path):
+    with pytest.raises(DataError) as error:
+        fetch(tiny, tmp_path, silent)
+    first, ways = error.value.lines
+    assert first.startswith(f"mnist: {tmp_path}/mnist.npz is not there, and http://127.0.0.1:9/mnist.npz cannot be")
+    for way in ("by hand", "--data-dir or VAECLI_DATA_DIR", "--set data.name=digits"):
+        assert way in ways
+    assert not written(tmp_path)
+
+
+def test_a_folder_that_cannot_be_made_is_named(served, tmp_path):
+    _, known = served
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match="file/data cannot be written"):
+        fetch(known, tmp_path / "file" / "data", silent)
+
+
+def test_what_cannot_be_had_falls_back_only_if_asked(tiny, tmp_path, monkeypatch):
+    monkeypatch.setitem(KNOWN, "mnist", tiny)
+    asked = config_from_text("model: vae\ndata: {name: mnist, fallback: digits, validation: 37}").data
+    data = load(asked, tmp_path)
+    assert (data.name, data.fallback_for, len(data.train)) == ("digits", "mnist", 1400)
+    assert "cannot be fetched" in data.fallback_reason
+    with pytest.raises(DataError):
+        load(config_from_text("model: vae\ndata: mnist").data, tmp_path)
+
+
+def test_what_is_there_but_damaged_never_falls_back(tiny, tmp_path, monkeypatch):
+    monkeypatch.setitem(KNOWN, "mnist", tiny)
+    (tmp_path / "mnist.npz").write_bytes(CONTENT[:-50])
+    with pytest.raises(DataError, match="not a readable npz"):
+        load(config_from_text("model: vae\ndata: {name: mnist, fallback: digits}").data, tmp_path)
+
+
+@pytest.mark.mnist
+def test_mnist_is_mnist(mnist_dir):
+    data = read(KNOWN["mnist"], locate(KNOWN["mnist"], mnist_dir))
+    assert data.train.images.shape == (60_000, 28, 28)
+    assert data.test.images.shape == (10_000, 28, 28)
+    assert np.bincount(data.test.labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+
+
+@pytest.mark.mnist
+def test_mnist_with_one_changed_pixel_is_refused(mnist_dir, tmp_path):
+    with np.load(mnist_dir / "mnist.npz") as archive:
+        arrays = {name: archive[name] for name in ARRAYS}
+    arrays["x_test"][1234, 5, 6] ^= 1
+    np.savez(tmp_path / "mnist.npz", **arrays)
+    with pytest.raises(DataError, match="damaged: the bytes of x_test are not those of mnist"):
+        read(KNOWN["mnist"], locate(KNOWN["mnist"], tmp_path))

@@ -1,0 +1,94 @@
+import math
+
+import numpy as np
+import pytest
+
+from helpers import METHOD_NAMES, small_config
+from vaecli.data import Split
+from vaecli.data.digits import digits
+from vaecli.evaluation import evaluator as module
+from vaecli.evaluation.evaluator import Evaluator, summarize
+from vaecli.models.autoencoder import build
+
+DATA = digits()
+TEST = Split(DATA.test.images[:50], DATA.test.labels[:50])
+
+
+def evaluate(method, *, test=TEST, extra="", **options):
+    config = small_config(method, extra=extra)
+    model = build(config, 64)
+    found = Evaluator(model, test, DATA.scale, 0, **options)([v.value for v in model.weights.values()])
+    return found, model, config
+
+
+@pytest.mark.parametrize("method", METHOD_NAMES)
+def test_the_mode_error_is_the_mean_over_images_and_pixels(method):
+    found, model, _ = evaluate(method)
+    images = DATA.floats(TEST.images).reshape(50, -1)
+    outputs = model.pixels(model.bottleneck.encode(model.encoder(images)).z)
+    assert found.mse_mode == pytest.approx(np.square(images - outputs).mean(), rel=1e-5)
+
+
+@pytest.mark.parametrize("method", ["gumbel", "vae"])
+def test_padding_of_the_last_batch_does_not_count(method, monkeypatch):
+    whole, _, _ = evaluate(method)
+    monkeypatch.setattr(module, "BATCH", 16)  # 50 is no multiple
+    cut, _, _ = evaluate(method)
+    assert cut.mse_mode == pytest.approx(whole.mse_mode, rel=1e-6)
+    assert cut.rate == pytest.approx(whole.rate, rel=1e-6)
+    assert np.array_equal(cut.codes, whole.codes)
+
+
+def test_two_evaluations_draw_the_same():
+    first, second = (evaluate("gumbel")[0] for _ in range(2))
+    assert first[:-2] == second[:-2]
+
+
+def test_shown_images_are_found_in_their_batches(monkeypatch):
+    monkeypatch.setattr(module, "BATCH", 16)
+    shown = np.array([0, 15, 16, 49])
+    found, model, _ = evaluate("gumbel", shown=shown)
+    images = DATA.floats(TEST.images[shown]).reshape(4, -1)
+    expected = model.pixels(model.bottleneck.encode(model.encoder(images)).z)
+    np.testing.assert_allclose(found.shown.mode, expected, atol=1e-6)
+    assert found.shown.relaxed.shape == (4, 64)
+
+
+def test_bits_and_capacity():
+    found, _, config = evaluate("gumbel")
+    summary = summarize(found, config, TEST)
+    assert summary["bits"] == pytest.approx(found.rate / math.log(2))
+    assert summary["capacity_bits"] == pytest.approx(math.log2(10))
+    assert 0 <= summary["bits"] <= summary["capacity_bits"]
+
+
+def test_an_elbo_is_on_hard_samples_and_without_beta():
+    found, _, config = evaluate("gumbel", extra="objective: {likelihood: bernoulli, beta: 0.3}")
+    summary = summarize(found, config, TEST)
+    assert summary["elbo"] == pytest.approx(-(summary["distortion"] + summary["rate"]))
+
+
+def test_a_mean_square_has_no_elbo():
+    found, _, config = evaluate("gumbel")
+    summary = summarize(found, config, TEST)
+    assert summary["elbo"] is None
+    assert summary["distortion"] is None
+
+
+def test_several_latents_are_reported_one_by_one_and_in_the_mean():
+    config = small_config("gumbel")
+    config = config.model_copy(update={"model": config.model.model_copy(update={"num_latents": 3})})
+    model = build(config, 64)
+    found = Evaluator(model, TEST, DATA.scale, 0)([v.value for v in model.weights.values()])
+    summary = summarize(found, config, TEST)
+    assert summary["perplexity"] == pytest.approx(np.mean(summary["per_latent"]["perplexity"]))
+    assert len(summary["per_latent"]["nmi"]) == 3
+    assert summary["accuracy"] is None
+
+
+def test_without_labels_nothing_is_said_of_them():
+    found, _, config = evaluate("gumbel", test=Split(TEST.images))
+    summary = summarize(found, config, Split(TEST.images))
+    assert summary["nmi"] is None
+    assert summary["accuracy"] is None
+    assert summary["perplexity"] >= 1

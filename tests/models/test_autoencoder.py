@@ -1,0 +1,103 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from helpers import METHOD_NAMES, compiled, small_config
+from vaecli.config import config_from_text
+from vaecli.models.autoencoder import build
+from vaecli.models.likelihood import LIKELIHOODS
+
+IMAGES = tf.constant(np.random.default_rng(0).uniform(size=(20, 64)), tf.float32)
+SEED = tf.constant([0, 1])
+
+
+def autoencoder(method, *, latents=1, likelihood="mse", hidden=(16,), seed=0):
+    size = f", num_latents: {latents}" if latents > 1 else ""
+    return build(
+        config_from_text(
+            f"model: {{name: {method}{size}}}\n"
+            f"network: {{hidden: {list(hidden)}}}\n"
+            f"objective: {{likelihood: {likelihood}}}\n"
+            f"training: {{seed: {seed}}}"
+        ),
+        64,
+    )
+
+
+def arrays(model):
+    return {name: variable.numpy() for name, variable in model.weights.items()}
+
+
+def test_distortions_have_their_units():
+    x, y = np.random.default_rng(1).uniform(size=(2, 5, 7)).astype(np.float32)
+    np.testing.assert_allclose(LIKELIHOODS["mse"].distortion(x, y), ((x - y) ** 2).mean(-1), rtol=1e-5)
+    p = 1 / (1 + np.exp(-y.astype(np.float64)))
+    nats = -(x * np.log(p) + (1 - x) * np.log(1 - p)).sum(-1)
+    np.testing.assert_allclose(LIKELIHOODS["bernoulli"].distortion(x, y), nats, rtol=1e-5)
+    np.testing.assert_allclose(LIKELIHOODS["bernoulli"].pixels(y), p, rtol=1e-5)
+
+
+@pytest.mark.parametrize("likelihood", LIKELIHOODS)
+def test_distortions_broadcast_over_codes(likelihood):
+    x = np.random.default_rng(1).uniform(size=(5, 7)).astype(np.float32)
+    outputs = np.random.default_rng(2).normal(size=(3, 1, 7)).astype(np.float32)
+    distortion = LIKELIHOODS[likelihood].distortion
+    together = distortion(x, outputs)
+    assert together.shape == (3, 5)
+    for code in range(3):
+        np.testing.assert_allclose(together[code], distortion(x, np.tile(outputs[code], (5, 1))), rtol=1e-5)
+
+
+@pytest.mark.parametrize("method", METHOD_NAMES)
+def test_encoders_and_decoders_of_all_methods_start_equal(method):
+    """Layers of one shape; the decoder of a Gaussian has as many inputs as that of ten classes."""
+    first, this = arrays(autoencoder("gumbel")), arrays(autoencoder(method))
+    shared = [name for name in first if not name.startswith("bottleneck")]
+    assert shared == [name for name in this if not name.startswith("bottleneck")]
+    assert all(np.array_equal(first[name], this[name]) for name in shared)
+
+
+def test_another_seed_starts_elsewhere():
+    zero, one = (arrays(autoencoder("vqvae", seed=seed)) for seed in (0, 1))
+    assert not [name for name in zero if "kernel" in name and np.array_equal(zero[name], one[name])]
+
+
+def test_no_two_layers_start_equal():
+    kernels = [w.tobytes() for name, w in arrays(autoencoder("vae", hidden=(16, 16, 16))).items() if "kernel" in name]
+    assert len(set(kernels)) == len(kernels)
+
+
+@pytest.mark.parametrize("hidden", [(), (16,), (32, 8)])
+@pytest.mark.parametrize("likelihood", LIKELIHOODS)
+@pytest.mark.parametrize(("method", "latents"), [*((m, 1) for m in METHOD_NAMES), ("gumbel", 3), ("vqvae", 3)])
+def test_the_exported_model_is_the_mode(method, latents, likelihood, hidden, tmp_path):
+    model = autoencoder(method, latents=latents, likelihood=likelihood, hidden=hidden)
+    model.export((8, 8)).save(tmp_path / "model.keras")
+    plain = keras.models.load_model(tmp_path / "model.keras", safe_mode=True, compile=False)
+    expected = model.pixels(model.bottleneck.encode(model.encoder(IMAGES)).z)
+    found = plain(tf.reshape(IMAGES, (-1, 8, 8)))
+    np.testing.assert_allclose(np.reshape(found, (-1, 64)), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", METHOD_NAMES)
+def test_the_loss_is_distortion_and_weighted_rate_and_penalty(method):
+    model = autoencoder(method)
+    losses = compiled(lambda x: model.losses(x, beta=0.5, state=(), seed=SEED))(IMAGES)
+    loss, distortion, rate, penalty = (float(x) for x in losses[:4])
+    assert loss == pytest.approx(distortion + 0.5 * rate + penalty, rel=1e-6)
+
+
+@pytest.mark.parametrize("method", METHOD_NAMES)
+def test_what_is_measured_is_what_is_shown(method):
+    model = autoencoder(method, likelihood="bernoulli")
+    measures, pixels = compiled(lambda x: model.measure(x, seed=SEED))(IMAGES)
+    for name in ("mode", "sampled"):
+        error = np.square(IMAGES - getattr(pixels, name)).mean(-1)
+        np.testing.assert_allclose(getattr(measures, f"mse_{name}"), error, rtol=1e-5)
+    assert (measures.mse_relaxed is None) == (pixels.relaxed is None) == (method != "gumbel")
+    assert (measures.codes is None) == (method == "vae")
+
+
+def test_config_and_model_agree_on_the_number_of_parameters():
+    assert sum(w.size for w in arrays(build(small_config("gumbel"), 64)).values()) == 2474

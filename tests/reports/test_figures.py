@@ -1,0 +1,93 @@
+import xml.etree.ElementTree as ElementTree
+
+import matplotlib
+import numpy as np
+import pytest
+
+from vaecli.data.digits import digits
+from vaecli.errors import RunError
+from vaecli.reports import figures
+from vaecli.reports.summary import summary_lines
+from vaecli.runs import Run
+from vaecli.runs.references import References, references_path, save_references
+
+MAGIC = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
+
+
+def words(path):
+    """The text of an SVG that keeps its text."""
+    return " ".join(text for text in ElementTree.parse(path).getroot().itertext() if text.strip())
+
+
+@pytest.mark.parametrize("fmt", MAGIC)
+def test_every_figure_is_drawn_and_twice_the_same(finished_run, tmp_path, fmt):
+    discrete = finished_run.config.model.method.discrete
+    names = ["reconstructions", "loss", *(["codes", "code_use"] if discrete else [])]
+    first = figures.draw_run(finished_run, output=tmp_path / "a", fmt=fmt)
+    second = figures.draw_run(finished_run, output=tmp_path / "b", fmt=fmt)
+    assert [path.name for path in first] == [f"{name}.{fmt}" for name in names]
+    for one, two in zip(first, second, strict=True):
+        assert one.read_bytes().startswith(MAGIC[fmt])
+        assert one.read_bytes() == two.read_bytes()
+
+
+def test_figures_say_what_they_show(finished, tmp_path):
+    with matplotlib.rc_context({"svg.fonttype": "none"}):
+        drawn = figures.draw_run(finished("gumbel"), output=tmp_path, fmt="svg")
+    text = {path.stem: words(path) for path in drawn}
+    for said in text.values():
+        assert "gumbel (L = 1, K = 10, τ = 1)" in said
+        assert "digits 8×8 · 2 epochs · seed 0" in said
+    assert "relaxed" in text["reconstructions"]
+    assert "mean squared error per pixel" in text["loss"]
+    assert "what each code draws" in text["codes"]
+    assert "share of the label's images" in text["code_use"]
+
+
+def test_reconstructions_show_one_test_image_of_each_label_in_all_runs(finished_run):
+    arrays = finished_run.reconstructions()
+    assert np.array_equal(arrays["labels"], np.arange(10))
+    data = digits()
+    assert np.array_equal(arrays["images"], data.floats(data.test.images[arrays["index"]]))
+
+
+def test_code_counts_are_of_the_whole_test_set(finished):
+    arrays = finished("vqvae").reconstructions()
+    assert arrays["code_counts"].sum() == 360
+    assert np.array_equal(arrays["contingency"].sum(1), arrays["code_counts"][0])
+    assert np.array_equal(arrays["contingency"].sum(0), np.bincount(digits().test.labels))
+
+
+def test_another_format_is_refused(finished, tmp_path):
+    with pytest.raises(RunError, match="the format is one of png, svg, pdf"):
+        figures.draw_run(finished("vae"), output=tmp_path, fmt="exe")
+
+
+def test_a_fallback_stands_in_every_title(finished):
+    run = Run(finished("vae").path)  # another object, because it is changed
+    run.info["data"]["fallback_for"] = "mnist"
+    assert "digits 8×8 (for want of MNIST)" in figures.title(run)
+
+
+def test_the_gumbel_max_figure_has_equal_histograms():
+    figure = figures.gumbel_max(logits=(1.2, 2.3, 1.4, 3.3, 0.1), draws=100_000, seed=0)
+    heights = np.array([bar.get_height() for bar in figure.axes[0].patches]).reshape(2, 5)
+    p = np.exp([1.2, 2.3, 1.4, 3.3, 0.1])
+    p /= p.sum()
+    assert np.abs((heights - p) / np.sqrt(p * (1 - p) / 100_000)).max() < 4
+
+
+def test_the_summary_measures_against_the_references(finished, tmp_path):
+    run = finished("exact")
+    mse = run.summary["test"]["mse"]["sampled"]
+    path = references_path(run.path.parent, "digits", digits().digest)
+    save_references(path, References("digits", digits().digest, 2 * mse, kmeans={"10": {"mse": 0.5 * mse}}))
+    said = "\n".join(summary_lines(run))
+    path.unlink()
+    assert "learned             67% of the way from the mean image" in said  # (2 - 1) / (2 - 0.5)
+    assert "unknown until `vaecli data references`" in "\n".join(summary_lines(run))
+
+
+def test_the_summary_says_the_relaxation_gap(finished):
+    mse = finished("gumbel").summary["test"]["mse"]
+    assert f"relaxation gap {mse['sampled'] - mse['relaxed']:+.4f}" in "\n".join(summary_lines(finished("gumbel")))

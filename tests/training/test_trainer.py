@@ -1,0 +1,166 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from helpers import METHOD_NAMES, compiled, small_config
+from vaecli.data.digits import digits
+from vaecli.estimators.estimator import Estimate, Estimator
+from vaecli.estimators.sampling import fold_in, sample, with_gradient
+from vaecli.models.autoencoder import build
+from vaecli.runs.files import read_npz, write_npz
+from vaecli.training import trainer as module
+from vaecli.training.state import from_arrays, to_arrays
+from vaecli.training.trainer import STEP_METRICS, Trainer, batch_order, sum_of_squares
+
+DATA = digits()
+
+
+def new_trainer(method="gumbel", **options):
+    config = small_config(method, **options)
+    return Trainer(build(config, DATA.num_pixels), DATA, config)
+
+
+def bits(state):
+    return [w.numpy().tobytes() for w in state.weights]
+
+
+def trained(trainer, state=None):
+    """The last chunk, and every epoch's metrics."""
+    metrics = []
+    for chunk in trainer.chunks(state or trainer.initial_state()):
+        metrics += [chunk.metrics] if chunk.metrics else []
+    return chunk, metrics
+
+
+@pytest.mark.parametrize("size", [1, 31, 32, 4095, 4096, 4097, 100_352])
+def test_sum_of_squares(size):
+    x = np.random.default_rng(size).normal(size=size).astype(np.float32)
+    assert compiled(sum_of_squares)(tf.constant(x)).numpy() == pytest.approx(
+        (x.astype(np.float64) ** 2).sum(), rel=1e-5
+    )
+
+
+def test_every_epoch_and_every_seed_has_another_order_of_the_same_images():
+    orders = [batch_order(seed, epoch, 1000) for seed in (0, 1) for epoch in range(5)]
+    assert len({order.tobytes() for order in orders}) == len(orders)
+    assert all(np.array_equal(np.sort(order), np.arange(1000)) for order in orders)
+    assert np.array_equal(orders[0], batch_order(0, 0, 1000))
+
+
+def test_the_last_partial_batch_is_dropped():
+    trainer = new_trainer()
+    chunk, _ = trained(new_trainer(epochs=1))
+    assert trainer.steps_per_epoch == len(DATA.train) // 64 == 22
+    assert chunk.state.log.shape == (22, len(STEP_METRICS))
+
+
+@pytest.mark.parametrize(("first", "seconds"), [(1, 0.0), (3, 0.0), (7, 60.0), (10_000, 60.0)])
+@pytest.mark.parametrize("method", ["gumbel", "vae"])
+def test_the_weights_do_not_depend_on_how_steps_are_cut_into_calls(monkeypatch, method, first, seconds):
+    whole, whole_metrics = trained(new_trainer(method))
+    monkeypatch.setattr(module, "FIRST_CALL_STEPS", first)
+    monkeypatch.setattr(module, "SECONDS_PER_CALL", seconds)
+    cut, cut_metrics = trained(new_trainer(method))
+    assert bits(cut.state) == bits(whole.state)
+    assert cut_metrics == whole_metrics
+
+
+@pytest.mark.parametrize("method", METHOD_NAMES)
+def test_a_state_saved_in_the_middle_of_an_epoch_goes_on_with_the_same_bits(method, tmp_path, monkeypatch):
+    whole, metrics = trained(new_trainer(method))
+    monkeypatch.setattr(module, "FIRST_CALL_STEPS", 9)
+    first = new_trainer(method)
+    state = next(first.chunks(first.initial_state())).state
+    assert (state.epoch, state.step) == (0, 9)
+    write_npz(tmp_path / "state.npz", to_arrays(state, first.names))
+    second = new_trainer(method)
+    restored = from_arrays(read_npz(tmp_path / "state.npz"), second.initial_state(), second.names)
+    resumed, resumed_metrics = trained(second, restored)
+    assert bits(resumed.state) == bits(whole.state)
+    assert resumed_metrics == metrics
+
+
+def test_a_state_of_another_model_is_refused():
+    trainer = new_trainer()
+    arrays = to_arrays(trainer.initial_state(), trainer.names)
+    other = new_trainer("vqvae")
+    with pytest.raises(KeyError):
+        from_arrays(arrays, other.initial_state(), other.names)
+    with pytest.raises(ValueError, match=r"log: float64 .* is not float32"):
+        from_arrays(arrays | {"log": arrays["log"].astype(np.float64)}, trainer.initial_state(), trainer.names)
+
+
+@pytest.mark.parametrize("method", METHOD_NAMES)
+def test_the_compiled_loop_takes_the_steps_that_are_written_out_here(method):
+    """Three steps of Adam by hand, and the norms of the last gradient."""
+    import keras
+
+    trainer = new_trainer(method)
+    model, variables = trainer.autoencoder, trainer.variables
+    start = [v.numpy() for v in variables]
+    order = batch_order(0, 0, len(DATA.train)).reshape(-1)[: 3 * 64].reshape(3, 64)
+    optimizer = keras.optimizers.Adam(1e-3)
+
+    @compiled
+    def step(images, number):
+        with tf.GradientTape() as tape:
+            seed = fold_in(fold_in(tf.constant([0, 1]), tf.constant(0)), number)
+            loss = model.losses(images, beta=0.0, state=(), seed=seed).loss
+        sources = [v.value for v in variables]
+        return loss, [tf.convert_to_tensor(g) for g in tape.gradient(loss, sources, unconnected_gradients="zero")]
+
+    losses = []
+    for number, rows in enumerate(order):
+        images = tf.constant(DATA.floats(DATA.train.images[rows]).reshape(64, -1))
+        loss, gradients = step(images, tf.constant(number))
+        losses.append(loss.numpy())
+        optimizer.apply(gradients, variables)
+    expected = [v.numpy() for v in variables]
+    for variable, value in zip(variables, start, strict=True):
+        variable.assign(value)
+
+    order = tf.constant(batch_order(0, 0, len(DATA.train))[: 22 * 64].reshape(22, 64))
+    state = trainer._call(trainer.initial_state(), order, 3).state
+    log = dict(zip(STEP_METRICS, state.log.numpy().T, strict=True))
+    # another program, another order of sums; Adam's first steps divide by gradients near zero
+    np.testing.assert_allclose(log["loss"][:3], losses, rtol=1e-5)
+    for weight, other in zip(state.weights, expected, strict=True):
+        np.testing.assert_allclose(weight, other, atol=2e-5)
+    for part in ("encoder", "bottleneck", "decoder"):
+        squares = [
+            np.square(g).sum() for name, g in zip(trainer.names, gradients, strict=True) if name.startswith(part)
+        ]
+        assert log[f"gradient_norm_{part}"][2] == pytest.approx(np.sqrt(sum(squares)), rel=1e-3, abs=1e-9)
+
+
+@pytest.mark.parametrize(("beta", "hears"), [(0.0, False), (0.1, True)])
+def test_the_naive_encoder_hears_only_the_rate(beta, hears):
+    config = small_config("categorical", epochs=1, extra=f"objective: {{beta: {beta}}}")
+    _, (metrics,) = trained(Trainer(build(config, DATA.num_pixels), DATA, config))
+    assert (metrics["gradient_norm_encoder"] > 0) == hears
+    assert metrics["gradient_norm_decoder"] > 0
+
+
+def with_memory(objective, logits, *, state, seed):
+    """A toy that carries a nest: a moving average of the loss, and the number of steps."""
+    one_hot = sample(logits, seed=fold_in(seed, 0))
+    loss = objective(with_gradient(one_hot, of=tf.nn.softmax(logits)))
+    average = 0.9 * state["average"] + 0.1 * tf.reduce_mean(tf.stop_gradient(loss))
+    return Estimate(loss * (1 + average), one_hot, {"average": average, "steps": state["steps"] + 1})
+
+
+def test_an_estimator_with_memory_is_carried_and_resumed(monkeypatch):
+    memory = Estimator(
+        with_memory, (), initial_state=lambda L, K, seed: {"average": tf.zeros(()), "steps": tf.zeros(())}
+    )
+    monkeypatch.setattr("vaecli.estimators.straight_through.straight_through", memory)
+    whole, _ = trained(new_trainer("straight_through"))
+    assert whole.state.estimator["steps"] == 44
+    assert whole.state.estimator["average"] > 0
+    monkeypatch.setattr(module, "FIRST_CALL_STEPS", 5)
+    trainer = new_trainer("straight_through")
+    state = next(trainer.chunks(trainer.initial_state())).state
+    arrays = to_arrays(state, trainer.names)
+    resumed, _ = trained(trainer, from_arrays(arrays, trainer.initial_state(), trainer.names))
+    assert bits(resumed.state) == bits(whole.state)
+    assert resumed.state.estimator["average"].numpy() == whole.state.estimator["average"].numpy()

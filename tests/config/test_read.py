@@ -1,140 +1,265 @@
+from pathlib import Path
+
 import pytest
-import yaml
-from pydantic import ValidationError
 
-from vaecli.config import Config, config_from_text, preset_folders, read_config, template
-from vaecli.config.options import OPTIONS
+from vaecli.config import config_from_text, find_config, preset_folders, read_config
 from vaecli.errors import ConfigError
-from vaecli.registry import METHODS
-
-PRESETS = sorted(preset_folders()[0].glob("*.yaml"))
 
 
-def mistakes(text, *overrides, tmp_path):
-    (tmp_path / "x.yaml").write_text(text)
+def mistakes(text, *overrides):
+    """The lines with which f.yaml in the current folder is refused."""
+    Path("f.yaml").write_text(text)
     with pytest.raises(ConfigError) as error:
-        read_config(str(tmp_path / "x.yaml"), overrides)
-    return [line.removeprefix(f"{tmp_path}/") for line in error.value.lines]
+        read_config("f.yaml", overrides)
+    return list(error.value.lines)
 
 
-def test_a_word_is_a_method_at_its_defaults():
-    assert config_from_text("model: gumbel") == config_from_text("model: {name: gumbel}")
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
 
 
-def test_a_config_cannot_be_changed():
-    with pytest.raises(ValidationError):
-        config_from_text("model: vae").training.epochs = 3
-
-
-@pytest.mark.parametrize("name", METHODS)
-def test_a_config_comes_back_from_its_own_yaml(name):
-    config = config_from_text(f"model: {name}\nnetwork: {{hidden: [3, 2]}}\ntraining: {{optimizer: sgd}}")
-    assert config_from_text(yaml.safe_dump(config.to_dict())) == config
+KNOWN_MODELS = "(known: vae, categorical, gumbel, straight_through, vqvae, exact)"
+KNOWN_BLOCKS = "(known: model, network, data, objective, training)"
 
 
 @pytest.mark.parametrize(
     ("text", "line"),
     [
+        ("model: gumble", "f.yaml:1:1: unknown model 'gumble', did you mean 'gumbel'?"),
+        ("model: {name: qqq}", f"f.yaml:1:9: unknown model 'qqq' {KNOWN_MODELS}"),
+        ("model: {name: true}", f"f.yaml:1:9: model.name: a name is needed, received True {KNOWN_MODELS}"),
+        ("model: {temperature: 1}", f"f.yaml:1:1: model.name: missing {KNOWN_MODELS}"),
+        ("model: [gumbel]", "f.yaml:1:1: model: a block of keys is needed, received ['gumbel']"),
+        ("model:", "f.yaml:1:1: model: a block of keys is needed, received None"),
+        ("data: digits", "f.yaml: model: missing, e.g. `model: gumbel`"),
+        ("model: vae\ntraning: {}", "f.yaml:2:1: traning: unknown key, did you mean 'training'?"),
+        ("model: vae\n1: 2", f"f.yaml:2:1: 1: unknown key {KNOWN_BLOCKS}"),
+        ("model: vae\ndata: mnits", "f.yaml:2:1: unknown data 'mnits', did you mean 'mnist'?"),
+        ("model: vae\ndata: npz", "f.yaml:2:1: data.path: missing"),
         (
-            "model: {name: gumbel, num_classes: 1}",
-            "x.yaml:1:23: model.num_classes: should be greater than",
+            "model: vae\ndata: {name: digits, path: x}",
+            "f.yaml:2:22: data.path: `path` has no effect with data: digits",
         ),
-        ("model: {name: gumbel, temperature: 0}", "x.yaml:1:23: model.temperature: should be greater than 0"),
-        ("model: {name: gumbel, temperature: .inf}", "x.yaml:1:23: model.temperature: should be a finite number"),
-        ("model: vae\ntraining: {epochs: 1.5}", "x.yaml:2:12: training.epochs: should be a valid integer"),
-        ("model: vae\ntraining: {epochs: true}", "x.yaml:2:12: training.epochs: should be a valid integer"),
+        (
+            "model:\n  name: gumbel\n  temprature: 1",
+            "f.yaml:3:3: model.temprature: unknown key, did you mean 'temperature'?",
+        ),
+        (
+            "model: {name: vae, temperature: 1}",
+            "f.yaml:1:20: model.temperature: `temperature` has no effect with model: vae",
+        ),
         (
             "model: vae\ntraining: {momentum: 0.9}",
-            "x.yaml:2:12: training.momentum: `momentum` has no effect",
+            "f.yaml:2:12: training.momentum: `momentum` has no effect with optimizer: adam",
         ),
-        ("model: vae\ntraining: {optimizer: adamw}", "x.yaml:2:12: unknown optimizer 'adamw', did you mean 'adam'?"),
-        ("model: vae\ndata: {name: digits, path: x}", "x.yaml:2:22: data.path: `path` has no effect with data: digits"),
-        ("model: vae\ndata: npz", "x.yaml:2:1: data.path: missing"),
         (
-            "model: vae\nnetwork: {hidden: [128, 0]}",
-            "x.yaml:2:25: network.hidden.1: should be greater than",
+            "model: vae\ntraining: {epochs: '10'}",
+            "f.yaml:2:12: training.epochs: should be a valid integer, received '10'",
         ),
-        ("model: vae\nnetwork: 128", "x.yaml:2:1: network: a block of keys is needed, received 128"),
-        ("model: {temperature: 1}", "x.yaml:1:1: model.name: missing (known: "),
-        ("model: [gumbel]", "x.yaml:1:1: model: a block of keys is needed, received ['gumbel']"),
-        ("training: {}", "x.yaml: model: missing, e.g. `model: gumbel`"),
-        ("model: vqvae\nobjective: {beta: 1.0}", "x.yaml:2:13: objective.beta: `beta` has no effect with model: vqvae"),
-        ("1: 2\nmodel: vae", "x.yaml:1:1: 1: unknown key"),
+        (
+            "model: vae\ntraining: {epochs: 1.5}",
+            "f.yaml:2:12: training.epochs: should be a valid integer, received 1.5",
+        ),
+        (
+            "model: vae\ntraining: {epochs: 2.0}",
+            "f.yaml:2:12: training.epochs: should be a valid integer, received 2.0",
+        ),
+        (
+            "model: vae\ntraining: {epochs: true}",
+            "f.yaml:2:12: training.epochs: should be a valid integer, received True",
+        ),
+        (
+            "model: vae\ntraining: {epochs: -3}",
+            "f.yaml:2:12: training.epochs: should be greater than or equal to 1, received -3",
+        ),
+        (
+            "model: vae\ntraining: {seed: 2147483648}",
+            "f.yaml:2:12: training.seed: should be less than 2147483648, received 2147483648",
+        ),
+        (
+            "model: vae\ntraining: {learning_rate: 0}",
+            "f.yaml:2:12: training.learning_rate: should be greater than 0, received 0",
+        ),
+        (
+            "model: {name: gumbel, temperature: .inf}",
+            "f.yaml:1:23: model.temperature: should be a finite number, received inf",
+        ),
+        (
+            "model: {name: gumbel, temperature: 1e999}",
+            "f.yaml:1:23: model.temperature: should be a finite number, received inf",
+        ),
+        (
+            "model: vae\nobjective: {beta: .nan}",
+            "f.yaml:2:13: objective.beta: should be a finite number, received nan",
+        ),
+        (
+            "model: vae\nobjective: {likelihood: bce}",
+            "f.yaml:2:13: objective.likelihood: should be 'mse' or 'bernoulli', received 'bce'",
+        ),
+        (
+            "model: vae\nnetwork: {hidden: [8, 0]}",
+            "f.yaml:2:23: network.hidden.1: should be greater than or equal to 1, received 0",
+        ),
+        (
+            "model: vqvae\nobjective: {beta: 0.1}",
+            "f.yaml:2:13: objective.beta: `beta` has no effect with model: vqvae, whose rate is constant",
+        ),
+        (
+            "model: {name: exact, num_latents: 8, num_classes: 3}",
+            "f.yaml:1:1: model: 'exact' decodes all num_classes^num_latents codes at each step, at most 256, "
+            "received 3^8",
+        ),
     ],
 )
-def test_a_mistake_has_its_place_and_value(text, line, tmp_path):
-    (found,) = mistakes(text, tmp_path=tmp_path)
-    assert found.startswith(line)
+def test_a_mistake_names_its_place_the_value_and_the_way_out(text, line):
+    assert mistakes(text) == [line]
 
 
-def test_all_mistakes_come_in_the_order_of_the_file(tmp_path):
-    text = "training: {epochs: 0, seed: -1}\nobjective: {likelyhood: mse}\nmodel: {name: vae, latent_dim: 0}\nx: 1\n"
-    found = mistakes(text, "training.batch_size=0", tmp_path=tmp_path)
-    assert [line.split(": ")[0] for line in found] == [
-        "x.yaml:1:12",
-        "x.yaml:1:23",
-        "x.yaml:2:13",
-        "x.yaml:3:20",
-        "x.yaml:4:1",
-        "--set training.batch_size=0",
+@pytest.mark.parametrize("options", ["num_latents: 8, num_classes: 2", "num_classes: 256"])
+def test_exact_may_decode_up_to_256_codes(options):
+    assert config_from_text(f"model: {{name: exact, {options}}}").model.name == "exact"
+
+
+def test_all_mistakes_are_reported_in_the_order_of_the_file():
+    text = """\
+training:
+  seed: x
+  epochs: 0
+trainin: {}
+model:
+  name: gumbel
+  temperature: 0
+  num_clases: 3
+network: {hidden: [a, 8, -1]}
+data: mnits
+"""
+    lines = mistakes(text, "objective.beta=-1")
+    assert [line.split(": ")[0] for line in lines] == [
+        "f.yaml:2:3",
+        "f.yaml:3:3",
+        "f.yaml:4:1",
+        "f.yaml:7:3",
+        "f.yaml:8:3",
+        "f.yaml:9:20",
+        "f.yaml:9:26",
+        "f.yaml:10:1",
+        "--set objective.beta=-1",
     ]
 
 
-def test_overrides_reach_every_depth_and_the_last_one_wins():
-    config = read_config(
-        "vae", ["model=gumbel", "model.temperature=0.5", "network.hidden=[3, 2]", "training.seed=1", "training.seed=2"]
-    )
-    assert (config.model.name, config.model.temperature) == ("gumbel", 0.5)
-    assert config.network.hidden == (3, 2)
-    assert config.training.seed == 2
+def test_mistakes_of_combination_wait_for_mistakes_of_keys():
+    assert len(mistakes("model: vqvae\nobjective: {beta: 0.1}\ntraining: {seed: x}")) == 1
 
 
-def test_configs_are_found_by_path_then_in_configs_then_among_the_presets(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for name in ("vae", "vae.yaml"):
-        assert read_config(name).training.seed == 0
-    (tmp_path / "configs").mkdir()
-    (tmp_path / "configs" / "vae.yaml").write_text("model: vae\ntraining: {seed: 1}")
-    for name in ("vae", "vae.yaml"):
-        assert read_config(name).training.seed == 1
-    (tmp_path / "vae.yaml").write_text("model: vae\ntraining: {seed: 2}")
-    for name in ("vae", "vae.yaml", str(tmp_path / "vae")):
-        assert read_config(name).training.seed == 2
+GUMBEL = "model: {name: gumbel, temperature: 2}\ntraining: {epochs: 3}"
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_a_template_has_every_key_with_its_meaning_and_reads_back(name):
-    text = template(name)
-    assert config_from_text(text) == config_from_text(f"model: {name}")
-    keys = [line for line in text.splitlines() if line.startswith("  ")]
-    complete = config_from_text(text).to_dict()
-    assert [line.split(":")[0].strip() for line in keys] == [key for block in complete.values() for key in block]
-    assert all("  # " in line for line in keys)
+@pytest.mark.parametrize(
+    ("overrides", "equal"),
+    [
+        ([], GUMBEL),
+        (["training.epochs=5"], "model: {name: gumbel, temperature: 2}\ntraining: {epochs: 5}"),
+        (["training.epochs=5", "training.epochs=6"], "model: {name: gumbel, temperature: 2}\ntraining: {epochs: 6}"),
+        (["training.learning_rate=1e-4"], GUMBEL.replace("epochs: 3", "epochs: 3, learning_rate: 0.0001")),
+        (["model=vae"], "model: vae\ntraining: {epochs: 3}"),
+        (["model=gumbel", "model.temperature=3"], "model: {name: gumbel, temperature: 3}\ntraining: {epochs: 3}"),
+        (["model={name: vae, latent_dim: 3}"], "model: {name: vae, latent_dim: 3}\ntraining: {epochs: 3}"),
+        (["network.hidden=[512, 256]"], f"{GUMBEL}\nnetwork: {{hidden: [512, 256]}}"),
+        (["network.hidden=[]"], f"{GUMBEL}\nnetwork: {{hidden: []}}"),
+        (["data=digits"], f"{GUMBEL}\ndata: digits"),
+        (["data=digits", "data.validation=9"], f"{GUMBEL}\ndata: {{name: digits, validation: 9}}"),
+        (["data.fallback=digits", "data.fallback=null"], GUMBEL),
+        (["data.name=npz", "data.path=a=b.npz"], f"{GUMBEL}\ndata: {{name: npz, path: a=b.npz}}"),
+        ([" training.epochs = 5"], "model: {name: gumbel, temperature: 2}\ntraining: {epochs: 5}"),
+    ],
+)
+def test_an_override_is_as_if_the_file_said_it(overrides, equal):
+    Path("f.yaml").write_text(GUMBEL)
+    assert read_config("f.yaml", overrides) == config_from_text(equal)
 
 
-def test_there_is_a_preset_for_every_method():
-    assert {path.stem for path in PRESETS} == set(METHODS)
+def test_a_shorthand_is_widened_by_an_override():
+    Path("f.yaml").write_text("model: gumbel")
+    assert read_config("f.yaml", ["model.temperature=3"]).model.options()["temperature"] == 3
 
 
-@pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)
-def test_presets_follow_the_protocol_of_the_article(path):
-    config = read_config(str(path))
-    size = {"vae": {"latent_dim": 10}, "vqvae": {"num_latents": 1, "num_codes": 10, "code_dim": 10, "commitment": 1.0}}
-    options = size.get(path.stem, {"num_latents": 1, "num_classes": 10}) | (
-        {"temperature": 1.0} if path.stem == "gumbel" else {}
-    )
-    assert config.to_dict() == {
-        "model": {"name": path.stem, **options},
-        "network": {"hidden": [128]},
-        "data": {"name": "mnist", "fallback": "digits", "validation": 0},
-        "objective": {"likelihood": "mse", "beta": 0.0},
-        "training": {"epochs": 10, "batch_size": 64, "optimizer": "adam", "learning_rate": 1e-3, "seed": 0},
-    }
+@pytest.mark.parametrize(
+    ("override", "reason"),
+    [
+        *((text, "write it as key.path=value, e.g. training.epochs=3") for text in ("", "x", "=3", ".seed=1", "a.=1")),
+        ("model=a: b: c", "the value 'a: b: c' is not YAML"),
+        ("model=*a", "the value '*a' is not YAML"),
+        (
+            "model=!!python/object/apply:os.system [x]",
+            "tag 'tag:yaml.org,2002:python/object/apply:os.system' is not al",
+        ),
+        ("model=gumble", "unknown model 'gumble', did you mean 'gumbel'?"),
+        ("training=3", "training: a block of keys is needed, received 3"),
+        ("training.seed='3'", "training.seed: should be a valid integer, received '3'"),
+        ("training.epochs=0", "training.epochs: should be greater than or equal to 1, received 0"),
+        ("model.temprature=1", "model.temprature: unknown key, did you mean 'temperature'?"),
+        ("network.hidden=[8, 0]", "network.hidden.1: should be greater than or equal to 1, received 0"),
+        ("network.hidden.0=5", "network.hidden: should be a valid tuple, received {'0': 5}"),
+        ("training.seed.x=3", "training.seed: should be a valid integer, received {'x': 3}"),
+        ("trainin.epochs=3", "trainin: unknown key, did you mean 'training'?"),
+    ],
+)
+def test_a_mistake_in_an_override_names_the_override(override, reason):
+    (line,) = mistakes("model: gumbel\ntraining: {seed: 1}\nnetwork: {hidden: [8]}", override)
+    assert line.startswith(f"--set {override}: {reason}")
 
 
-@pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)
-def test_presets_show_every_option_of_their_method(path):
-    shown = yaml.safe_load(path.read_text())
-    assert list(shown["model"]) == ["name", *METHODS[path.stem].options]
-    assert list(shown) == list(Config.model_fields)
-    assert set(METHODS[path.stem].options) <= set(OPTIONS)
+def test_every_malformed_override_is_reported():
+    assert len(mistakes("model: gumbel", "x", "training.epochs=0", "y")) == 2
+
+
+def test_model_as_a_word_is_its_block_at_defaults():
+    config = config_from_text("model: gumbel")
+    assert config == config_from_text("model: {name: gumbel}")
+    assert config.model.options() == {"num_latents": 1, "num_classes": 10, "temperature": 1.0}
+
+
+@pytest.mark.parametrize("name", ["gumbel", "gumbel.yaml"])
+def test_a_path_comes_before_configs_here_and_those_before_the_presets(name):
+    preset = preset_folders()[0] / "gumbel.yaml"
+    assert find_config(name) == preset
+    Path("configs").mkdir()
+    here = Path("configs/gumbel.yaml")
+    here.write_text("model: vae")
+    assert find_config(name) == here
+    path = Path(name)
+    path.write_text("model: exact")
+    assert find_config(name) == path
+    assert read_config(name).model.name == "exact"
+
+
+def test_the_ending_may_be_left_out_of_a_path(tmp_path):
+    (tmp_path / "mine.yaml").write_text("model: vae")
+    assert read_config("mine") == read_config("./mine") == read_config(str(tmp_path / "mine"))
+
+
+def test_a_folder_of_the_presets_name_does_not_hide_the_preset():
+    Path("gumbel").mkdir()
+    assert find_config("gumbel").is_file()
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("gumble", "gumble: no such config file, did you mean 'gumbel'?"),
+        ("/nowhere/gumbel", "/nowhere/gumbel: no such config file, did you mean 'gumbel'?"),
+        (".", ".: is a directory, a YAML file is needed"),
+        ("/dev/null", "/dev/null: the file is empty; `vaecli init gumbel` writes a complete config"),
+    ],
+)
+def test_what_is_no_config_file_is_one_line(name, line):
+    with pytest.raises(ConfigError) as error:
+        read_config(name)
+    assert error.value.lines == (line,)
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "a\0b", "/", "~", "\ud800"])
+def test_no_name_is_more_than_a_config_error(name):
+    with pytest.raises(ConfigError):
+        read_config(name)

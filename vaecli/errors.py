@@ -11,8 +11,8 @@ class VaecliError(Exception):
     exit_code = USAGE
 
     def __init__(self, *lines: str) -> None:
-        super().__init__("\n".join(lines))
-        self.lines = lines
+        self.lines = tuple(map(_printable, lines))
+        super().__init__("\n".join(self.lines))
 
 
 class ConfigError(VaecliError):
@@ -42,3 +42,8 @@ class Interrupted(VaecliError):
     def __init__(self, *lines: str, exit_code: int = INTERRUPTED) -> None:
         super().__init__(*lines)
         self.exit_code = exit_code
+
+
+def _printable(line: str) -> str:
+    """A line stays one, and what a file contains cannot steer a terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)

@@ -263,3 +263,8 @@ def test_what_is_no_config_file_is_one_line(name, line):
 def test_no_name_is_more_than_a_config_error(name):
     with pytest.raises(ConfigError):
         read_config(name)
+
+
+def test_a_word_in_the_file_keeps_its_place_beside_an_override():
+    (line,) = mistakes("model: gumble", "model.temperature=1.0")
+    assert line == "f.yaml:1:1: unknown model 'gumble', did you mean 'gumbel'?"

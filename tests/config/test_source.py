@@ -105,7 +105,7 @@ LAUGHS = "a0: &a0 [ha, ha]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}']
         ("model: !foo {name: gumbel}", ["f.yaml:1:8: tag '!foo' is not allowed, only plain values are"]),
         ("model: &a [*a]", [f"f.yaml:1:8: {ALIAS}"]),
         ("&a {model: *a}", [f"f.yaml:1:1: {ALIAS}"]),
-        (LAUGHS, [f"f.yaml:5:6: {ALIAS}"]),
+        (LAUGHS, [f"f.yaml:1:5: {ALIAS}"]),
     ],
 )
 def test_what_is_not_plain_yaml_is_refused_with_its_place(text, lines):
@@ -199,12 +199,13 @@ def test_a_directory_and_a_missing_file_are_refused(tmp_path):
 
 
 def is_a_config_or_refused(text):
+    lines = ["f.yaml: "]
     try:
-        config = config_from_text(text, "f.yaml")
+        config_from_text(text, "f.yaml")
     except ConfigError as error:
-        assert all(line.startswith("f.yaml:") for line in str(error).splitlines())
-    else:
-        assert config.model.name in METHODS
+        lines = list(error.lines)
+    assert lines
+    assert all(line.startswith("f.yaml:") and line.isprintable() for line in lines)
 
 
 @settings(max_examples=300, deadline=None, derandomize=True)

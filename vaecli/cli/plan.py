@@ -5,11 +5,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import yaml
-
 from vaecli import experiment
 from vaecli.backend import chatter
-from vaecli.config import Config
+from vaecli.config import Config, dump
 from vaecli.config.schema import NpzData
 from vaecli.data import load
 from vaecli.data.known import KNOWN, SHAPES, folders, locate
@@ -45,7 +43,7 @@ def plan_lines(config: Config, data_dir: Path | None, output_dir: Path) -> Itera
     yield f"# images: {images}"
     yield f"# folder: {folder}"
     yield f"# parameters: {_parameters(config, pixels):,}"
-    yield yaml.safe_dump(config.to_dict(), sort_keys=False).rstrip()
+    yield dump(config.to_dict()).rstrip()
 
 
 def _parameters(config: Config, pixels: int) -> int:

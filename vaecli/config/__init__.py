@@ -2,6 +2,7 @@
 
 from vaecli.config.read import config_from_text, find_config, preset_folders, read_config
 from vaecli.config.schema import Config
+from vaecli.config.source import dump
 from vaecli.config.template import template
 
-__all__ = ["Config", "config_from_text", "find_config", "preset_folders", "read_config", "template"]
+__all__ = ["Config", "config_from_text", "dump", "find_config", "preset_folders", "read_config", "template"]

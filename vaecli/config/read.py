@@ -72,7 +72,12 @@ def override(source: Source, settings: Iterable[str]) -> Source:
             inner = block.get(key)
             if not isinstance(inner, dict):
                 shorthand = SHORTHANDS.get(key) if depth == 0 and inner is not None else None
-                inner = {shorthand: inner} if shorthand else {}
+                if shorthand:
+                    changed.places[(key, shorthand)] = changed.place((key,))
+                    inner = {shorthand: inner}
+                else:
+                    changed.places[tuple(path[: depth + 1])] = f"--set {setting}"
+                    inner = {}
             block[key] = inner
             block = inner
         block[path[-1]] = value

@@ -86,15 +86,34 @@ def parse_value(text: str, *, name: str) -> Any:
     """The value of a `--set key=value`: a scalar, or a list such as [512, 256]."""
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError:
-        raise ConfigError([f"{name}: the value {text!r} is not YAML"]) from None
+    except (yaml.YAMLError, RecursionError):
+        shown = text if len(text) < 80 else f"{text[:80]}..."
+        raise ConfigError([f"{name}: the value {shown!r} is not YAML"]) from None
     if root is None:
         return None
-    builder = _Builder(Source(name))
-    value = builder.value(root, ())
+    builder = _Builder(Source("value"))
+    try:
+        value = builder.value(root, ())
+    except ConfigError as error:
+        builder.mistakes[:] = error.lines
     if builder.mistakes:
         raise ConfigError([f"{name}: {mistake.split(': ', 1)[1]}" for mistake in builder.mistakes])
     return value
+
+
+def dump(tree: Any) -> str:
+    """Plain values as YAML that `parse` reads as the same values."""
+    return yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+
+
+class _Dumper(yaml.SafeDumper):
+    def represent_text(self, text: str) -> yaml.Node:
+        """Quoted where it would be read as something else, as "08" and "1e3" would."""
+        same = scalar(text) == text
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style=None if same else "'")
+
+
+_Dumper.add_representer(str, _Dumper.represent_text)
 
 
 def scalar(text: str) -> Any:
@@ -128,8 +147,7 @@ class _Builder:
         self.source.places.setdefault(key, self.where(node))
         self.nodes += 1
         if id(node) in self.open or self.nodes > MAX_NODES:
-            self.mistakes[:] = [f"{self.where(node)}: an alias that contains itself, or too many of them"]
-            return None
+            raise ConfigError([f"{self.where(node)}: an alias that contains itself, or too many of them"])
         if not node.tag.startswith("tag:yaml.org,2002:"):
             self.mistakes.append(f"{self.where(node)}: tag '{node.tag}' is not allowed, only plain values are")
             return None
@@ -152,7 +170,10 @@ class _Builder:
     def items(self, node: yaml.Node, key: Key) -> Iterator[tuple[str, Any]]:
         seen: dict[str, str] = {}
         for name_node, value_node in node.value:
-            name = name_node.value if isinstance(name_node, yaml.ScalarNode) else str(name_node.value)
+            if not isinstance(name_node, yaml.ScalarNode):
+                self.mistakes.append(f"{self.where(name_node)}: a key is a word, not a list or a mapping")
+                continue
+            name = name_node.value
             if name in seen:
                 self.mistakes.append(
                     f"{self.where(name_node)}: {'.'.join(map(str, (*key, name)))}: given twice, first at {seen[name]}"

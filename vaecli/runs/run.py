@@ -16,9 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
-from vaecli.config import Config, read_config
+from vaecli.config import Config, dump, read_config
 from vaecli.errors import RunError
 from vaecli.runs.files import Arrays, read_npz, sync_folder, write, write_json, write_npz
 
@@ -90,6 +88,11 @@ class Run:
         return self._json(self.summary_json)
 
     @property
+    def failure(self) -> str | None:
+        """Why the run failed, if it did."""
+        return self._json(self.failure_json).get("reason") if self.failure_json.is_file() else None
+
+    @property
     def metrics(self) -> list[dict[str, float | None]]:
         """One row per epoch."""
         try:
@@ -121,7 +124,7 @@ class Run:
 
     def begin(self, config: Config, info: Mapping[str, Any]) -> None:
         """Creates the folder; raises RunError where it cannot be written."""
-        settings = yaml.safe_dump(config.to_dict(), sort_keys=False)
+        settings = dump(config.to_dict())
         write(self.config_yaml, f"# {self.name}, complete: `vaecli train --config` on it repeats the run\n{settings}")
         write_json(self.run_json, {"format": FORMAT, **info, "config": config.to_dict()})
 

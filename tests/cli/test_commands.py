@@ -165,3 +165,36 @@ def test_a_run_cannot_be_plotted_before_it_is_finished(vaecli, tmp_path):
     result = vaecli("plot")
     assert result.exit_code == 2
     assert result.stderr == f"{run.name}: not finished (interrupted); the command that started it resumes it\n"
+
+
+def test_list_show_and_diff(vaecli, tmp_path):
+    assert vaecli("list").stdout.startswith("run  status  data  model  seed  epochs  mse sampled")
+    vaecli("train", "--config", "vae", *SMALL)
+    vaecli("train", "--config", "gumbel", *SMALL)
+    assert [row["model"] for row in json.loads(vaecli("list", "--json").stdout)] == ["gumbel", "vae"]
+    assert [line.split()[3] for line in vaecli("list").stdout.splitlines()[1:]] == ["gumbel", "vae"]
+    assert "test mse per pixel" in vaecli("show", "vae").stdout
+    shown = json.loads(vaecli("show", "gumbel", "--json").stdout)
+    assert (shown["status"], len(shown["metrics"])) == ("finished", 1)
+    assert "model.temperature" in vaecli("diff", "gumbel", "vae").stdout
+    assert json.loads(vaecli("diff", "gumbel", "vae", "--json").stdout)["environment"] == {}
+
+
+def test_show_needs_one_run(vaecli):
+    for seed in ("0", "1"):
+        vaecli("train", "--config", "vae", *SMALL, "--seed", seed)
+    result = vaecli("show", "vae")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("vae: means 2 runs: vae-digits-")
+
+
+def test_tab_offers_runs_and_configs(vaecli, tmp_path):
+    from types import SimpleNamespace
+
+    from vaecli.cli.complete import config_names, run_names
+
+    vaecli("train", "--config", "vae", *SMALL)
+    (run,) = all_runs(tmp_path / "outputs")
+    assert run_names(SimpleNamespace(params={}), "va") == [run.name]
+    assert run_names(SimpleNamespace(params={"output_dir": "elsewhere"}), "") == []
+    assert config_names("v") == ["vae.yaml", "vqvae.yaml"]

@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from vaecli import __version__
-from vaecli.cli import configs, data, plot, train
+from vaecli.cli import configs, data, plot, runs, train
 from vaecli.errors import VaecliError
 
 
@@ -34,6 +34,9 @@ app = typer.Typer(
 )
 app.command()(train.train)
 app.command()(plot.plot)
+app.command("list")(runs.list_runs)
+app.command()(runs.show)
+app.command()(runs.diff)
 app.command()(configs.check)
 app.command()(configs.init)
 app.add_typer(data.app, name="data")

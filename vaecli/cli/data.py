@@ -18,6 +18,7 @@ def table(ctx: typer.Context, data_dir: DataDirOption = None, json: JsonOption =
         return
     from vaecli.data.known import KNOWN, folders, locate
     from vaecli.registry import DATASETS
+    from vaecli.reports.listing import aligned
 
     rows = []
     for name, description in DATASETS.items():
@@ -34,9 +35,8 @@ def table(ctx: typer.Context, data_dir: DataDirOption = None, json: JsonOption =
     if json:
         typer.echo(json_format.dumps(rows, indent=2))
         return
-    widths = [max(len(str(row[key])) for row in rows) for key in ("name", "where")]
-    for row in rows:
-        typer.echo(f"{row['name']:<{widths[0]}}  {row['where']:<{widths[1]}}  {row['what']}")
+    for line in aligned([[str(row[key]) for key in ("name", "where", "what")] for row in rows]):
+        typer.echo(line)
     typer.echo(f"looked in {', then '.join(map(str, folders(data_dir)))}", err=True)
 
 

@@ -5,9 +5,16 @@ from typing import Annotated
 
 import typer
 
+from vaecli.cli.complete import config_names
+
 ConfigOption = Annotated[
     str,
-    typer.Option("--config", "-c", help="A YAML file, or the name of one under configs/ or of a shipped preset."),
+    typer.Option(
+        "--config",
+        "-c",
+        help="A YAML file, or the name of one under configs/ or of a shipped preset.",
+        autocompletion=config_names,
+    ),
 ]
 SetOption = Annotated[
     list[str] | None,
@@ -20,8 +27,5 @@ DataDirOption = Annotated[
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors and results.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]
-RunsArgument = Annotated[
-    list[str] | None, typer.Argument(metavar="[RUN]...", help="Names or beginnings of names; else the newest run.")
-]
 
 OUTPUT_DIR = Path("outputs")

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from vaecli.cli.complete import run_names
 from vaecli.cli.options import OUTPUT_DIR, OutputDirOption
 
 GUMBEL_MAX = "gumbel-max"
@@ -25,6 +26,7 @@ def plot(
         typer.Argument(
             metavar="[RUN]...",
             help=f"Names of runs or their beginnings, else the newest run; or {GUMBEL_MAX}: the figure of that trick.",
+            autocompletion=run_names,
         ),
     ] = None,
     format_: Annotated[Format, typer.Option("--format", "-f", help="Of the files.")] = Format.png,

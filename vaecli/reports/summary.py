@@ -29,7 +29,8 @@ def summary_lines(run: Run) -> Iterator[str]:
     test, name = summary["test"], run.config.model.name
     data = summary["data"]
     where = data["name"] + (f" (for want of {data['fallback_for']})" if data["fallback_for"] else "")
-    yield f"{name} on {where}, {run.config.training.epochs} epochs, {summary['parameters']:,} parameters"
+    epochs = run.config.training.epochs
+    yield f"{name} on {where}, {epochs} epoch{'s' * (epochs != 1)}, {summary['parameters']:,} parameters"
     yield from _errors(test)
     yield from _code_use(test)
     yield from _learned(run, test["mse"]["sampled"])

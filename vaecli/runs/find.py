@@ -41,6 +41,14 @@ def find_runs(names: Sequence[str], output_dir: Path) -> list[Run]:
     return list(found.values())
 
 
+def find_run(name: str, output_dir: Path) -> Run:
+    """The one run that a RUN argument means; raises RunError where it means none or several."""
+    found = find_runs([name], output_dir)
+    if len(found) > 1:
+        raise RunError(f"{name}: means {len(found)} runs: {', '.join(run.name for run in found[:5])}; write more of it")
+    return found[0]
+
+
 def _inside(name: str, output_dir: Path) -> str:
     """The run's own name, of an argument that is a name or a path."""
     if "\0" in name or not name.strip():

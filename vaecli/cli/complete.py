@@ -1,0 +1,18 @@
+"""What a shell offers after Tab: names of runs and of configs, found without any heavy import."""
+
+from pathlib import Path
+from typing import Any
+
+
+def run_names(ctx: Any, incomplete: str) -> list[str]:
+    """Runs of the output folder whose names begin so."""
+    folder = Path(ctx.params.get("output_dir") or "outputs")
+    return sorted(path.parent.name for path in folder.glob("*/run.json") if path.parent.name.startswith(incomplete))
+
+
+def config_names(incomplete: str) -> list[str]:
+    """Presets and configs that begin so."""
+    package = Path(__file__).resolve().parents[1]
+    folders = (Path(), Path("configs"), package / "configs", package.parent / "configs")
+    found = {path.name for folder in folders for path in folder.glob("*.yaml")}
+    return sorted(name for name in found if name.startswith(incomplete))

@@ -1,0 +1,70 @@
+"""`vaecli list`, `show` and `diff`: what is in the output folder, without TensorFlow."""
+
+import json as json_format
+from typing import Annotated, Any
+
+import typer
+
+from vaecli.cli.complete import run_names
+from vaecli.cli.options import OUTPUT_DIR, JsonOption, OutputDirOption
+
+RunArgument = Annotated[
+    str, typer.Argument(metavar="RUN", help="A run's name or its beginning.", autocompletion=run_names)
+]
+
+
+def list_runs(output_dir: OutputDirOption = OUTPUT_DIR, json: JsonOption = False) -> None:
+    """List runs, newest first."""
+    from vaecli.reports.listing import COLUMNS, aligned, cells, entry
+    from vaecli.runs import all_runs
+
+    entries = [entry(run) for run in all_runs(output_dir)]
+    if json:
+        typer.echo(json_format.dumps(entries, indent=2))
+        return
+    for line in aligned([COLUMNS, *map(cells, entries)]):
+        typer.echo(line)
+    for broken in entries:
+        if broken["status"] == "unreadable":
+            typer.echo(broken["reason"], err=True)
+
+
+def show(run: RunArgument, output_dir: OutputDirOption = OUTPUT_DIR, json: JsonOption = False) -> None:
+    """Show one run.
+
+    What it is, how far it came, what it reached, and with what it was made.
+    """
+    from vaecli.reports.listing import show_lines
+    from vaecli.runs import find_run
+
+    found = find_run(run, output_dir)
+    if json:
+        summary = found.summary if found.finished else None
+        whole: dict[str, Any] = {"run": found.name, "status": found.status, **found.info}
+        typer.echo(json_format.dumps({**whole, "summary": summary, "metrics": found.metrics}, indent=2))
+        return
+    for line in show_lines(found):
+        typer.echo(line)
+
+
+def diff(
+    one: RunArgument, two: RunArgument, output_dir: OutputDirOption = OUTPUT_DIR, json: JsonOption = False
+) -> None:
+    """Show where two runs differ.
+
+    In config, environment and figures.
+    """
+    from vaecli.reports.listing import aligned, differences, plain
+    from vaecli.runs import find_run
+
+    runs = [find_run(name, output_dir) for name in (one, two)]
+    found = differences(*runs)
+    if json:
+        typer.echo(json_format.dumps(found, indent=2))
+        return
+    rows: list[list[str]] = [["", *(run.name for run in runs)]]
+    for section, values in found.items():
+        rows.append([section if values else f"{section}: no difference", "", ""])
+        rows += [[f"  {key}", *map(plain, pair)] for key, pair in values.items()]
+    for line in aligned(rows):
+        typer.echo(line)

@@ -30,12 +30,24 @@ MAY_IMPORT = {
     "evaluation": {"config", "data", "estimators", "models", "runs"},
     "journal": BASE | {"data", "evaluation", "models", "reports", "training"},
     "experiment": BASE | {"backend", "config", "data", "journal", "models", "runs", "training"},
+    "launch": BASE | {"config", "data", "experiment"},
     "trained": BASE | {"backend", "config", "models", "runs"},
-    "cli": BASE | {"backend", "config", "data", "evaluation", "experiment", "models", "reports", "runs"},
+    "cli": BASE | {"backend", "config", "data", "evaluation", "experiment", "launch", "models", "reports", "runs"},
     "__init__": {"trained"},
     "__main__": {"cli"},
 }
-WITHOUT_TENSORFLOW = {"errors", "registry", "backend", "config", "data", "runs", "reports", "cli", "experiment"}
+WITHOUT_TENSORFLOW = {
+    "errors",
+    "registry",
+    "backend",
+    "config",
+    "data",
+    "runs",
+    "reports",
+    "cli",
+    "experiment",
+    "launch",
+}
 
 
 def room(path):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-RUN_FAILED, USAGE, DIVERGED, INTERRUPTED = 1, 2, 4, 130
+USAGE, SOME_FAILED, DIVERGED, INTERRUPTED = 2, 3, 4, 130
 
 
 class VaecliError(Exception):

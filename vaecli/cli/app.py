@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from vaecli import __version__
-from vaecli.cli import configs, data, plot, runs, train
+from vaecli.cli import compare, configs, data, plot, runs, train
 from vaecli.errors import VaecliError
 
 
@@ -33,6 +33,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(train.train)
+app.command()(compare.compare)
 app.command()(plot.plot)
 app.command("list")(runs.list_runs)
 app.command()(runs.show)

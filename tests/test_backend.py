@@ -1,10 +1,33 @@
+import ctypes
 import os
 import subprocess
 import sys
 
 import pytest
 
-from vaecli.backend import chatter
+from vaecli.backend import chatter, prepare
+
+
+def test_what_c_prints_is_chatter(tmp_path, capfd):
+    with chatter(tmp_path / "log"):
+        ctypes.CDLL(None).perror(b"from C")
+    assert (tmp_path / "log").read_text().startswith("from C: ")
+    assert capfd.readouterr().err == ""
+
+
+def test_chatter_is_added_to_what_the_log_holds(tmp_path):
+    for line in (b"first\n", b"second\n"):
+        with chatter(tmp_path / "log"):
+            os.write(2, line)
+    assert (tmp_path / "log").read_text() == "first\nsecond\n"
+
+
+def test_threads_are_as_many_as_asked_and_the_users_log_level_stays(monkeypatch):
+    monkeypatch.setattr(os, "environ", {"KERAS_BACKEND": "jax", "TF_CPP_MIN_LOG_LEVEL": "0"})
+    prepare()
+    assert os.environ == {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "0"}
+    prepare(threads=3)
+    assert os.environ["TF_NUM_INTRAOP_THREADS"] == os.environ["TF_NUM_INTEROP_THREADS"] == "3"
 
 
 def test_chatter_goes_to_the_log_and_the_descriptor_comes_back(tmp_path, capfd):

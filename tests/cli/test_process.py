@@ -160,3 +160,10 @@ def test_python_m_vaecli_is_vaecli():
     done = subprocess.run([*VAECLI, "--help"], capture_output=True, text=True)
     assert done.returncode == 0
     assert done.stdout.startswith("Usage: vaecli ")
+
+
+def test_a_closed_stderr_does_not_end_the_training(tmp_path):
+    command = " ".join(f"'{part}'" for part in [*TRAIN, "--epochs", "1"])
+    assert subprocess.run(f"{command} 2>&-", cwd=tmp_path, shell=True, stdout=subprocess.DEVNULL).returncode == 0
+    (run,) = all_runs(tmp_path / "outputs")
+    assert run.finished

@@ -29,6 +29,23 @@ def test_held_out_images_are_always_the_same_and_leave_the_training_set():
             assert label in DATA.train.labels[where]
 
 
+def test_held_out_images_keep_their_order_and_labels():
+    numbered = replace(DATA, train=Split(np.arange(1437 * 4).reshape(-1, 2, 2) // 4, np.arange(1437)))
+    held = numbered.hold_out(100)
+    for split in (held.train, held.validation):
+        assert np.array_equal(split.images[:, 0, 0], split.labels)
+        assert (np.diff(split.labels) > 0).all()
+
+
+def test_data_without_labels_can_be_held_out():
+    assert replace(DATA, train=Split(DATA.train.images)).hold_out(3).validation.labels is None
+
+
+def test_each_count_is_another_data_set():
+    assert len({DATA.hold_out(count).digest for count in (0, 1, 2, 100)}) == 4
+    assert DATA.hold_out(0).validation is None
+
+
 @pytest.mark.parametrize("count", [1437, 5000])
 def test_something_must_be_left_to_train_on(count):
     with pytest.raises(DataError, match=f"{count} of the 1437 training images of digits cannot be held out"):

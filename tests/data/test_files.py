@@ -1,5 +1,8 @@
+import contextlib
 import gzip
+import itertools
 import os
+import pickle
 import struct
 
 import numpy as np
@@ -45,6 +48,43 @@ def test_a_flipped_bit_in_an_npz_is_noticed(tmp_path):
         npz_dataset(path)
 
 
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_no_changed_byte_of_an_npz_is_more_than_a_data_error(tmp_path, save):
+    path = tmp_path / "x.npz"
+    save(path, x_train=IMAGES[:2, :2, :2], x_test=IMAGES[:2, :2, :2], y_train=[0, 1])
+    raw = path.read_bytes()
+    for place, bits in itertools.product(range(len(raw)), (0x01, 0x80, 0xFF)):
+        path.write_bytes(raw[:place] + bytes([raw[place] ^ bits]) + raw[place + 1 :])
+        with contextlib.suppress(DataError):
+            assert npz_dataset(path).image_shape
+
+
+def test_a_single_array_and_a_bare_pickle_are_refused(tmp_path):
+    np.save(tmp_path / "x.npy", IMAGES)
+    with pytest.raises(DataError, match="a single npy array"):
+        read_npz(tmp_path / "x.npy")
+    (tmp_path / "x.npz").write_bytes(pickle.dumps({"x_train": IMAGES}))
+    with pytest.raises(DataError, match="pickled Python objects"):
+        read_npz(tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({}, "file: array x_train and x_test missing, found none"),
+        ({"x_train": IMAGES, "y_test": IMAGES}, "file: array x_test missing, found ['x_train', 'y_test']"),
+        (
+            {"x_train": IMAGES, "x_test": IMAGES, "y_test": np.zeros(3, int)},
+            "file: y_test: 20 integer labels are needed, received int64 of shape (3,)",
+        ),
+    ],
+)
+def test_missing_arrays_and_labels_are_named(arrays, message):
+    with pytest.raises(DataError) as error:
+        build("npz", arrays, place="file")
+    assert error.value.lines == (message,)
+
+
 @pytest.mark.parametrize(("name", "message"), [("none.npz", "no such file"), (".", "is a directory")])
 def test_what_is_no_file_is_refused(tmp_path, name, message):
     with pytest.raises(DataError, match=message):
@@ -85,6 +125,7 @@ def test_idx_files_are_read(tmp_path, pack):
         (b"\x00\x00\x08\x03" + b"\xff" * 12, r"damaged, 0 bytes"),
         (gzip.compress(idx(IMAGES))[:-20], "not readable"),
         (b"\x1f\x8bxx", "not readable"),
+        (idx(IMAGES).replace(b"\x03", b"\x41", 1)[:4] + b"\x00\x00\x00\x01" * 65 + b"x", "x: "),
     ],
 )
 def test_damaged_idx_files_are_refused(tmp_path, raw, message):

@@ -64,7 +64,7 @@ def served(tiny, tmp_path_factory, monkeypatch):
             pass
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}/mnist.npz"
         yield folder, replace(tiny, urls={"mnist.npz": url})
         server.shutdown()

@@ -1,9 +1,13 @@
+import shutil
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 import matplotlib
 import numpy as np
 import pytest
 
+from helpers import small_config, train
+from vaecli.config import config_from_text
 from vaecli.data.digits import digits
 from vaecli.errors import RunError
 from vaecli.reports import figures
@@ -19,14 +23,22 @@ def words(path):
     return " ".join(text for text in ElementTree.parse(path).getroot().itertext() if text.strip())
 
 
-@pytest.mark.parametrize("fmt", MAGIC)
-def test_every_figure_is_drawn_and_twice_the_same(finished_run, tmp_path, fmt):
+def test_every_figure_is_drawn_and_again_the_same(finished_run, tmp_path):
     discrete = finished_run.config.model.method.discrete
     names = ["reconstructions", "loss", *(["codes", "code_use"] if discrete else [])]
-    first = figures.draw_run(finished_run, output=tmp_path / "a", fmt=fmt)
-    second = figures.draw_run(finished_run, output=tmp_path / "b", fmt=fmt)
-    assert [path.name for path in first] == [f"{name}.{fmt}" for name in names]
+    drawn = figures.draw_run(finished_run, output=tmp_path)
+    assert [path.name for path in drawn] == [f"{name}.png" for name in names]
+    for path in drawn:
+        assert path.read_bytes().startswith(MAGIC["png"])
+        assert path.read_bytes() == (finished_run.figures / path.name).read_bytes()  # drawn when training ended
+
+
+@pytest.mark.parametrize("fmt", ["svg", "pdf"])
+def test_every_format_is_what_it_says_and_twice_the_same(finished, tmp_path, fmt):
+    first, second = (figures.draw_run(finished("gumbel"), output=tmp_path / name, fmt=fmt) for name in "ab")
+    assert len(first) == len(second) == 4
     for one, two in zip(first, second, strict=True):
+        assert one.suffix == f".{fmt}"
         assert one.read_bytes().startswith(MAGIC[fmt])
         assert one.read_bytes() == two.read_bytes()
 
@@ -56,6 +68,44 @@ def test_code_counts_are_of_the_whole_test_set(finished):
     assert arrays["code_counts"].sum() == 360
     assert np.array_equal(arrays["contingency"].sum(1), arrays["code_counts"][0])
     assert np.array_equal(arrays["contingency"].sum(0), np.bincount(digits().test.labels))
+
+
+def test_several_latents_have_no_figures_of_single_codes(tmp_path):
+    run = train(small_config("{name: straight_through, num_latents: 2, num_classes: 3}", epochs=1), tmp_path)
+    assert sorted(path.name for path in run.figures.iterdir()) == ["loss.png", "reconstructions.png"]
+
+
+def test_images_without_labels_have_no_figure_of_labels(tmp_path):
+    path = tmp_path / "$x^$ <b> & %.npz"  # no markup in a figure either
+    np.savez(path, x_train=digits().test.images, x_test=digits().test.images)
+    run = train(
+        config_from_text(f"{{model: vqvae, data: {{name: npz, path: '{path}'}}, training: {{epochs: 1}}}}"), tmp_path
+    )
+    assert sorted(path.name for path in run.figures.iterdir()) == ["codes.png", "loss.png", "reconstructions.png"]
+    assert figures.title(run).startswith("vqvae (L = 1, K = 10, D = 10, commitment = 0.25) · npz · 1 epoch · ")
+
+
+def test_of_many_codes_the_most_used_are_drawn(finished, tmp_path):
+    counts = np.arange(150)[None]
+    arrays = {"prototypes": np.zeros((150, 8, 8), np.float32), "code_counts": counts}
+    with matplotlib.rc_context({"svg.fonttype": "none"}):
+        text = words(figures.save(figures.what_codes_draw(finished("gumbel"), arrays), tmp_path / "x.svg"))
+    assert "the 100 most used of 150 codes" in text
+    assert "code 149" in text
+    assert "code 50" in text
+    assert "code 49 " not in text
+
+
+def test_the_references_are_lines_beside_the_test_error(finished, tmp_path):
+    run = Run(Path(shutil.copytree(finished("vae").path, tmp_path / "vae")))
+    digest = run.info["data"]["digest"]
+    save_references(
+        references_path(tmp_path, "digits", digest), References("digits", digest, 0.07, pca={"10": {"mse": 0.03}})
+    )
+    (_, axis) = figures.loss_curves(run).axes
+    levels = {line.get_label(): set(line.get_ydata()) for line in axis.lines}
+    assert levels["mean image"] == {0.07}
+    assert levels["PCA, 10 components"] == {0.03}
 
 
 def test_another_format_is_refused(finished, tmp_path):

@@ -60,6 +60,9 @@ def options(
 
 def main() -> None:
     """The entry point of the command."""
+    if sys.stderr is None:  # started with it closed
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+        os.dup2(sys.stderr.fileno(), 2)
     try:
         app(prog_name="vaecli")
     except SystemExit as end:

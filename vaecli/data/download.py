@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import http.client
 import os
 import tempfile
 import threading
@@ -33,7 +34,8 @@ def download(url: str, target: Path, digest: str, progress: Progress) -> None:
         raise DataError(f"{target.parent} cannot be written ({error.strerror})") from None
     try:
         with os.fdopen(handle, "wb") as file, contextlib.closing(_open(url)) as response:
-            total = int(response.headers.get("Content-Length") or 0)
+            length = response.headers.get("Content-Length") or ""
+            total = int(length) if length.isdecimal() else 0
             done = 0
             while block := response.read(1 << 16):
                 file.write(block)
@@ -44,8 +46,9 @@ def download(url: str, target: Path, digest: str, progress: Progress) -> None:
             os.fsync(file.fileno())
         if seen.hexdigest() != expected:
             raise DataError(f"{url} sent other bytes than expected ({algorithm} {seen.hexdigest()})")
+        os.chmod(part, 0o644)
         os.replace(part, target)
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:
         raise DataError(f"{url} cannot be fetched ({getattr(error, 'reason', None) or error})") from None
     finally:
         with contextlib.suppress(FileNotFoundError):

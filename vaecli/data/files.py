@@ -2,7 +2,6 @@
 
 import gzip
 import struct
-import zipfile
 import zlib
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from vaecli.data.dataset import Dataset, Split, checked_images, checked_labels
 from vaecli.errors import DataError
 
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+MAX_DIMENSIONS = 3  # of an IDX file: images, rows, columns
 IDX_FILES = {
     "x_train": "train-images-idx3-ubyte",
     "y_train": "train-labels-idx1-ubyte",
@@ -30,16 +30,15 @@ def read_npz(path: Path) -> dict[str, NDArray]:
     if not path.is_file():
         raise DataError(f"{path}: {'is a directory' if path.is_dir() else 'no such file'}, an npz is needed")
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise DataError(f"{path}: a single npy array, an npz with x_train and x_test is needed")
-            return {name: archive[name] for name in ARRAYS if name in archive.files}
-    except ValueError as error:
-        if "allow_pickle" in str(error) or "pickle" in str(error):
+        archive = np.load(path, allow_pickle=False)
+        if isinstance(archive, np.lib.npyio.NpzFile):
+            with archive:
+                return {name: archive[name] for name in ARRAYS if name in archive.files}
+    except Exception as error:  # a damaged archive raises whatever zipfile, zlib or a header's parser think of
+        if isinstance(error, ValueError) and "pickle" in str(error):
             raise DataError(f"{path}: holds pickled Python objects, which are never loaded") from None
         raise DataError(f"{path}: not a readable npz ({error})") from None
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, struct.error, MemoryError) as error:
-        raise DataError(f"{path}: not a readable npz ({error})") from None
+    raise DataError(f"{path}: a single npy array, an npz with x_train and x_test is needed")
 
 
 def read_idx(path: Path) -> NDArray[np.uint8]:
@@ -54,7 +53,7 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
             raw = gzip.decompress(raw)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: not readable ({error})") from None
-    if len(raw) < 4 or raw[:3] != b"\x00\x00\x08" or len(raw) < 4 + 4 * raw[3]:
+    if len(raw) < 4 or raw[:3] != b"\x00\x00\x08" or raw[3] > MAX_DIMENSIONS or len(raw) < 4 + 4 * raw[3]:
         raise DataError(f"{path}: not an IDX file of unsigned bytes")
     shape = struct.unpack(f">{raw[3]}I", raw[4 : 4 + 4 * raw[3]])
     body = np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3])

@@ -26,6 +26,7 @@ STYLE: Any = {
     "legend.frameon": False,
     "figure.constrained_layout.use": True,
     "savefig.dpi": 200,
+    "text.parse_math": False,  # a name is a name, whatever signs it has
     "svg.hashsalt": "vaecli",  # the same figure is the same file
     "image.cmap": "gray_r",
     "image.interpolation": "nearest",

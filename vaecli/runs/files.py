@@ -65,6 +65,11 @@ def write_npz(path: Path, arrays: Arrays) -> None:
 
 
 def read_npz(path: Path) -> dict[str, NDArray[Any]]:
-    """All arrays of a file this program wrote; ValueError, OSError or BadZipFile if it is damaged."""
-    with np.load(path, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
+    """All arrays of a file this program wrote; OSError if it cannot be opened, ValueError if it is damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except OSError:
+        raise
+    except Exception as error:  # whatever zipfile, zlib or a header's parser think of it
+        raise ValueError(f"damaged: {error}") from None

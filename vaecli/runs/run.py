@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import time
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
@@ -109,7 +108,7 @@ class Run:
             return read_npz(self.reconstructions_npz)
         except FileNotFoundError:
             raise self._unfinished() from None
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError) as error:
             raise RunError(f"{self.reconstructions_npz}: cannot be read ({error})") from None
 
     def load_weights(self, name: str = "last") -> Arrays:
@@ -117,7 +116,7 @@ class Run:
         path = self.weights / f"{name}.npz"
         try:
             return read_npz(path)
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError) as error:
             raise RunError(f"{path}: cannot be read ({error})") from None
 
     # What training writes
@@ -204,7 +203,7 @@ class Run:
         for path in sorted(self.checkpoints.glob("step-*.npz"), reverse=True):
             try:
                 return read_npz(path), damaged
-            except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+            except (OSError, ValueError):
                 damaged.append(path)
         return None, damaged
 

@@ -70,6 +70,35 @@ def test_the_gaussian_rate_is_the_divergence_from_the_standard_normal():
         assert rate[n] == pytest.approx(np.trapezoid(q * np.log(q / density(0, 1)), x), rel=1e-4)
 
 
+def test_the_rate_of_several_gaussian_dimensions_is_their_sum():
+    bottleneck = Gaussian(6, seed=0, latent_dim=3)
+    mean, log_std = (head(FEATURES).numpy().astype(np.float64) for head in (bottleneck.mean, bottleneck.log_std))
+    expected = ((mean**2 + np.exp(2 * log_std) - 1) / 2 - log_std).sum(-1)
+    np.testing.assert_allclose(bottleneck.encode(FEATURES).rate, expected, rtol=1e-5)
+
+
+def test_the_gaussian_trains_on_a_sample_whose_gradient_reaches_mean_and_std():
+    """z = mean + std * eps: dz/dmean = 1, dz/dlog_std = std * eps, the noise that was drawn."""
+    bottleneck = Gaussian(6, seed=0, latent_dim=3)
+    weights = tf.constant([1.0, -2.0, 0.5])
+    heads = [bottleneck.mean.bias, bottleneck.log_std.bias]
+
+    @compiled
+    def train(features):
+        seen = []
+        with tf.GradientTape() as tape:
+            objective = lambda z: seen.append(z) or tf.reduce_sum(weights * z, (-2, -1))  # noqa: E731
+            step = bottleneck.train(features, objective, state=(), seed=SEED)
+        return seen[0], step.penalty, tape.gradient(step.surrogate, [head.value for head in heads])
+
+    z, penalty, (of_mean, of_log_std) = train(FEATURES)
+    noise = z.numpy()[:, 0] - bottleneck.mean(FEATURES).numpy()  # std * eps
+    assert np.abs(noise).min() > 0
+    assert not penalty.numpy().any()
+    np.testing.assert_allclose(of_mean, 64 * weights.numpy(), rtol=1e-5)  # sums of 64 float32
+    np.testing.assert_allclose(of_log_std, weights * noise.sum(0), rtol=1e-4)  # z - mean cancels digits
+
+
 def test_the_gaussian_noise_is_really_added():
     bottleneck = Gaussian(6, seed=0, latent_dim=2)
     features = tf.tile(FEATURES[:1], (50_000, 1))
@@ -88,6 +117,13 @@ def test_a_vector_becomes_its_nearest_codebook_row():
     assert np.array_equal(latent.codes, distance.argmin(-1))
     np.testing.assert_allclose(latent.z, codebook[distance.argmin(-1)], rtol=1e-6)
     np.testing.assert_allclose(latent.rate, 2 * math.log(7), rtol=1e-6)
+
+
+def test_the_decoder_reads_codebook_rows_to_the_last_bit_in_training_too():
+    bottleneck = quantizer()
+    seen = []
+    bottleneck.train(FEATURES, lambda z: seen.append(z) or tf.zeros(64), state=(), seed=SEED)
+    assert np.array_equal(seen[0], bottleneck.codebook.numpy()[bottleneck.encode(FEATURES).codes])
 
 
 def quantizer_gradients(bottleneck, objective):
@@ -134,3 +170,23 @@ def test_lookup_of_the_codes_is_what_the_decoder_reads(make):
     latent = make().encode(FEATURES)
     bottleneck = make()
     np.testing.assert_allclose(bottleneck.lookup(latent.codes), latent.z, rtol=1e-6)
+
+
+def test_a_gaussian_is_looked_up_by_its_vector():
+    bottleneck = Gaussian(6, seed=0, latent_dim=3)
+    assert np.array_equal(bottleneck.lookup(bottleneck.mean(FEATURES)), bottleneck.encode(FEATURES).z)
+
+
+def test_sampled_codes_follow_the_posterior():
+    bottleneck = categorical()
+    draws = 20_000
+    latent = compiled(bottleneck.encode)(tf.tile(FEATURES[:1], (draws, 1)), seed=SEED)
+    assert np.array_equal(latent.z, np.eye(4, dtype=np.float32)[latent.codes])
+    p = softmax(bottleneck.logits(FEATURES[:1]))[0]
+    z = (latent.z.numpy().mean(0) - p) / np.sqrt(p * (1 - p) / draws)
+    assert np.abs(z).max() < 4
+
+
+def test_the_codes_of_a_quantizer_are_not_random():
+    bottleneck = quantizer()
+    assert np.array_equal(bottleneck.encode(FEATURES, seed=SEED).codes, bottleneck.encode(FEATURES).codes)

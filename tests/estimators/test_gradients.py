@@ -161,9 +161,9 @@ def test_exact_equals_brute_force_for_two_latents():
         assert gradient.numpy()[place] == pytest.approx(slope, abs=1e-5)
 
 
-def test_gumbel_is_the_gradient_of_its_relaxed_loss():
+@pytest.mark.parametrize("temperature", [0.4, 1.0, 3.0])
+def test_gumbel_is_the_gradient_of_its_relaxed_loss(temperature):
     """d f(softmax((logits + g) / temperature)) at fixed noise, by central differences in float64: unbiased for it."""
-    temperature = OPTIONS["gumbel"]["temperature"]
     estimator = METHODS["gumbel"].estimator.load()
 
     @compiled
@@ -215,3 +215,44 @@ def test_one_seed_gives_one_draw(name):
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
     assert np.array_equal(np.sort(first, -1)[..., -2:], np.broadcast_to([0.0, 1.0], (50, 2, 2)))  # one-hot
+
+
+@pytest.mark.parametrize("temperature", [0.1, 1.0, 10.0])
+def test_a_relaxed_sample_is_a_point_of_the_simplex_nearest_to_its_code(temperature):
+    logits = tf.constant(np.random.default_rng(5).normal(0, 3, (200, 2, K)), tf.float32)
+    one_hot = np.eye(K, dtype=np.float32)[np.random.default_rng(6).integers(0, K, (200, 2))]
+    relax = compiled(METHODS["gumbel"].estimator.load().relax)
+    z = relax(logits, tf.constant(one_hot), seed=SEED, temperature=temperature).numpy()
+    np.testing.assert_allclose(z.sum(-1), 1, rtol=1e-6)  # K roundings of float32
+    assert np.array_equal(z.argmax(-1), one_hot.argmax(-1))
+
+
+def test_gumbel_is_unbiased_for_the_expected_relaxed_loss():
+    """Two classes: z_0 = sigmoid((theta + noise) / temperature) with logistic noise, so the truth is one integral."""
+    theta, temperature, draws = 0.8, 0.6, 100_000
+    relax = METHODS["gumbel"].estimator.load().relax
+
+    def loss(z_0):
+        return (2 * z_0 - 0.3) ** 3
+
+    @compiled
+    def backward(logits, one_hot, seed):
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            losses = loss(relax(logits, one_hot, seed=seed, temperature=temperature)[..., 0])
+        return tape.gradient(losses, logits)[:, 0]
+
+    logits = tf.tile([[theta, 0.0]], (draws, 1))
+    codes = [tf.tile(one_hot[None], (draws, 1)) for one_hot in tf.eye(2)]
+    slopes = [backward(logits, code, tf.constant([9, k])).numpy().astype(np.float64) for k, code in enumerate(codes)]
+    p = softmax(np.array([theta, 0.0]))
+    error = np.sqrt(sum(p[k] ** 2 * slopes[k].var() / draws for k in range(2)))
+
+    noise = np.linspace(-40, 40, 80_001)
+    density = 1 / (4 * np.cosh(noise / 2) ** 2)
+
+    def expected(theta):
+        return np.trapezoid(density * loss(1 / (1 + np.exp(-(theta + noise) / temperature))), noise)
+
+    truth = (expected(theta + 1e-5) - expected(theta - 1e-5)) / 2e-5
+    assert abs(sum(p[k] * slopes[k].mean() for k in range(2)) - truth) < 4 * error

@@ -66,7 +66,7 @@ def test_conditional_gumbels_follow_their_formula(monkeypatch):
 
 
 def test_conditional_gumbels_of_drawn_codes_are_gumbels():
-    """Codes enumerated and weighted by p: mean and variance are those of Gumbel(logits), 0.5772 and pi^2 / 6."""
+    """Codes enumerated and weighted by p: mean 0.5772, variance pi^2 / 6, and no class tells of another."""
     logits, draws = np.array([0.5, -1.0, 1.5], np.float32), 100_000
     p = softmax(logits)
     noise = np.stack(
@@ -82,6 +82,9 @@ def test_conditional_gumbels_of_drawn_codes_are_gumbels():
     variance = np.einsum("c,cnk->k", p, (noise - np.euler_gamma) ** 2) / draws
     error = np.sqrt(np.einsum("c,ck->k", p**2, noise.var(1)) / draws)
     assert np.abs((mean - np.euler_gamma) / error).max() < 4
+    for i, j in ((0, 1), (0, 2), (1, 2)):
+        products = (noise[..., i] - np.euler_gamma) * (noise[..., j] - np.euler_gamma)
+        assert abs(p @ products.mean(1)) < 4 * np.sqrt(p**2 @ products.var(1) / draws)
     np.testing.assert_allclose(variance, np.pi**2 / 6, rtol=0.02)  # its own error is about 0.7%
 
 
@@ -110,3 +113,10 @@ def test_fold_in_gives_other_draws():
 
     draws = {draw(tf.constant(data)).numpy().tobytes() for data in range(50)}
     assert len(draws) == 50
+
+
+@pytest.mark.parametrize("K", [2, 20])
+def test_the_mode_is_the_most_probable_class_and_one_of_them_in_a_tie(K):
+    logits = np.random.default_rng(K).integers(0, 3, (100, K)).astype(np.float32)
+    codes = sampling.mode(tf.constant(logits)).numpy()
+    assert np.array_equal(codes, np.eye(K, dtype=np.float32)[logits.argmax(-1)])

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from helpers import METHOD_NAMES, small_config
+from helpers import METHOD_NAMES, small_config, softmax
 from vaecli.data import Split
 from vaecli.data.digits import digits
 from vaecli.evaluation import evaluator as module
@@ -29,7 +29,7 @@ def test_the_mode_error_is_the_mean_over_images_and_pixels(method):
     assert found.mse_mode == pytest.approx(np.square(images - outputs).mean(), rel=1e-5)
 
 
-@pytest.mark.parametrize("method", ["gumbel", "vae"])
+@pytest.mark.parametrize("method", ["gumbel", "vae", "vqvae"])
 def test_padding_of_the_last_batch_does_not_count(method, monkeypatch):
     whole, _, _ = evaluate(method)
     monkeypatch.setattr(module, "BATCH", 16)  # 50 is no multiple
@@ -37,6 +37,38 @@ def test_padding_of_the_last_batch_does_not_count(method, monkeypatch):
     assert cut.mse_mode == pytest.approx(whole.mse_mode, rel=1e-6)
     assert cut.rate == pytest.approx(whole.rate, rel=1e-6)
     assert np.array_equal(cut.codes, whole.codes)
+
+
+def test_every_batch_draws_anew(monkeypatch):
+    monkeypatch.setattr(module, "BATCH", 5)
+    one_image = Split(np.repeat(TEST.images[:1], 10, 0))
+    found, _, _ = evaluate("vae", test=one_image, shown=np.arange(10))
+    first, second = found.shown.sampled[:5], found.shown.sampled[5:]
+    assert not (first == second).all(-1).any()
+
+
+def test_the_weights_that_are_handed_in_are_measured():
+    config = small_config("straight_through")
+    model = build(config, 64)
+    zeros = [0 * v.value for v in model.weights.values()]
+    found = Evaluator(model, TEST, DATA.scale, 0)(zeros)
+    assert found.mse_mode == pytest.approx(np.square(DATA.floats(TEST.images)).mean(), rel=1e-5)  # black images
+    assert found.rate == pytest.approx(0, abs=1e-6)
+    assert not found.codes.any()
+
+
+def test_the_rate_is_the_mean_over_images():
+    found, model, _ = evaluate("gumbel")
+    p = softmax(model.bottleneck.logits(model.encoder(DATA.floats(TEST.images).reshape(50, -1))))
+    assert found.rate == pytest.approx((p * np.log(10 * p)).sum((1, 2)).mean(), rel=1e-4)  # K log K terms cancel
+
+
+def test_codes_used_is_a_share_and_perplexity_that_of_the_whole_split():
+    found, _, config = evaluate("gumbel")
+    summary = summarize(found, config, TEST)
+    share = np.bincount(found.codes[:, 0], minlength=10) / 50
+    assert summary["codes_used"] == np.mean(share > 0)
+    assert summary["perplexity"] == pytest.approx(np.prod(share**-share))
 
 
 def test_two_evaluations_draw_the_same():
@@ -66,6 +98,13 @@ def test_an_elbo_is_on_hard_samples_and_without_beta():
     found, _, config = evaluate("gumbel", extra="objective: {likelihood: bernoulli, beta: 0.3}")
     summary = summarize(found, config, TEST)
     assert summary["elbo"] == pytest.approx(-(summary["distortion"] + summary["rate"]))
+
+
+@pytest.mark.parametrize("method", METHOD_NAMES)
+def test_a_summary_has_the_same_keys_for_every_method(method):
+    found, _, config = evaluate(method)
+    keys = ["mse", "distortion", "rate", "elbo", "bits", "capacity_bits", "perplexity", "codes_used", "nmi", "accuracy"]
+    assert list(summarize(found, config, TEST)) == keys
 
 
 def test_a_mean_square_has_no_elbo():

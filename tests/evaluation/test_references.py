@@ -2,11 +2,12 @@ import numpy as np
 import pytest
 
 from helpers import small_config
+from vaecli.config import config_from_text
 from vaecli.data.digits import digits
 from vaecli.errors import RunError
 from vaecli.evaluation import references as module
 from vaecli.evaluation.references import compute, kmeans, mean_image, pca
-from vaecli.runs.references import References, load_references, save_references
+from vaecli.runs.references import References, load_references, references_path, save_references
 
 DATA = digits()
 
@@ -35,6 +36,29 @@ def test_they_are_computed_once(tmp_path, monkeypatch):
         monkeypatch.setattr(module, name, None)  # calling it now would fail
     (again,) = compute(configs, tmp_path, None, lambda line: None)
     assert load_references(again, DATA.digest) == found
+
+
+def test_what_was_computed_before_is_kept(tmp_path):
+    for num_classes, known in ((2, {"2"}), (3, {"2", "3"})):
+        text = f"model: {{name: gumbel, num_classes: {num_classes}}}\ndata: digits"
+        (path,) = compute([config_from_text(text)], tmp_path, None, lambda line: None)
+        assert load_references(path, DATA.digest).kmeans.keys() == known
+
+
+def test_a_file_of_other_data_is_computed_anew(tmp_path):
+    path = references_path(tmp_path, DATA.name, DATA.digest)
+    save_references(path, References(DATA.name, DATA.digest[:12], 99.0, kmeans={"2": {"mse": 99.0}}))
+    config = config_from_text("model: {name: gumbel, num_classes: 2}\ndata: digits")
+    assert list(compute([config], tmp_path, None, lambda line: None)) == [path]
+    found = load_references(path, DATA.digest)
+    assert found.mean_image == mean_image(DATA)
+    assert found.kmeans["2"]["mse"] < found.mean_image
+
+
+def test_more_components_than_pixels_have_no_reference(tmp_path):
+    config = config_from_text("model: {name: vae, latent_dim: 65}\ndata: digits")
+    (path,) = compute([config], tmp_path, None, lambda line: None)
+    assert load_references(path, DATA.digest).pca == {}
 
 
 def test_learned_is_the_share_of_the_way_to_the_reference():

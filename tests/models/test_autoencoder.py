@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from helpers import METHOD_NAMES, compiled, small_config
+from helpers import METHOD_NAMES, compiled, small_config, softmax
 from vaecli.config import config_from_text
 from vaecli.models.autoencoder import build
 from vaecli.models.likelihood import LIKELIHOODS
@@ -101,3 +101,37 @@ def test_what_is_measured_is_what_is_shown(method):
 
 def test_config_and_model_agree_on_the_number_of_parameters():
     assert sum(w.size for w in arrays(build(small_config("gumbel"), 64)).values()) == 2474
+
+
+def test_the_elbo_misses_the_likelihood_by_the_divergence_of_the_posteriors():
+    """log p(x) - ELBO = KL(q(z|x) || p(z|x)), with all ten codes enumerated in float64."""
+    model = autoencoder("exact", likelihood="bernoulli")
+    outputs = model.decode(tf.eye(10)[:, None]).numpy().astype(np.float64)
+    x = IMAGES.numpy().astype(np.float64)
+    log_likelihood = x @ outputs.T - np.logaddexp(0, outputs).sum(1)  # [B, K]: x f - log(1 + exp f), summed
+    joint = log_likelihood - np.log(10)
+    log_evidence = np.logaddexp.reduce(joint, 1)
+    q = softmax(model.bottleneck.logits(model.encoder(IMAGES)))[:, 0]
+    gap = (q * (np.log(q) - (joint - log_evidence[:, None]))).sum(1)
+    losses = compiled(lambda x: model.losses(x, beta=1.0, state=(), seed=SEED))(IMAGES)
+    assert (gap > 0).all()
+    assert float(losses.loss) == pytest.approx((gap - log_evidence).mean(), rel=1e-5)
+
+
+@pytest.mark.parametrize("method", METHOD_NAMES)
+def test_decoding_keeps_the_axes_before_the_latent(method):
+    model = autoencoder(method)
+    z = tf.constant(np.random.default_rng(3).normal(size=(3, 4, 1, 10)), tf.float32)
+    outputs = model.decode(z)
+    assert outputs.shape == (3, 4, 64)
+    for place in np.ndindex(3, 4):
+        np.testing.assert_allclose(outputs[place], model.decode(z[place][None])[0], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", ["gumbel", "straight_through", "vae"])
+def test_a_measured_sample_is_drawn_and_its_mode_is_not(method):
+    model = autoencoder(method)
+    measure = compiled(lambda seed: model.measure(IMAGES, seed=seed))
+    (one, _), (two, _) = (measure(tf.constant([0, seed])) for seed in (1, 2))
+    assert not np.array_equal(one.mse_sampled, two.mse_sampled)
+    assert np.array_equal(one.mse_mode, two.mse_mode)

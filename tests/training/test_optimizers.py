@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from vaecli.training.optimizers import adam, sgd
+from vaecli.config.schema import SGDTraining, Training
+from vaecli.training.optimizers import adam, optimizer, sgd
 
 PAIRS = {
     "adam": (adam(0.01), lambda: keras.optimizers.Adam(0.01)),
@@ -27,3 +28,20 @@ def test_ours_are_those_of_keras(name):
     for weight, variable in zip(weights, variables, strict=True):
         # thirty steps, each rounded in another order
         np.testing.assert_allclose(weight, variable.numpy(), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("training", "same"),
+    [
+        (Training(learning_rate=0.02), adam(0.02)),
+        (SGDTraining(learning_rate=0.02, momentum=0.5), sgd(0.02, 0.5)),
+    ],
+)
+def test_a_config_names_its_optimizer(training, same):
+    weights, gradients, step = [tf.constant([1.0, 2.0])], [tf.constant([0.5, -3.0])], tf.constant(1)
+    results = []
+    for chosen in (optimizer(training), same):
+        moved, slots = chosen.update(weights, gradients, chosen.slots(weights), step)
+        moved, _ = chosen.update(moved, gradients, slots, step + 1)  # momentum shows in the second step
+        results.append(moved[0].numpy())
+    assert np.array_equal(*results)

@@ -1,3 +1,5 @@
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -32,6 +34,13 @@ def trained(trainer, state=None):
     return chunk, metrics
 
 
+@functools.cache
+def whole(method):
+    """A training that was never cut or resumed."""
+    chunk, metrics = trained(new_trainer(method))
+    return bits(chunk.state), metrics
+
+
 @pytest.mark.parametrize("size", [1, 31, 32, 4095, 4096, 4097, 100_352])
 def test_sum_of_squares(size):
     x = np.random.default_rng(size).normal(size=size).astype(np.float32)
@@ -57,17 +66,31 @@ def test_the_last_partial_batch_is_dropped():
 @pytest.mark.parametrize(("first", "seconds"), [(1, 0.0), (3, 0.0), (7, 60.0), (10_000, 60.0)])
 @pytest.mark.parametrize("method", ["gumbel", "vae"])
 def test_the_weights_do_not_depend_on_how_steps_are_cut_into_calls(monkeypatch, method, first, seconds):
-    whole, whole_metrics = trained(new_trainer(method))
+    expected = whole(method)
     monkeypatch.setattr(module, "FIRST_CALL_STEPS", first)
     monkeypatch.setattr(module, "SECONDS_PER_CALL", seconds)
     cut, cut_metrics = trained(new_trainer(method))
-    assert bits(cut.state) == bits(whole.state)
-    assert cut_metrics == whole_metrics
+    assert (bits(cut.state), cut_metrics) == expected
+
+
+def test_an_epoch_reports_the_mean_of_its_steps(monkeypatch):
+    monkeypatch.setattr(module, "FIRST_CALL_STEPS", 1)
+    monkeypatch.setattr(module, "SECONDS_PER_CALL", 0.0)
+    trainer = new_trainer("straight_through")
+    chunks = list(trainer.chunks(trainer.initial_state()))
+    assert [chunk.images for chunk in chunks] == 44 * [64]
+    assert [chunk.state.step for chunk in chunks] == 2 * [*range(1, 22), 0]
+    assert [n for n, chunk in enumerate(chunks) if chunk.metrics] == [21, 43]
+    for last in (21, 43):
+        epoch = chunks[last - 21 : last + 1]
+        # each step's loss is a float32
+        assert chunks[last].metrics["loss"] == pytest.approx(np.mean([chunk.loss for chunk in epoch]), rel=1e-6)
+        assert chunks[last].epoch_seconds == pytest.approx(sum(chunk.seconds for chunk in epoch))
 
 
 @pytest.mark.parametrize("method", METHOD_NAMES)
 def test_a_state_saved_in_the_middle_of_an_epoch_goes_on_with_the_same_bits(method, tmp_path, monkeypatch):
-    whole, metrics = trained(new_trainer(method))
+    expected = whole(method)
     monkeypatch.setattr(module, "FIRST_CALL_STEPS", 9)
     first = new_trainer(method)
     state = next(first.chunks(first.initial_state())).state
@@ -76,8 +99,7 @@ def test_a_state_saved_in_the_middle_of_an_epoch_goes_on_with_the_same_bits(meth
     second = new_trainer(method)
     restored = from_arrays(read_npz(tmp_path / "state.npz"), second.initial_state(), second.names)
     resumed, resumed_metrics = trained(second, restored)
-    assert bits(resumed.state) == bits(whole.state)
-    assert resumed_metrics == metrics
+    assert (bits(resumed.state), resumed_metrics) == expected
 
 
 def test_a_state_of_another_model_is_refused():
@@ -86,25 +108,30 @@ def test_a_state_of_another_model_is_refused():
     other = new_trainer("vqvae")
     with pytest.raises(KeyError):
         from_arrays(arrays, other.initial_state(), other.names)
+    first = f"weights/{trainer.names[0]}"
+    with pytest.raises(ValueError, match=rf"{first}: float32 \(64, 15\) is not float32 \(64, 16\)"):
+        from_arrays(arrays | {first: arrays[first][:, :15]}, trainer.initial_state(), trainer.names)
     with pytest.raises(ValueError, match=r"log: float64 .* is not float32"):
         from_arrays(arrays | {"log": arrays["log"].astype(np.float64)}, trainer.initial_state(), trainer.names)
 
 
-@pytest.mark.parametrize("method", METHOD_NAMES)
-def test_the_compiled_loop_takes_the_steps_that_are_written_out_here(method):
+@pytest.mark.parametrize(("method", "epoch"), [*((method, 0) for method in METHOD_NAMES), ("straight_through", 1)])
+def test_the_compiled_loop_takes_the_steps_that_are_written_out_here(method, epoch, monkeypatch):
     """Three steps of Adam by hand, and the norms of the last gradient."""
     import keras
 
     trainer = new_trainer(method)
     model, variables = trainer.autoencoder, trainer.variables
     start = [v.numpy() for v in variables]
-    order = batch_order(0, 0, len(DATA.train)).reshape(-1)[: 3 * 64].reshape(3, 64)
+    order = batch_order(0, epoch, len(DATA.train))[: 3 * 64].reshape(3, 64)
     optimizer = keras.optimizers.Adam(1e-3)
+    optimizer.build(variables)
+    optimizer.iterations.assign(22 * epoch)
 
     @compiled
     def step(images, number):
         with tf.GradientTape() as tape:
-            seed = fold_in(fold_in(tf.constant([0, 1]), tf.constant(0)), number)
+            seed = fold_in(fold_in(tf.constant([0, 1]), tf.constant(epoch)), number)
             loss = model.losses(images, beta=0.0, state=(), seed=seed).loss
         sources = [v.value for v in variables]
         return loss, [tf.convert_to_tensor(g) for g in tape.gradient(loss, sources, unconnected_gradients="zero")]
@@ -119,8 +146,8 @@ def test_the_compiled_loop_takes_the_steps_that_are_written_out_here(method):
     for variable, value in zip(variables, start, strict=True):
         variable.assign(value)
 
-    order = tf.constant(batch_order(0, 0, len(DATA.train))[: 22 * 64].reshape(22, 64))
-    state = trainer._call(trainer.initial_state(), order, 3).state
+    monkeypatch.setattr(module, "FIRST_CALL_STEPS", 3)
+    state = next(trainer.chunks(trainer.initial_state()._replace(epoch=epoch))).state
     log = dict(zip(STEP_METRICS, state.log.numpy().T, strict=True))
     # another program, another order of sums; Adam's first steps divide by gradients near zero
     np.testing.assert_allclose(log["loss"][:3], losses, rtol=1e-5)
@@ -154,13 +181,19 @@ def test_an_estimator_with_memory_is_carried_and_resumed(monkeypatch):
         with_memory, (), initial_state=lambda L, K, seed: {"average": tf.zeros(()), "steps": tf.zeros(())}
     )
     monkeypatch.setattr("vaecli.estimators.straight_through.straight_through", memory)
-    whole, _ = trained(new_trainer("straight_through"))
-    assert whole.state.estimator["steps"] == 44
-    assert whole.state.estimator["average"] > 0
+    uncut, _ = trained(new_trainer("straight_through"))
+    assert uncut.state.estimator["steps"] == 44
+    assert uncut.state.estimator["average"] > 0
     monkeypatch.setattr(module, "FIRST_CALL_STEPS", 5)
     trainer = new_trainer("straight_through")
     state = next(trainer.chunks(trainer.initial_state())).state
     arrays = to_arrays(state, trainer.names)
     resumed, _ = trained(trainer, from_arrays(arrays, trainer.initial_state(), trainer.names))
-    assert bits(resumed.state) == bits(whole.state)
-    assert resumed.state.estimator["average"].numpy() == whole.state.estimator["average"].numpy()
+    assert bits(resumed.state) == bits(uncut.state)
+    assert resumed.state.estimator["average"].numpy() == uncut.state.estimator["average"].numpy()
+
+
+def test_another_seed_trains_to_other_weights():
+    chunk, metrics = trained(new_trainer("straight_through", seed=1))
+    assert not set(bits(chunk.state)) & set(whole("straight_through")[0])
+    assert metrics != whole("straight_through")[1]

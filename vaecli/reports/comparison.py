@@ -30,9 +30,10 @@ JUDGED = "mse sampled"
 
 @dataclass(frozen=True)
 class Row:
-    """One method at one setting: the value of each measure by seed."""
+    """One method at one setting: its runs in the order of their seeds, and the value of each measure by seed."""
 
     name: str
+    runs: Sequence[Run]
     values: Mapping[str, Mapping[int, float]]
 
     def interval(self, measure: str) -> Interval | None:
@@ -62,7 +63,7 @@ def compared(runs: Sequence[Run]) -> list[Group]:
         settings.setdefault(run.name.rpartition("-s")[0], []).append(run)
     groups = []
     for protocol, settings in by_protocol.values():
-        rows = [Row(name, _values(of_seeds)) for name, of_seeds in _named(settings).items()]
+        rows = [_row(name, of_seeds) for name, of_seeds in _named(settings).items()]
         groups.append(Group(protocol, sorted(rows, key=lambda row: _mean(row))))
     return groups
 
@@ -162,16 +163,21 @@ def _behind(group: Group, row: Row) -> str:
     return f"{difference.mean:+.4f} ± {difference.half_width:.4f}" + ("" if resolved(difference) else ", not resolved")
 
 
-def _values(runs: Sequence[Run]) -> dict[str, dict[int, float]]:
+def _row(name: str, runs: Sequence[Run]) -> Row:
+    runs = sorted(runs, key=seed_of)
     values: dict[str, dict[int, float]] = {measure: {} for measure in MEASURES}
     for run in runs:
-        seed, summary = run.info["config"]["training"]["seed"], flat(run.summary)
+        seed, summary = seed_of(run), flat(run.summary)
         references = references_of(run)
         summary["learned"] = references.learned(run.config, summary["test.mse.sampled"]) if references else None
         for measure, (path, _) in MEASURES.items():
             if summary.get(path) is not None:
                 values[measure][seed] = summary[path]
-    return values
+    return Row(name, runs, values)
+
+
+def seed_of(run: Run) -> int:
+    return run.info["config"]["training"]["seed"]
 
 
 def _named(settings: Mapping[str, list[Run]]) -> dict[str, list[Run]]:

@@ -11,6 +11,7 @@ from vaecli.config import Config, config_from_text
 from vaecli.data import load
 from vaecli.registry import METHODS
 from vaecli.runs import Run
+from vaecli.runs.files import write_json
 
 METHOD_NAMES = tuple(METHODS)
 
@@ -49,6 +50,37 @@ def train(config: Config, output_dir: Path, *, stop: Callable[[], int | None] = 
     plan = experiment.plan(config, load(config.data), output_dir)
     experiment.train(plan, options.pop("reporter", Silent()), stop=stop, **options)
     return plan.run
+
+
+def made_up(
+    folder: Path,
+    model: str,
+    seed: int,
+    mse: float,
+    *,
+    epochs: int = 10,
+    data: str = "mnist",
+    beta: float = 0.0,
+    relaxed: float | None = None,
+    accuracy: float | None = None,
+    temperature: float | None = None,
+    batch_size: int = 64,
+) -> Run:
+    """A finished run of invented figures; it has no config.yaml and no arrays."""
+    options: dict[str, Any] = {"latent_dim": 10} if model == "vae" else {"num_latents": 1, "num_classes": 10}
+    if temperature is not None:
+        options["temperature"] = temperature
+    run = Run(folder / f"{model}-{epochs}{data}{beta}{temperature}{batch_size}-s{seed}")
+    config = {
+        "model": {"name": model, **options},
+        "objective": {"likelihood": "mse", "beta": beta},
+        "training": {"epochs": epochs, "batch_size": batch_size, "seed": seed},
+    }
+    found = {"name": data, "fallback_for": None, "digest": f"{data:0<64}", "train": 60, "validation": 0, "test": 10}
+    write_json(run.run_json, {"format": 1, "config": config, "data": found})
+    test = {"mse": {"sampled": mse, "mode": mse, "relaxed": relaxed}, "bits": 2.0, "accuracy": accuracy}
+    write_json(run.summary_json, {"test": test, "gradient_norm": {"encoder": 0.0}, "parameters": 7, "seconds": 1.0})
+    return run
 
 
 def written(folder: Path) -> list[str]:

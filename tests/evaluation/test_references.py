@@ -64,6 +64,7 @@ def test_more_components_than_pixels_have_no_reference(tmp_path):
 def test_learned_is_the_share_of_the_way_to_the_reference():
     references = References("mnist", "x", 0.07, kmeans={"10": {"mse": 0.05}}, pca={"10": {"mse": 0.03}})
     assert references.learned(small_config("gumbel"), 0.06) == pytest.approx(0.5)
+    assert References("mnist", "x", 0.05, kmeans={"10": {"mse": 0.05}}).learned(small_config("gumbel"), 0.06) is None
     assert references.learned(small_config("vae"), 0.06) == pytest.approx(0.25)
     assert References("mnist", "x", 0.07).learned(small_config("gumbel"), 0.06) is None
 

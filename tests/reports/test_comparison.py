@@ -4,32 +4,9 @@ import json
 
 import pytest
 
-from vaecli.reports.comparison import compared, csv_text, markdown_lines, records, table_lines, titles
-from vaecli.runs import Run
-from vaecli.runs.files import write_json
-
-
-def made_up(folder, model, seed, mse, *, epochs=10, data="mnist", beta=0.0, relaxed=None):
-    """A finished run of invented figures."""
-    options = {"latent_dim": 10} if model == "vae" else {"num_latents": 1, "num_classes": 10}
-    run = Run(folder / f"{model}-{epochs}{data}{beta}-s{seed}")
-    config = {
-        "model": {"name": model, **options},
-        "objective": {"likelihood": "mse", "beta": beta},
-        "training": {"epochs": epochs, "seed": seed},
-    }
-    found = {"name": data, "fallback_for": None, "digest": f"{data:0<64}", "train": 60, "validation": 0, "test": 10}
-    write_json(run.run_json, {"format": 1, "config": config, "data": found})
-    test = {"mse": {"sampled": mse, "mode": mse, "relaxed": relaxed}, "bits": 2.0}
-    write_json(run.summary_json, {"test": test, "gradient_norm": {"encoder": 0.0}, "parameters": 7, "seconds": 1.0})
-    return run
-
-
-@pytest.fixture
-def three_seeds(tmp_path):
-    """gumbel is 0.01 behind exact at every seed; categorical 0.001, but once before it."""
-    errors = {"exact": (0.05, 0.06, 0.07), "gumbel": (0.06, 0.07, 0.08), "categorical": (0.049, 0.062, 0.072)}
-    return [made_up(tmp_path, model, seed, mse) for model, mses in errors.items() for seed, mse in enumerate(mses)]
+from helpers import made_up
+from vaecli.errors import ConfigError
+from vaecli.reports.comparison import compared, csv_text, records, sort_key, titles
 
 
 def test_methods_stand_in_rows_and_the_best_first(three_seeds):
@@ -40,24 +17,70 @@ def test_methods_stand_in_rows_and_the_best_first(three_seeds):
     assert found.half_width == pytest.approx(4.302653 * 0.01 / 3**0.5, rel=1e-5)
 
 
-def test_differences_are_paired_and_what_is_not_resolved_says_so(three_seeds):
-    text = "\n".join(table_lines(compared(three_seeds)))
-    rows = {line.split()[0]: line for line in text.splitlines() if line.startswith("  ")}
-    assert "+0.0010 ± 0.0043, not resolved" in rows["categorical"]
-    assert "+0.0100 ± 0.0000 " in rows["gumbel"]
-    assert "first" in rows["exact"]
-
-
-def test_one_seed_has_no_interval_and_says_so(tmp_path):
-    runs = [made_up(tmp_path, "exact", 0, 0.05), made_up(tmp_path, "gumbel", 0, 0.06)]
-    text = "\n".join(list(table_lines(compared(runs)))[:-1])
-    assert "+0.0100, one seed" in text
-    assert "±" not in text
+def test_differences_are_paired_by_seed(three_seeds):
+    (group,) = compared(three_seeds)
+    rows = {row.name: row for row in group.rows}
+    assert group.best is rows["exact"]
+    assert group.behind_best(rows["exact"]) is None
+    assert group.behind_best(rows["gumbel"]) == pytest.approx((0.01, 0.0, 3))
+    # differences -0.001, 0.002, 0.002: mean 0.001, standard deviation 0.001732, t = 4.302653
+    assert group.behind_best(rows["categorical"]) == pytest.approx((0.001, 0.004303, 3), abs=1e-6)
 
 
 def test_methods_without_a_common_seed_are_not_paired(tmp_path):
-    runs = [made_up(tmp_path, "exact", 0, 0.05), made_up(tmp_path, "gumbel", 1, 0.06)]
-    assert "no common seed" in "\n".join(table_lines(compared(runs)))
+    (group,) = compared([made_up(tmp_path, "exact", 0, 0.05), made_up(tmp_path, "gumbel", 1, 0.06)])
+    assert group.behind_best(group.rows[1]) is None
+
+
+@pytest.mark.parametrize(
+    ("column", "order"),
+    [
+        ("mse sampled", ["exact", "categorical", "gumbel"]),
+        ("method", ["categorical", "exact", "gumbel"]),
+        ("seconds", ["categorical", "exact", "gumbel"]),  # equal: by name
+        ("accuracy", ["gumbel", "categorical", "exact"]),  # more is better; without a value last
+    ],
+)
+def test_rows_are_sorted_by_a_column_and_the_best_stays_the_best(tmp_path, column, order):
+    runs = [
+        made_up(tmp_path, "exact", 0, 0.05),
+        made_up(tmp_path, "gumbel", 0, 0.07, accuracy=0.9),
+        made_up(tmp_path, "categorical", 0, 0.06, accuracy=0.4),
+    ]
+    (group,) = compared(runs, column)
+    assert [row.name for row in group.rows] == order
+    assert group.best.name == "exact"
+
+
+def test_a_column_is_named_as_people_write_it():
+    assert sort_key("MSE-mode") == "mse mode"
+    assert sort_key("encoder_gradient") == "encoder gradient"
+    with pytest.raises(ConfigError, match="--sort-by acuracy: no such column, did you mean 'accuracy'"):
+        sort_key("acuracy")
+
+
+def test_rows_of_one_method_are_named_by_what_differs(tmp_path):
+    runs = [
+        made_up(tmp_path, "gumbel", 0, 0.05, temperature=0.5),
+        made_up(tmp_path, "gumbel", 0, 0.06, temperature=1.0),
+        made_up(tmp_path, "exact", 0, 0.04),
+    ]
+    (group,) = compared(runs)
+    assert [row.name for row in group.rows] == ["exact", "gumbel, temperature 0.5", "gumbel, temperature 1"]
+
+
+def test_a_setting_that_methods_do_not_share_is_named_in_every_row(tmp_path):
+    runs = [made_up(tmp_path, "gumbel", 0, 0.05, batch_size=32), made_up(tmp_path, "exact", 0, 0.06, batch_size=64)]
+    (group,) = compared(runs)
+    assert [row.name for row in group.rows] == ["gumbel, batch_size 32", "exact, batch_size 64"]
+
+
+def test_a_run_that_is_named_twice_counts_once(tmp_path):
+    run = made_up(tmp_path, "gumbel", 0, 0.05)
+    copy = made_up(tmp_path / "copies", "gumbel", 0, 0.05)
+    renamed = copy.path.rename(tmp_path / "mine")
+    (group,) = compared([run, run, type(run)(renamed)])
+    assert [(row.name, len(row.runs)) for row in group.rows] == [("gumbel", 1)]
 
 
 @pytest.mark.parametrize(
@@ -77,7 +100,7 @@ def test_unlike_runs_are_never_on_one_scale_and_the_difference_comes_first(tmp_p
     groups = compared(runs)
     assert [len(group.rows) for group in groups] == [1, 1]
     assert {title.startswith(named) for title in titles(groups)} == {True}
-    assert "+0." not in "\n".join(table_lines(groups))
+    assert [group.best.name for group in groups] == [group.rows[0].name for group in groups]
 
 
 def test_every_format_holds_the_same_figures(three_seeds):
@@ -86,11 +109,18 @@ def test_every_format_holds_the_same_figures(three_seeds):
     assert [float(row["test.mse.sampled"]) for row in rows] == [r["test.mse.sampled"] for r in records(groups)]
     assert rows[0]["test.mse.relaxed"] == ""
     assert json.loads(json.dumps(records(groups), allow_nan=False))[2]["behind_best.resolved"] is True
-    table = [line for line in markdown_lines(groups) if line.startswith("|")]
-    assert len({line.count("|") for line in table}) == 1
+
+
+def test_a_run_that_failed_is_a_record_of_its_own(three_seeds):
+    found = records(compared(three_seeds), {"vqvae-1-s0": "diverged"})
+    assert [row["failed"] for row in found] == [None, None, None, "diverged"]
+    text = csv_text(compared(three_seeds), {"vqvae-1-s0": "diverged"})
+    assert (
+        list(csv.DictReader(io.StringIO(text)))[3] | {"failed": "diverged"}
+        == list(csv.DictReader(io.StringIO(text)))[3]
+    )
 
 
 def test_nothing_to_compare_is_an_empty_table():
     assert compared([]) == []
     assert records([]) == []
-    assert len(list(table_lines([]))) == 1

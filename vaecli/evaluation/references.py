@@ -12,9 +12,9 @@ from vaecli.evaluation.codes import contingency, normalized_mutual_information, 
 from vaecli.runs.references import (
     References,
     load_references,
-    reference_of,
     references_path,
     save_references,
+    wanted,
 )
 
 STARTS = 10  # k-means finds local optima; the best of several starts is kept
@@ -40,17 +40,16 @@ def compute(
                 dataset.name, dataset.digest, mean_image(dataset)
             )
             save_references(path, found[path])
-        kind, size = reference_of(config)
+        asked = wanted(config, dataset)
+        if asked is None:
+            continue
+        kind, size = asked
         table = getattr(found[path], kind)
-        if size is not None and str(size) not in table and size <= _most(kind, dataset):
+        if str(size) not in table:
             say(f"{dataset.name}: {kind} {size}")
             table[str(size)] = {"kmeans": kmeans, "pca": pca}[kind](dataset, size)
             save_references(path, found[path])
     yield from found
-
-
-def _most(kind: str, dataset: Dataset) -> int:
-    return len(dataset.train) if kind == "kmeans" else min(len(dataset.train), dataset.num_pixels)
 
 
 def mean_image(dataset: Dataset) -> float:

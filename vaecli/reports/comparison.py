@@ -2,30 +2,41 @@
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+from vaecli.errors import ConfigError
+from vaecli.registry import suggest
 from vaecli.reports.intervals import Interval, interval, paired, resolved
-from vaecli.reports.listing import aligned, flat
+from vaecli.reports.listing import flat, plain
 from vaecli.runs import Run
 from vaecli.runs.references import references_of
 
-# column -> (where its value stands in summary.json, digits after the point)
-MEASURES: Mapping[str, tuple[str, int]] = {
-    "mse sampled": ("test.mse.sampled", 4),
-    "mse mode": ("test.mse.mode", 4),
-    "mse relaxed": ("test.mse.relaxed", 4),
-    "learned": ("learned", 2),
-    "bits": ("test.bits", 2),
-    "perplexity": ("test.perplexity", 2),
-    "nmi": ("test.nmi", 2),
-    "accuracy": ("test.accuracy", 2),
-    "encoder gradient": ("gradient_norm.encoder", 5),
-    "parameters": ("parameters", 0),
-    "seconds": ("seconds", 1),
+
+class Measure(NamedTuple):
+    """A column of the table."""
+
+    path: str  # where its value stands in summary.json
+    digits: int  # after the point
+    more_is_better: bool = False
+
+
+MEASURES: Mapping[str, Measure] = {
+    "mse sampled": Measure("test.mse.sampled", 4),
+    "mse mode": Measure("test.mse.mode", 4),
+    "mse relaxed": Measure("test.mse.relaxed", 4),
+    "learned": Measure("learned", 2, True),
+    "bits": Measure("test.bits", 2),
+    "perplexity": Measure("test.perplexity", 2, True),
+    "nmi": Measure("test.nmi", 2, True),
+    "accuracy": Measure("test.accuracy", 2, True),
+    "encoder gradient": Measure("gradient_norm.encoder", 5, True),
+    "parameters": Measure("parameters", 0),
+    "seconds": Measure("seconds", 1),
 }
 JUDGED = "mse sampled"
+METHOD = "method"  # to sort by
 
 
 @dataclass(frozen=True)
@@ -43,29 +54,47 @@ class Row:
 
 @dataclass(frozen=True)
 class Group:
-    """Rows that may stand on one scale, the best first by mean error on sampled codes."""
+    """Rows that may stand on one scale, in the order that was asked for."""
 
     protocol: Mapping[str, Any]  # what all their runs share
     rows: Sequence[Row]
 
+    @property
+    def best(self) -> Row:
+        """The lowest mean error on sampled codes: what the differences are to, resolved or not."""
+        return min(self.rows, key=lambda row: _rank(row, JUDGED))
+
     def behind_best(self, row: Row) -> Interval | None:
-        """The paired difference to the first row; None for that row itself, or without a common seed."""
-        best = self.rows[0]
+        """The paired difference to the best; None for that row itself, or without a common seed."""
+        best = self.best
         return None if row is best else paired(row.values[JUDGED], best.values[JUDGED])
 
 
-def compared(runs: Sequence[Run]) -> list[Group]:
-    """Finished runs by protocol, then by everything but the seed."""
-    by_protocol: dict[str, tuple[dict[str, Any], dict[str, list[Run]]]] = {}
+def compared(runs: Sequence[Run], sort_by: str = JUDGED) -> list[Group]:
+    """Finished runs by protocol, then by everything but the seed; a run that is there twice counts once.
+
+    Args:
+        sort_by: "method" or a name of MEASURES; the best first, rows without a value last.
+    """
+    by_protocol: dict[str, tuple[dict[str, Any], dict[str, dict[int, Run]]]] = {}
     for run in runs:
         protocol = protocol_of(run)
         _, settings = by_protocol.setdefault(repr(protocol), (protocol, {}))
-        settings.setdefault(run.name.rpartition("-s")[0], []).append(run)
+        settings.setdefault(repr(_settings(run)), {}).setdefault(seed_of(run), run)
     groups = []
     for protocol, settings in by_protocol.values():
-        rows = [_row(name, of_seeds) for name, of_seeds in _named(settings).items()]
-        groups.append(Group(protocol, sorted(rows, key=lambda row: _mean(row))))
+        of_rows = [list(of_seeds.values()) for of_seeds in settings.values()]
+        rows = [_row(name, of_row) for name, of_row in zip(_labels(of_rows), of_rows, strict=True)]
+        groups.append(Group(protocol, sorted(rows, key=lambda row: _rank(row, sort_by))))
     return groups
+
+
+def sort_key(text: str) -> str:
+    """The column that a user means by "mse-mode" or "accuracy"; raises ConfigError if there is none."""
+    name = text.strip().lower().replace("-", " ").replace("_", " ")
+    if name not in (METHOD, *MEASURES):
+        raise ConfigError([f"--sort-by {text}: no such column{suggest(name, (METHOD, *MEASURES))}"])
+    return name
 
 
 def protocol_of(run: Run) -> dict[str, Any]:
@@ -95,31 +124,16 @@ def titles(groups: Sequence[Group]) -> list[str]:
     return [", ".join(f"{key} {group.protocol[key]}" for key in shown) for group in groups]
 
 
-def table_lines(groups: Sequence[Group]) -> Iterator[str]:
-    """For people: a table for each group, and what the seeds do not resolve."""
-    for title, group in zip(titles(groups), groups, strict=True):
-        header, *rows = list(_cells(group))
-        yield title
-        yield from (f"  {line}" for line in aligned([header, *rows]))
-        yield ""
-    yield "± is the 95% interval over seeds; `behind` is the difference in mse sampled to the first row, paired by seed"
+def records(groups: Sequence[Group], failures: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+    """One flat record per row: protocol, means, half widths, numbers of runs, difference to the best.
 
-
-def markdown_lines(groups: Sequence[Group]) -> Iterator[str]:
-    for title, group in zip(titles(groups), groups, strict=True):
-        header, *rows = list(_cells(group))
-        yield from (f"**{title}**", "", f"| {' | '.join(header)} |", f"|{'---|' * len(header)}")
-        yield from (f"| {' | '.join(row)} |" for row in rows)
-        yield ""
-
-
-def records(groups: Sequence[Group]) -> list[dict[str, Any]]:
-    """One flat record per row: protocol, means, half widths, numbers of runs, difference to the best."""
+    A run that failed is a record of its name and the reason alone.
+    """
     found = []
     for group in groups:
         for row in group.rows:
             record: dict[str, Any] = {"method": row.name, **{f"protocol.{k}": v for k, v in group.protocol.items()}}
-            for measure, (path, _) in MEASURES.items():
+            for measure, (path, _, _) in MEASURES.items():
                 of_seeds = row.interval(measure)
                 record[path] = of_seeds.mean if of_seeds else None
                 record[f"{path}.half_width"] = of_seeds.half_width if of_seeds else None
@@ -128,39 +142,19 @@ def records(groups: Sequence[Group]) -> list[dict[str, Any]]:
             record["behind_best"] = behind.mean if behind else None
             record["behind_best.half_width"] = behind.half_width if behind else None
             record["behind_best.resolved"] = resolved(behind)
+            record["failed"] = None
             found.append(record)
-    return found
+    return found + [{"method": name, "failed": reason} for name, reason in (failures or {}).items()]
 
 
-def csv_text(groups: Sequence[Group]) -> str:
+def csv_text(groups: Sequence[Group], failures: Mapping[str, str] | None = None) -> str:
+    """The records as CSV, empty where there is no value."""
     text = io.StringIO()
-    rows = records(groups)
+    rows = records(groups, failures)
     writer = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
-
-
-def _cells(group: Group) -> Iterator[list[str]]:
-    yield ["method", "runs", "behind", *MEASURES]
-    for row in group.rows:
-        figures = []
-        for measure, (_, digits) in MEASURES.items():
-            found = row.interval(measure)
-            text = "" if found is None else f"{found.mean:.{digits}f}"
-            figures.append(text + (f" ± {found.half_width:.{digits}f}" if found and found.half_width else ""))
-        yield [row.name, str(len(row.values[JUDGED])), _behind(group, row), *figures]
-
-
-def _behind(group: Group, row: Row) -> str:
-    if row is group.rows[0]:
-        return "first"
-    difference = group.behind_best(row)
-    if difference is None:
-        return "no common seed"
-    if difference.half_width is None:
-        return f"{difference.mean:+.4f}, one seed"
-    return f"{difference.mean:+.4f} ± {difference.half_width:.4f}" + ("" if resolved(difference) else ", not resolved")
 
 
 def _row(name: str, runs: Sequence[Run]) -> Row:
@@ -170,7 +164,7 @@ def _row(name: str, runs: Sequence[Run]) -> Row:
         seed, summary = seed_of(run), flat(run.summary)
         references = references_of(run)
         summary["learned"] = references.learned(run.config, summary["test.mse.sampled"]) if references else None
-        for measure, (path, _) in MEASURES.items():
+        for measure, (path, _, _) in MEASURES.items():
             if summary.get(path) is not None:
                 values[measure][seed] = summary[path]
     return Row(name, runs, values)
@@ -180,15 +174,30 @@ def seed_of(run: Run) -> int:
     return run.info["config"]["training"]["seed"]
 
 
-def _named(settings: Mapping[str, list[Run]]) -> dict[str, list[Run]]:
-    """Rows by method; by run name without the seed where a method stands there twice."""
-    models = [runs[0].info["config"]["model"]["name"] for runs in settings.values()]
-    return {
-        model if models.count(model) == 1 else name: runs
-        for (name, runs), model in zip(settings.items(), models, strict=True)
-    }
+def _settings(run: Run) -> dict[str, Any]:
+    """What tells rows apart: the whole config but the seed, and the data by their digest."""
+    settings = flat({block: keys for block, keys in run.info["config"].items() if block != "data"})
+    del settings["training.seed"]
+    return settings
 
 
-def _mean(row: Row) -> float:
-    found = row.interval(JUDGED)
-    return found.mean if found else float("inf")
+def _labels(rows: Sequence[Sequence[Run]]) -> list[str]:
+    """The method, and what else tells a row from the others: "gumbel, temperature 0.5"."""
+    settings = [_settings(runs[0]) for runs in rows]
+    labels = []
+    for mine in settings:
+        named = []
+        for key, value in mine.items():
+            of_model = key.startswith("model.")
+            others = [one for one in settings if not of_model or one["model.name"] == mine["model.name"]]
+            if key != "model.name" and any(one.get(key) != value for one in others):
+                named.append(f"{key.rpartition('.')[2]} {plain(value)}")
+        labels.append(", ".join([mine["model.name"], *named]))
+    return labels
+
+
+def _rank(row: Row, sort_by: str) -> tuple[bool, float, str]:
+    found = None if sort_by == METHOD else row.interval(sort_by)
+    if found is None:
+        return True, 0.0, row.name
+    return False, -found.mean if MEASURES[sort_by].more_is_better else found.mean, row.name

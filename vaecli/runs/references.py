@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from vaecli.config.schema import MAX_ENUMERATED_CODES, Config
+from vaecli.data import Dataset
 from vaecli.errors import RunError
 from vaecli.runs.files import write_json
 from vaecli.runs.run import Run
@@ -36,9 +37,13 @@ class References:
         return label, found["mse"]
 
     def learned(self, config: Config, mse: float) -> float | None:
-        """(mean image - mse) / (mean image - reference): 0 nothing, 1 as good as the reference."""
+        """(mean image - mse) / (mean image - reference): 0 nothing, 1 as good as the reference.
+
+        None without a reference, or where the mean image is as good and there is nothing to learn.
+        """
         limit = self.limit(config)
-        return None if limit is None else (self.mean_image - mse) / (self.mean_image - limit[1])
+        way = self.mean_image - limit[1] if limit else 0.0
+        return (self.mean_image - mse) / way if way > 0 else None
 
     def lines(self, config: Config) -> Iterator[tuple[str, float]]:
         """(label, test error) of what fits the run."""
@@ -55,6 +60,13 @@ def reference_of(config: Config) -> tuple[str, int | None]:
         return "pca", options["latent_dim"]
     codes, latents = options.get("num_classes", options.get("num_codes")), options["num_latents"]
     return "kmeans", codes**latents if codes**latents <= MAX_ENUMERATED_CODES else None
+
+
+def wanted(config: Config, dataset: Dataset) -> tuple[str, int] | None:
+    """("kmeans", K^L) or ("pca", D) where the data can have it: no more centres than images, or axes than pixels."""
+    kind, size = reference_of(config)
+    most = len(dataset.train) if kind == "kmeans" else min(len(dataset.train), dataset.num_pixels)
+    return (kind, size) if size is not None and size <= most else None
 
 
 def references_path(output_dir: Path, data: str, digest: str) -> Path:

@@ -11,7 +11,7 @@ import vaecli
 
 ROOT = Path(vaecli.__file__).parent
 MODULES = sorted(path for path in ROOT.rglob("*.py"))
-HEAVY = {"tensorflow", "keras", "numpy", "matplotlib"}
+HEAVY = {"tensorflow", "keras", "numpy", "matplotlib", "distributed"}
 
 BASE = {"errors", "registry"}
 MAY_IMPORT = {
@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "evaluation": {"config", "data", "estimators", "models", "runs"},
     "journal": BASE | {"data", "evaluation", "models", "reports", "training"},
     "experiment": BASE | {"backend", "config", "data", "journal", "models", "runs", "training"},
-    "launch": BASE | {"config", "data", "experiment"},
+    "launch": BASE | {"backend", "config", "data", "experiment", "runs"},
     "trained": BASE | {"backend", "config", "models", "runs"},
     "cli": BASE | {"backend", "config", "data", "evaluation", "experiment", "launch", "models", "reports", "runs"},
     "__init__": {"trained"},
@@ -105,7 +105,8 @@ def loaded_after(arguments, folder):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["train", "--help"], ["--version"], ["check", "gumbel"], ["init", "vae"]]
+    "arguments",
+    [["--help"], ["train", "--help"], ["compare", "--help"], ["--version"], ["check", "gumbel"], ["init", "vae"]],
 )
 def test_help_and_configs_import_nothing_heavy(arguments, tmp_path):
     assert loaded_after(arguments, tmp_path) == "[]"
@@ -121,6 +122,12 @@ def test_a_finished_run_is_shown_without_tensorflow(finished, tmp_path):
     run = finished("gumbel")
     arguments = ["train", "--config", str(run.config_yaml), "--output-dir", str(run.path.parent)]
     assert loaded_after(arguments, tmp_path) == "['numpy', 'sklearn']"  # its data are scikit-learn's digits
+
+
+def test_finished_runs_are_compared_without_tensorflow_and_dask(finished, tmp_path):
+    run = finished("gumbel")
+    arguments = ["compare", run.name, "--no-train", "--output-dir", str(run.path.parent)]
+    assert {"tensorflow", "keras", "sklearn", "distributed"}.isdisjoint(eval(loaded_after(arguments, tmp_path)))
 
 
 def test_importing_vaecli_costs_nothing():

@@ -1,11 +1,16 @@
 import json
 
+import numpy as np
+import pytest
+
 from helpers import written
 from vaecli import experiment
 from vaecli.errors import Diverged
+from vaecli.launch import executors
 from vaecli.runs import all_runs
 
-SMALL = ["--set", "data=digits", "--set", "network.hidden=[8]", "--epochs", "1"]
+SETTINGS = ["--set", "data=digits", "--set", "network.hidden=[8]", "--epochs", "1"]
+SMALL = [*SETTINGS, "--jobs", "1"]
 
 
 def test_compare_trains_what_is_missing_and_then_only_compares(vaecli, tmp_path):
@@ -15,7 +20,7 @@ def test_compare_trains_what_is_missing_and_then_only_compares(vaecli, tmp_path)
     assert len(all_runs(tmp_path / "outputs")) == 4
     second = vaecli("compare", "gumbel", "vqvae", "--seeds", "2", *SMALL)
     assert second.stdout == first.stdout
-    assert "epoch" not in second.stderr
+    assert "epoch 1/1" not in second.stderr
     assert sum(line.startswith("finished ") for line in second.stderr.splitlines()) == 4
     third = vaecli("compare", "gumbel", "vqvae", "--seeds", "0,1,2", *SMALL, "--format", "json", "--quiet")
     assert [row["runs"] for row in json.loads(third.stdout)] == [3, 3]
@@ -41,26 +46,28 @@ def test_a_run_that_fails_does_not_stop_the_others(vaecli, tmp_path, monkeypatch
     monkeypatch.setattr(experiment, "_check", diverge)
     result = vaecli("compare", "vae", "gumbel", "exact", *SMALL)
     assert result.exit_code == 3
-    assert "failed: gumbel-digits-" in result.stderr
-    assert "diverged in epoch 1" in result.stderr.splitlines()[-1]
+    assert "failed: gumbel-digits-" in result.stdout
+    assert "diverged in epoch 1" in result.stdout
     assert {run.status for run in all_runs(tmp_path / "outputs") if "gumbel" not in run.name} == {"finished"}
     assert "exact" in result.stdout
+    as_json = vaecli("compare", "vae", "gumbel", "exact", *SMALL, "--format", "json")
+    assert [row["method"].partition("-")[0] for row in json.loads(as_json.stdout) if row["failed"]] == ["gumbel"]
 
 
 def test_a_key_of_the_model_goes_to_the_methods_that_have_it(vaecli):
     plan = vaecli("compare", "gumbel", "exact", "vae", "--set", "model.temperature=0.5", *SMALL, "--dry-run").stderr
     without = vaecli("compare", "gumbel", "exact", "vae", *SMALL, "--dry-run").stderr
     changed = [one != two for one, two in zip(plan.splitlines(), without.splitlines(), strict=True)]
-    assert changed == [True, False, False]
+    assert changed == [True, False, False, False]
 
 
 def test_mistakes_are_one_line(vaecli, tmp_path):
     for arguments, line in (
-        (("gumble",), "gumble: no such config file, did you mean 'gumbel'?"),
-        (
-            ("vae", "--set", "model.temperature=1.0"),
-            "--set model.temperature=1.0: none of vae has the key 'temperature'",
-        ),
+        (("gumble",), "gumble: no such config, run or folder, did you mean 'gumbel'?"),
+        (("vae", "--set", "model.temperature=1.0"), "model.temperature=1.0: none of vae has the key 'temperature'"),
+        (("vae", "--sweep", "training.epochs"), "--sweep training.epochs: write it as key.path=value,value"),
+        (("vae", "--sort-by", "acuracy"), "--sort-by acuracy: no such column, did you mean 'accuracy'?"),
+        ((".",), ".: neither a run nor a folder of runs"),
         (("vae", "--set", "model.temprature=1.0"), "--set model.temprature=1.0: model.temprature: unknown key"),
         (("vae", "--seeds", "x"), "--seeds x: a number of seeds such as 5, or a list such as 0,3,7"),
         (("vae", "--seeds", "0"), "--seeds 0: a number of seeds such as 5, or a list such as 0,3,7"),
@@ -71,3 +78,75 @@ def test_mistakes_are_one_line(vaecli, tmp_path):
         assert result.stderr.count("\n") == 1
         assert result.exit_code == 2
     assert not written(tmp_path)
+
+
+def test_runs_of_a_folder_are_compared_as_they_are(vaecli, tmp_path):
+    vaecli("compare", "gumbel", "vqvae", *SMALL, "--output-dir", "one")
+    vaecli("compare", "gumbel", "--seeds", "1,2", *SMALL, "--output-dir", "two")
+    before = written(tmp_path / "one")
+    result = vaecli("compare", "one", "two", "--no-train", "--format", "json")
+    assert [(row["method"], row["runs"]) for row in json.loads(result.stdout) if row["method"] == "gumbel"] == [
+        ("gumbel", 3)
+    ]
+    assert written(tmp_path / "one") == before
+
+
+def test_without_training_what_is_missing_is_left_out(vaecli, tmp_path):
+    vaecli("compare", "gumbel", *SMALL)
+    result = vaecli("compare", "gumbel", "vqvae", "--seeds", "2", *SMALL, "--no-train", "--format", "json")
+    assert [(row["method"], row["runs"]) for row in json.loads(result.stdout)] == [("gumbel", 1)]
+    nothing = vaecli("compare", "vae", *SMALL, "--no-train")
+    assert nothing.exit_code == 2
+    assert nothing.stderr.splitlines()[-1] == "none of these runs is finished, so there is nothing to compare"
+
+
+def test_a_sweep_makes_a_row_of_each_value(vaecli):
+    result = vaecli("compare", "gumbel", "--sweep", "model.temperature=0.5,2.0", *SMALL, "--format", "csv")
+    assert {line.split('"')[1] for line in result.stdout.splitlines()[1:]} == {
+        "gumbel, temperature 0.5",
+        "gumbel, temperature 2",
+    }
+
+
+def test_runs_of_two_data_sets_are_named_apart(vaecli, tmp_path):
+    np.savez(tmp_path / "mine.npz", x_train=np.zeros((70, 4, 4), np.uint8), x_test=np.zeros((10, 4, 4), np.uint8))
+    vaecli("compare", "vqvae", *SMALL)
+    vaecli("compare", "vqvae", *SMALL, "--set", "data={name: npz, path: mine.npz}")
+    result = vaecli("compare", "outputs")
+    assert result.exit_code == 0
+    assert {line.partition(",")[0] for line in result.stdout.splitlines() if line.startswith("data ")} == {
+        "data npz",
+        "data digits",
+    }
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "line"),
+    [
+        ("run.json", '{"format": 99}', "run.json: not of this version of vaecli"),
+        ("summary.json", "{", "summary.json: cannot be read"),
+    ],
+)
+def test_a_run_that_cannot_be_read_is_one_line(vaecli, tmp_path, file, content, line):
+    vaecli("compare", "vqvae", *SMALL)
+    (run,) = all_runs(tmp_path / "outputs")
+    (run.path / file).write_text(content)
+    result = vaecli("compare", run.name)
+    assert result.exit_code == 2
+    assert line in result.stderr.splitlines()[-1]
+    assert result.stdout == ""
+
+
+def test_a_torn_last_line_of_metrics_is_passed_over(vaecli, tmp_path):
+    first = vaecli("compare", "vqvae", *SMALL)
+    (run,) = all_runs(tmp_path / "outputs")
+    with run.metrics_csv.open("a") as file:
+        file.write("2,0.05,0.0")
+    assert vaecli("compare", "vqvae", *SMALL).stdout == first.stdout
+
+
+def test_an_unreachable_scheduler_is_one_line(vaecli, monkeypatch):
+    monkeypatch.setattr(executors, "CONNECT_SECONDS", 1)
+    result = vaecli("compare", "vqvae", *SETTINGS, "--scheduler", "tcp://127.0.0.1:9")
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1].startswith("--scheduler tcp://127.0.0.1:9: cannot be reached (")

@@ -1,16 +1,22 @@
 """`vaecli compare`."""
 
 import json as json_format
+import os
 import sys
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vaecli.cli.board import Board
+from vaecli.cli.complete import config_and_run_names
 from vaecli.cli.console import Console
 from vaecli.cli.options import OUTPUT_DIR, DataDirOption, OutputDirOption, QuietOption, SetOption
 from vaecli.cli.signals import Stop
-from vaecli.errors import SOME_FAILED
+from vaecli.errors import SOME_FAILED, ConfigError, RunError
+
+if TYPE_CHECKING:
+    from vaecli.reports.comparison import Group
 
 ARTICLE = ("vae", "categorical", "gumbel", "straight_through", "vqvae")
 
@@ -23,13 +29,33 @@ class Format(StrEnum):
 
 
 def compare(
-    configs: Annotated[
-        list[str] | None, typer.Argument(metavar="[CONFIG]...", help="Configs; else the five of the article.")
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[CONFIG|RUN|FOLDER]...",
+            help="Configs to train where that is missing, runs, and folders of runs; else the five of the article.",
+            autocompletion=config_and_run_names,
+        ),
     ] = None,
     all_: Annotated[bool, typer.Option("--all", help="Every method there is.")] = False,
-    seeds: Annotated[str, typer.Option(help="How many, or which: 5 means 0 to 4; 0,3,7 means these.")] = "1",
+    seeds: Annotated[
+        str | None, typer.Option(help="How many, or which: 5 means 0 to 4; 0,3,7 means these. Else seed 0.")
+    ] = None,
     set_: SetOption = None,
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option("--sweep", metavar="KEY.PATH=V1,V2", help="Each of these values; several sweeps multiply."),
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Short for --set training.epochs=N.")] = None,
+    no_train: Annotated[bool, typer.Option("--no-train", help="Compare what is finished, and leave the rest.")] = False,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", min=1, help="Runs side by side, a thread each; else as many as cores.")
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS|FILE", help="Train on the workers of this dask scheduler, e.g. tcp://host:8786."),
+    ] = None,
+    sort_by: Annotated[str, typer.Option("--sort-by", help="A column, best first; or method.")] = "mse sampled",
     output_dir: OutputDirOption = OUTPUT_DIR,
     data_dir: DataDirOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
@@ -39,45 +65,79 @@ def compare(
     """Train what is missing and compare.
 
     Every method at every seed: finished runs are reused, half done ones resumed. The table goes to stdout, all else to
-    stderr. Exit codes: 0 done, 2 a mistake in what was asked, 3 some runs failed, 130 and 143 interrupted and saved.
+    stderr; table, figures and a page are kept in a folder of the output folder. Exit codes: 0 done, 2 a mistake in what
+    was asked, 3 some runs failed, 130 and 143 interrupted and saved.
     """
     with Console(quiet=quiet) as console, Stop() as stop:
-        from vaecli import launch
-        from vaecli.backend import prepare
-        from vaecli.reports.comparison import compared, csv_text, markdown_lines, records, table_lines
+        from vaecli.launch.drive import train_missing
+        from vaecli.launch.estimate import speeds
+        from vaecli.launch.plans import ask, plan_lines
+        from vaecli.registry import METHODS
+        from vaecli.reports.comparison import compared, sort_key
+        from vaecli.runs import all_runs
 
-        names = configs or (launch.all_methods() if all_ else list(ARTICLE))
+        column = sort_key(sort_by)
         settings = [*(set_ or []), *([] if epochs is None else [f"training.epochs={epochs}"])]
-        asked = launch.configs_of(names, settings, _seeds(seeds))
-        plans = launch.plans_of(asked, output_dir, data_dir, console.fetching)
-        for plan in plans:
-            state = plan.run.status if plan.run.exists else "missing"
-            console.say(f"{state:<12} {plan.run.name}")
+        asked = ask(
+            names or (list(METHODS) if all_ else list(ARTICLE)),
+            settings=settings,
+            sweeps=sweep or [],
+            seeds=None if seeds is None else _seeds(seeds),
+            output_dir=output_dir,
+            data_dir=data_dir,
+            fetching=None if no_train or dry_run else console.fetching,
+            training=not no_train,
+        )
+        pace = speeds(all_runs(output_dir))
+        jobs = jobs or len(os.sched_getaffinity(0))
+        console.lines(plan_lines(asked, pace, jobs))
         if dry_run:
             return
-        prepare()
-        failures = launch.train_missing(plans, console, argv=sys.argv, stop=stop)
-        groups = compared([plan.run for plan in plans if plan.run.finished])
-        match format_:
-            case Format.table:
-                lines = table_lines(groups)
-            case Format.md:
-                lines = markdown_lines(groups)
-            case Format.csv:
-                lines = iter(csv_text(groups).splitlines())
-            case Format.json:
-                lines = iter([json_format.dumps(records(groups), indent=2)])
-        for line in lines:
-            typer.echo(line)
-        for name, reason in failures.items():
-            typer.echo(f"failed: {name}: {reason.splitlines()[-1]}", err=True)
+        failures: dict[str, str] = {}
+        if not no_train:
+            with Board(console) as board:
+                failures = train_missing(
+                    asked.plans,
+                    asked.data,
+                    board,
+                    output_dir=output_dir,
+                    jobs=jobs,
+                    scheduler=scheduler,
+                    argv=sys.argv,
+                    speeds=pace,
+                    stop=stop,
+                )
+        finished = [run for run in asked.runs if run.finished]
+        if not finished and not failures:
+            raise RunError("none of these runs is finished, so there is nothing to compare")
+        groups = compared(finished, column)
+        _print(groups, failures, format_)
     if failures:
         raise typer.Exit(SOME_FAILED)
 
 
-def _seeds(text: str) -> list[int]:
-    from vaecli.errors import ConfigError
+def _print(groups: "list[Group]", failures: dict[str, str], format_: Format) -> None:
+    from vaecli.reports.comparison import csv_text, records
+    from vaecli.reports.table import markdown_lines, rich_tables, table_lines
 
+    match format_:
+        case Format.table if sys.stdout.isatty():
+            from rich.console import Console as RichConsole
+
+            terminal = RichConsole()
+            for part in rich_tables(groups, failures, terminal.width):
+                terminal.print(part)
+        case Format.table:
+            typer.echo("\n".join(table_lines(groups, failures)))
+        case Format.md:
+            typer.echo("\n".join(markdown_lines(groups, failures)))
+        case Format.csv:
+            typer.echo(csv_text(groups, failures), nl=False)
+        case Format.json:
+            typer.echo(json_format.dumps(records(groups, failures), indent=2))
+
+
+def _seeds(text: str) -> list[int]:
     try:
         numbers = [int(part) for part in text.split(",")]
     except ValueError:

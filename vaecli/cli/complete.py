@@ -16,3 +16,8 @@ def config_names(incomplete: str) -> list[str]:
     folders = (Path(), Path("configs"), package / "configs", package.parent / "configs")
     found = {path.name for folder in folders for path in folder.glob("*.yaml")}
     return sorted(name for name in found if name.startswith(incomplete))
+
+
+def config_and_run_names(ctx: Any, incomplete: str) -> list[str]:
+    """Both: what `compare` takes."""
+    return [*config_names(incomplete), *run_names(ctx, incomplete)]

@@ -1,0 +1,103 @@
+"""`vaecli compare` with worker processes: killed, interrupted, and those of a cluster that was started by hand."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from helpers import train
+from vaecli.config import read_config
+from vaecli.runs import all_runs
+
+VAECLI = [sys.executable, "-m", "vaecli"]
+SMALL = ["--set", "data=digits", "--set", "network.hidden=[16]"]
+COMPARE = [*VAECLI, "compare", "gumbel", "vqvae", *SMALL, "--format", "json"]
+EPOCHS = 150
+
+
+def start(command, folder):
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def beats(folder):
+    """What the running tasks have told: (run, its process), of those that are in their training."""
+    found = {}
+    for path in folder.glob("outputs/.launch-*/*.json"):
+        beat = json.loads(path.read_text())
+        if beat["loss"] is not None:
+            found[path.stem] = beat["pid"]
+    return found
+
+
+def until(found, process, seconds=120):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and process.poll() is None:
+        if value := found():
+            return value
+        time.sleep(0.05)
+    raise AssertionError(f"never came: {process.communicate()}")
+
+
+def weights(run):
+    return {name: array.tobytes() for name, array in run.load_weights().items()}
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """The weights of both runs, each trained in one go in this process."""
+    folder = tmp_path_factory.mktemp("alone")
+    settings = [*SMALL[1::2], f"training.epochs={EPOCHS}"]
+    runs = [train(read_config(method, settings), folder) for method in ("gumbel", "vqvae")]
+    return {run.name: weights(run) for run in runs}
+
+
+def test_a_killed_worker_loses_nothing(tmp_path, alone):
+    process = start([*COMPARE, "--epochs", str(EPOCHS), "--jobs", "2"], tmp_path)
+    name, pid = next(iter(until(lambda: beats(tmp_path), process).items()))
+    os.kill(pid, signal.SIGKILL)
+    stdout, said = process.communicate()
+    assert process.returncode == 0
+    assert f"{name}: its worker is gone" in said
+    assert [row["runs"] for row in json.loads(stdout)] == [1, 1]
+    assert {run.name: weights(run) for run in all_runs(tmp_path / "outputs")} == alone
+    assert not list(tmp_path.glob("outputs/.launch-*"))
+
+
+def test_ctrl_c_saves_what_runs_and_the_same_command_goes_on(tmp_path, alone):
+    command = [*COMPARE, "--epochs", str(EPOCHS), "--jobs", "2"]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    until(lambda: beats(tmp_path), process)
+    os.killpg(process.pid, signal.SIGINT)  # what a terminal does: to every process of the group
+    stdout, said = process.communicate()
+    assert process.returncode == 130
+    assert stdout == ""
+    assert said.splitlines()[-1] == "stopped and saved; the same command goes on from there"
+    assert "Traceback" not in said
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True).returncode == 0
+    assert {run.name: weights(run) for run in all_runs(tmp_path / "outputs")} == alone
+
+
+def test_a_cluster_started_by_hand_gives_the_same_bits(tmp_path, alone):
+    dask = [sys.executable, "-m", "dask"]
+    file = tmp_path / "scheduler.json"
+    scheduler = start([*dask, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard",
+                       "--scheduler-file", str(file)], tmp_path)  # fmt: skip
+    until(file.exists, scheduler)
+    worker = start([*dask, "worker", "--scheduler-file", str(file), "--nthreads", "1", "--no-dashboard"], tmp_path)
+    try:
+        command = [*COMPARE, "--epochs", str(EPOCHS), "--scheduler", str(file)]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    finally:
+        for process in (worker, scheduler):
+            process.terminate()
+            process.communicate()
+    assert done.returncode == 0, done.stderr
+    assert {run.name: weights(run) for run in all_runs(tmp_path / "outputs")} == alone
+    hosts = {run.info["host"] for run in all_runs(tmp_path / "outputs")}
+    assert len(hosts) == 1

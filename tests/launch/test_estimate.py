@@ -1,0 +1,37 @@
+import pytest
+
+from helpers import METHOD_NAMES, small_config
+from vaecli import experiment
+from vaecli.data import load
+from vaecli.launch.estimate import START_SECONDS, in_words, seconds_left, speeds, weights
+from vaecli.models.autoencoder import build
+
+
+@pytest.mark.parametrize("method", METHOD_NAMES)
+def test_the_weights_are_those_of_the_dense_layers(method):
+    """Kernels of encoder and decoder; the last encoder layer of a Gaussian has two heads, a codebook is no layer."""
+    config = small_config(method)
+    kernels = [v for name, v in build(config, 64).weights.items() if name.startswith("decoder") and "kernel" in name]
+    assert weights(config, 64) == 2 * sum(v.shape[0] * v.shape[1] for v in kernels)
+
+
+def test_finished_runs_say_how_long_others_take(finished, tmp_path):
+    run = finished("gumbel")
+    pace = speeds([run, run])
+    twice = small_config("gumbel", epochs=4, seed=9)
+    plan = experiment.plan(twice, load(twice.data), tmp_path)
+    assert seconds_left(plan, pace) == pytest.approx(START_SECONDS + 2 * run.summary["seconds"])
+    other = small_config("exact", epochs=4)
+    plan = experiment.plan(other, load(other.data), tmp_path)
+    assert seconds_left(plan, pace) == pytest.approx(START_SECONDS + 2 * run.summary["seconds"])
+
+
+def test_a_finished_run_takes_no_time_and_a_broken_one_says_nothing(finished):
+    run = finished("gumbel")
+    config = small_config("gumbel")
+    assert seconds_left(experiment.plan(config, load(config.data), run.path.parent), {}) == 0
+    assert speeds([type(run)(run.path / "nothing")]) == {}
+
+
+def test_a_time_is_in_words():
+    assert [in_words(s) for s in (0.2, 42.4, 180, 9000)] == ["about 1 s", "about 42 s", "about 3 min", "about 2.5 h"]

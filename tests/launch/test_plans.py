@@ -1,0 +1,129 @@
+import pytest
+
+from helpers import made_up, small_config, train, written
+from vaecli.errors import ConfigError, DataError, Interrupted, RunError
+from vaecli.launch.plans import DataSets, ask, configs_of, plan_lines, plans_of, sort_out, sweep_settings
+
+SMALL = ["data=digits", "network.hidden=[16]", "training.epochs=2"]
+
+
+def asked(names, output_dir, **options):
+    defaults = {"settings": [], "sweeps": [], "seeds": None, "data_dir": None, "fetching": None, "training": True}
+    return ask(names, output_dir=output_dir, **defaults | options)
+
+
+def half_done(folder, **options):
+    with pytest.raises(Interrupted):
+        train(small_config("gumbel", **options), folder, stop=lambda: 130)
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    """Two runs of gumbel and one of vqvae in outputs/, below the working folder."""
+    monkeypatch.chdir(tmp_path)
+    methods = (("gumbel", 0), ("gumbel", 1), ("vqvae", 0))
+    return [made_up(tmp_path / "outputs", method, seed, 0.05) for method, seed in methods]
+
+
+def test_an_argument_is_a_run_a_folder_a_config_or_a_beginning(runs, tmp_path):
+    names = [run.name for run in runs]
+    outputs = tmp_path / "outputs"
+
+    def sorted_out(name):
+        configs, found = sort_out([name], outputs)
+        return configs or [run.name for run in found]
+
+    assert sorted_out(names[0]) == names[:1]
+    assert sorted_out(f"outputs/{names[1]}") == names[1:2]
+    assert sorted_out("outputs") == names
+    assert sorted_out("gumbel") == ["gumbel"]  # the preset, though runs begin so
+    assert sorted_out("gumbel-") == names[:2]
+    (tmp_path / "vqvae").mkdir()
+    assert sorted_out("vqvae") == ["vqvae"]  # a folder without runs hides no preset
+
+
+def test_what_is_nothing_of_these_is_one_line(runs, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for name, line in (
+        ("gumble", "gumble: no such config, run or folder, did you mean 'gumbel'?"),
+        ("empty", "empty: neither a run nor a folder of runs (no run.json in it or one below)"),
+        ("", "'': no name of a config, run or folder"),
+    ):
+        with pytest.raises(RunError) as error:
+            sort_out([name], tmp_path / "outputs")
+        assert error.value.lines == (line,)
+
+
+def test_a_sweep_is_parted_at_commas_outside_brackets():
+    assert sweep_settings("model.temperature=0.5, 1.0") == ["model.temperature=0.5", "model.temperature=1.0"]
+    assert sweep_settings("network.hidden=[256,128],[64]") == ["network.hidden=[256,128]", "network.hidden=[64]"]
+
+
+@pytest.mark.parametrize("sweep", ["training.epochs", "=1,2", "training.epochs=", "training.epochs=1,,2"])
+def test_a_sweep_without_key_or_value_is_a_mistake(sweep):
+    with pytest.raises(ConfigError, match=f"--sweep {sweep}: write it as"):
+        sweep_settings(sweep)
+
+
+def test_sweeps_multiply_with_each_other_and_the_seeds():
+    sweeps = ["model.temperature=0.5,1.0", "training.batch_size=16,32,64"]
+    configs = configs_of(["gumbel"], SMALL, sweeps, [0, 7])
+    found = [(c.model.options()["temperature"], c.training.batch_size, c.training.seed) for c in configs]
+    assert sorted(found) == [(t, b, s) for t in (0.5, 1.0) for b in (16, 32, 64) for s in (0, 7)]
+
+
+def test_a_sweep_of_the_model_leaves_methods_without_the_key_as_they_are(tmp_path):
+    sweeps = ["model.temperature=0.5,1.0"]
+    found = asked(["gumbel", "exact"], tmp_path, settings=SMALL, sweeps=sweeps)
+    assert [run.name.partition("-")[0] for run in found.runs] == ["gumbel", "gumbel", "exact"]
+    with pytest.raises(ConfigError, match=r"model\.temperature=0\.5: none of exact has the key 'temperature'"):
+        asked(["exact"], tmp_path, settings=SMALL, sweeps=sweeps)
+
+
+@pytest.mark.parametrize("options", [{"seeds": [0]}, {"settings": SMALL}, {"sweeps": ["training.epochs=1,2"]}])
+def test_settings_have_no_effect_on_runs_and_that_is_a_mistake(runs, tmp_path, options):
+    with pytest.raises(ConfigError, match="have no effect on runs"):
+        asked([runs[0].name], tmp_path / "outputs", **options)
+
+
+def test_a_run_that_two_arguments_mean_is_there_once(tmp_path):
+    run = train(small_config("gumbel"), tmp_path)
+    found = asked([str(run.config_yaml), str(tmp_path), run.name], tmp_path)
+    assert [one.name for one in found.runs] == [run.name]
+
+
+def test_a_half_done_run_goes_on_where_it_is_or_is_left_alone(tmp_path):
+    half_done(tmp_path / "elsewhere")
+    found = asked([str(tmp_path / "elsewhere")], tmp_path / "outputs")
+    assert [plan.run.path.parent.name for plan in found.plans] == ["elsewhere"]
+    assert asked([str(tmp_path / "elsewhere")], tmp_path / "outputs", training=False).plans == []
+
+
+def test_a_half_done_run_whose_data_are_others_now_is_one_line(tmp_path):
+    half_done(tmp_path)
+    (found,) = asked([str(tmp_path)], tmp_path).runs
+    found.path.rename(tmp_path / "gumbel-digits-00000000-s0")
+    with pytest.raises(RunError, match="its data are not those at hand"):
+        asked([str(tmp_path)], tmp_path)
+
+
+def test_nothing_is_fetched_for_a_plan_alone(tmp_path):
+    with pytest.raises(DataError, match="mnist is not here, so its runs have no names yet; `vaecli data fetch mnist`"):
+        asked(["gumbel"], tmp_path)
+    assert not written(tmp_path)
+
+
+def test_the_plan_says_what_is_there_what_is_missing_and_how_long_it_takes(tmp_path):
+    train(small_config("gumbel"), tmp_path)
+    half_done(tmp_path, epochs=3, seed=1)
+    configs = [small_config("gumbel"), small_config("gumbel", epochs=3, seed=1), small_config("exact")]
+    plans = plans_of(configs, [], tmp_path, DataSets(None, None))
+    done, half, missing, whole = plan_lines(
+        asked([], tmp_path)._replace(plans=plans, runs=[p.run for p in plans]), {}, 8
+    )
+    assert done == f"finished   {plans[0].run.name}"
+    assert half.startswith(f"half done  {plans[1].run.name}  ")
+    assert "of 3 epochs, about " in half
+    assert missing.startswith(f"missing    {plans[2].run.name}  about ")
+    assert whole.startswith("3 runs: 1 finished, 1 half done, 1 missing; about ")
+    assert whole.endswith(" with 2 jobs")

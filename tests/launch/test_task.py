@@ -1,0 +1,100 @@
+"""What a worker does, in this process."""
+
+import pytest
+
+from helpers import small_config, train, written
+from vaecli import experiment
+from vaecli.config import dump
+from vaecli.data import load
+from vaecli.errors import Diverged
+from vaecli.launch.task import STOP, Outcome, Task, perform, read_beat
+from vaecli.runs import Run
+from vaecli.runs.references import load_references
+
+
+@pytest.fixture
+def folder(tmp_path):
+    path = tmp_path / "outputs" / ".launch-test"
+    path.mkdir(parents=True)
+    return path
+
+
+def task_of(config, folder):
+    plan = experiment.plan(config, load(config.data), folder.parent)
+    return Task(plan.run.name, dump(config.to_dict()), folder.parent, None, folder, ("vaecli",))
+
+
+def test_a_run_ends_with_the_bits_of_one_that_was_trained_alone(folder, tmp_path):
+    task = task_of(small_config("gumbel"), folder)
+    assert perform(task) == Outcome()
+    run, alone = Run(folder.parent / task.name), train(small_config("gumbel"), tmp_path / "alone")
+    assert {name: array.tobytes() for name, array in run.load_weights().items()} == {
+        name: array.tobytes() for name, array in alone.load_weights().items()
+    }
+
+
+def test_it_tells_how_far_it_is(folder):
+    task = task_of(small_config("gumbel", epochs=3), folder)
+    perform(task)
+    beat = read_beat(folder, task.name)
+    assert 0 < beat.done <= beat.of == 3 * 22
+    assert beat.loss > 0
+    assert read_beat(folder, "another") is None
+
+
+def test_a_divergence_is_a_reason_and_no_exception(folder, monkeypatch):
+    def diverge(chunk, run):
+        raise Diverged(f"{run.path}: diverged in epoch 1")
+
+    monkeypatch.setattr(experiment, "_check", diverge)
+    assert "diverged in epoch 1" in perform(task_of(small_config("gumbel"), folder)).failure
+
+
+def test_our_own_mistake_names_the_log_that_has_its_traceback(folder, monkeypatch):
+    def wrong(chunk, run):
+        raise ZeroDivisionError("a mistake")
+
+    monkeypatch.setattr(experiment, "_check", wrong)
+    task = task_of(small_config("gumbel"), folder)
+    log = folder.parent / task.name / "train.log"
+    assert perform(task).failure == f"{log}: ZeroDivisionError: a mistake"
+    assert "Traceback" in log.read_text()
+
+
+def test_a_stop_file_saves_and_stops(folder, monkeypatch):
+    monkeypatch.setattr("vaecli.launch.task.Beacon.epoch", lambda *_: (folder / STOP).write_text("130"))
+    task = task_of(small_config("gumbel", epochs=1000), folder)
+    assert perform(task) == Outcome(interrupted=True)
+    run = Run(folder.parent / task.name)
+    assert run.load_checkpoint()[0] is not None
+    assert perform(task_of(small_config("vqvae"), folder)) == Outcome(interrupted=True)
+    assert not (folder.parent / task_of(small_config("vqvae"), folder).name).exists()
+
+
+def test_a_worker_without_the_same_file_system_says_so(tmp_path, folder):
+    task = task_of(small_config("gumbel"), folder)._replace(folder=tmp_path / "not here")
+    assert "all workers need the same file system" in perform(task).failure
+    assert written(folder) == []
+
+
+def test_a_worker_of_another_version_trains_nothing(folder):
+    task = task_of(small_config("gumbel"), folder)._replace(name="gumbel-00000000-s0")
+    assert "has another version of vaecli or of the data" in perform(task).failure
+    assert written(folder.parent) == [".launch-test"]
+
+
+def test_a_worker_that_does_not_see_the_data_fetches_nothing(folder, tmp_path):
+    text = dump(small_config("gumbel").to_dict()).replace("name: digits", "name: mnist")
+    task = task_of(small_config("gumbel"), folder)._replace(config=text, data_dir=tmp_path)
+    assert perform(task).failure.endswith(f"does not see mnist in {tmp_path}")
+
+
+def test_references_are_computed_in_a_process_of_their_own(folder):
+    config = folder / "config.yaml"
+    config.write_text(dump(small_config("gumbel").to_dict()))
+    task = Task("references digits", "", folder.parent, None, folder, threads=1, configs=(config,))
+    assert perform(task) == Outcome()
+    (path,) = (folder.parent / "references").glob("*.json")
+    assert load_references(path, load(small_config("gumbel").data).digest).kmeans.keys() == {"10"}
+    config.write_text("model: nothing")
+    assert "unknown model 'nothing'" in perform(task).failure

@@ -1,0 +1,54 @@
+"""How long runs will take, from those that are finished."""
+
+import itertools
+import math
+import statistics
+from collections.abc import Iterable, Mapping
+
+from vaecli.config import Config
+from vaecli.errors import RunError
+from vaecli.experiment import Plan
+from vaecli.runs import Run
+
+START_SECONDS = 4.0  # compiling, evaluating, drawing
+WEIGHT_IMAGES_PER_SECOND = 2e10  # of one thread, where no finished run says better
+
+
+def speeds(runs: Iterable[Run]) -> dict[str, float]:
+    """Weights times images per second, by method: the median over its finished runs."""
+    found: dict[str, list[float]] = {}
+    for run in runs:
+        try:
+            seconds, info = run.summary["seconds"] if run.finished else 0.0, run.info
+            config, pixels = run.config, math.prod(info["data"]["image_shape"])
+            amount = weights(config, pixels) * info["data"]["train"] * config.training.epochs
+        except (RunError, KeyError, TypeError, ValueError):
+            continue  # a folder that cannot be read says nothing about speed
+        if seconds > 0:
+            found.setdefault(config.model.name, []).append(amount / seconds)
+    return {name: statistics.median(values) for name, values in found.items()}
+
+
+def seconds_left(plan: Plan, known: Mapping[str, float]) -> float:
+    """Of one thread, about; nothing for a finished run."""
+    if plan.run.finished:
+        return 0.0
+    config, dataset = plan.config, plan.dataset
+    speed = known.get(config.model.name) or statistics.median([*known.values()] or [WEIGHT_IMAGES_PER_SECOND])
+    epochs = config.training.epochs - len(plan.run.metrics)
+    return START_SECONDS + weights(config, dataset.num_pixels) * len(dataset.train) * epochs / speed
+
+
+def weights(config: Config, num_pixels: int) -> int:
+    """Of the dense layers: what the time of a step grows with."""
+    options = config.model.options()
+    width = options.get("latent_dim") or options["num_latents"] * options.get("num_classes", options.get("code_dim"))
+    sizes = (num_pixels, *config.network.hidden, width)
+    return 2 * sum(one * two for one, two in itertools.pairwise(sizes))
+
+
+def in_words(seconds: float) -> str:
+    """ "about 40 s", "about 3 min", "about 2.5 h"."""
+    if seconds < 90:
+        return f"about {max(1, round(seconds))} s"
+    return f"about {seconds / 60:.0f} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"

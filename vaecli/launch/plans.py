@@ -1,0 +1,209 @@
+"""From what was asked (configs, runs, folders; seeds, settings, sweeps) to one plan per run."""
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from vaecli import experiment
+from vaecli.config import Config, find_config, read_config
+from vaecli.config.schema import NpzData
+from vaecli.data import Dataset, load
+from vaecli.data.known import KNOWN, folders, locate
+from vaecli.data.load import silent
+from vaecli.errors import ConfigError, DataError, RunError
+from vaecli.experiment import Plan
+from vaecli.launch.estimate import in_words, seconds_left
+from vaecli.registry import METHODS, suggest
+from vaecli.runs import Run, all_runs
+
+
+class Asked(NamedTuple):
+    """What a comparison is of."""
+
+    plans: list[Plan]  # of every run that a config describes, and of the half done ones that were named
+    runs: list[Run]  # those, and the finished ones that were named
+    data: "DataSets"
+
+
+def ask(
+    names: Sequence[str],
+    *,
+    settings: Sequence[str],
+    sweeps: Sequence[str],
+    seeds: Sequence[int] | None,
+    output_dir: Path,
+    data_dir: Path | None,
+    fetching: Callable[[str, int, int], None] | None,
+    training: bool,
+) -> Asked:
+    """What the arguments of `compare` mean.
+
+    Args:
+        fetching: told of the progress of downloads; None: nothing is fetched.
+        training: whether half done runs that were named are to go on.
+
+    Raises:
+        ConfigError: a mistake in a config, a setting or a sweep, or one of these where only runs were named.
+        RunError: a name that means nothing, or a half done run whose data are others now.
+        DataError: a data set that cannot be had.
+    """
+    config_names, named = sort_out(names, output_dir)
+    if not config_names and (settings or sweeps or seeds is not None):
+        raise ConfigError(["--seeds, --set, --sweep and --epochs have no effect on runs: name configs"])
+    configs = configs_of(config_names, settings, sweeps, [0] if seeds is None else seeds)
+    data = DataSets(data_dir, fetching)
+    plans = plans_of(configs, [run for run in named if training and not run.finished], output_dir, data)
+    runs = {run.path.resolve(): run for run in [*(plan.run for plan in plans), *named]}
+    return Asked(plans, list(runs.values()), data)
+
+
+def plan_lines(asked: Asked, speeds: Mapping[str, float], jobs: int) -> Iterator[str]:
+    """A line for each run (finished, half done or missing, with the time it will take), and one for all."""
+    left = {plan.run.name: seconds_left(plan, speeds) for plan in asked.plans}
+    states = []
+    for run in asked.runs:
+        states.append("finished" if run.finished else "half done" if run.exists else "missing")
+        notes = [f"{len(run.metrics)} of {run.config.training.epochs} epochs"] if states[-1] == "half done" else []
+        notes += [in_words(left[run.name])] if left.get(run.name) else []
+        yield f"{states[-1]:<9}  {run.name}{'  ' * bool(notes)}{', '.join(notes)}"
+    counts = [f"{states.count(state)} {state}" for state in ("finished", "half done", "missing") if state in states]
+    rest = [seconds for seconds in left.values() if seconds]
+    at_once = min(jobs, max(1, len(rest)))
+    whole = max(sum(rest) / at_once, max(rest, default=0))
+    time = f"; {in_words(whole)} with {at_once} job{'s' * (at_once > 1)}" if rest else ""
+    yield f"{len(states)} run{'s' * (len(states) != 1)}: {', '.join(counts)}{time}"
+
+
+def sort_out(names: Iterable[str], output_dir: Path) -> tuple[list[str], list[Run]]:
+    """Each name is a run, a folder of runs, a config, or the beginning of names of runs: the first that fits.
+
+    Returns:
+        The names of configs, and the runs.
+    Raises:
+        RunError: it is nothing of these.
+    """
+    configs: list[str] = []
+    runs: list[Run] = []
+    here = sorted(all_runs(output_dir), key=lambda run: run.name)
+    for name in names:
+        if not name.strip() or "\0" in name:
+            raise RunError(f"{name!r}: no name of a config, run or folder")
+        path = Path(name)
+        exact = [run for run in here if run.name == name]
+        if path.is_dir() and not exact:
+            exact = [Run(path)] if Run(path).exists else sorted(all_runs(path), key=lambda run: run.name)
+        begun = [run for run in here if run.name.startswith(name)]
+        if exact:
+            runs.extend(exact)
+        elif _is_config(name):
+            configs.append(name)
+        elif begun:
+            runs.extend(begun)
+        elif path.is_dir():
+            raise RunError(f"{name}: neither a run nor a folder of runs (no run.json in it or one below)")
+        else:
+            known = [*METHODS, *(run.name for run in here)]
+            raise RunError(f"{name}: no such config, run or folder{suggest(name, known)}")
+    return configs, runs
+
+
+def _is_config(name: str) -> bool:
+    try:
+        return find_config(name).is_file()
+    except ConfigError:
+        return False
+
+
+def configs_of(
+    names: Sequence[str], settings: Sequence[str], sweeps: Sequence[str], seeds: Iterable[int]
+) -> list[Config]:
+    """Every config with the settings, at every combination of the sweeps and every seed.
+
+    A key of `model` goes to the methods that have it.
+
+    Raises:
+        ConfigError: all mistakes of a config; a key of `model` that none of the methods has.
+    """
+    methods = {name: read_config(name).model for name in names}
+    choices = [sweep_settings(sweep) for sweep in sweeps]
+    for setting in [*settings, *itertools.chain.from_iterable(choices)]:
+        key = _model_key(setting)
+        if key is not None and names and not any(key in model.method.options for model in methods.values()):
+            raise ConfigError([f"{setting}: none of {', '.join(names)} has the key '{key}'"])
+    found = []
+    for (name, model), combination, seed in itertools.product(methods.items(), itertools.product(*choices), seeds):
+        fitting = [
+            setting for setting in (*settings, *combination) if _model_key(setting) in (None, *model.method.options)
+        ]
+        found.append(read_config(name, [*fitting, f"training.seed={seed}"]))
+    return found
+
+
+def sweep_settings(sweep: str) -> list[str]:
+    """ "key=v1,v2" as ["key=v1", "key=v2"]; a comma inside brackets does not part values. Raises ConfigError."""
+    key, equals, text = sweep.partition("=")
+    values, depth = [""], 0
+    for letter in text:
+        depth += (letter in "[{") - (letter in "]}")
+        if letter == "," and depth == 0:
+            values.append("")
+        else:
+            values[-1] += letter
+    if not equals or not key.strip() or not all(value.strip() for value in values):
+        raise ConfigError([f"--sweep {sweep}: write it as key.path=value,value, e.g. model.temperature=0.5,1.0"])
+    return [f"{key}={value.strip()}" for value in values]
+
+
+def _model_key(setting: str) -> str | None:
+    """The key of a setting that only some methods have; None for all others."""
+    block, _, key = setting.partition("=")[0].strip().partition(".")
+    every = {option for method in METHODS.values() for option in method.options}
+    return key if block == "model" and key in every else None
+
+
+class DataSets:
+    """Every data set of a comparison: found, fetched (unless `fetching` is None) and checked once."""
+
+    def __init__(self, data_dir: Path | None, fetching: Callable[[str, int, int], None] | None) -> None:
+        self.data_dir = data_dir
+        self.fetching = fetching
+        self._loaded: dict[str, Dataset] = {}
+
+    def of(self, config: Config) -> Dataset:
+        """Raises DataError if it cannot be had."""
+        key, name = config.data.model_dump_json(), config.data.name
+        if self.fetching is None and name in KNOWN and locate(KNOWN[name], self.data_dir) is None:
+            raise DataError(f"{name} is not here, so its runs have no names yet; `vaecli data fetch {name}`")
+        if key not in self._loaded:
+            self._loaded[key] = load(config.data, self.data_dir, self.fetching or silent)
+        return self._loaded[key]
+
+    def folder(self, config: Config) -> Path | None:
+        """Where a worker looks first to find the same files; None for data that come with a package."""
+        if isinstance(config.data, NpzData):
+            return Path.cwd()  # what its path is relative to
+        if config.data.name not in KNOWN:
+            return None
+        known = KNOWN[config.data.name]
+        files = locate(known, self.data_dir)
+        return next((folder.resolve() for folder in folders(self.data_dir) if locate(known, folder) == files), None)
+
+
+def plans_of(configs: Iterable[Config], unfinished: Iterable[Run], output_dir: Path, data: DataSets) -> list[Plan]:
+    """The run of each config, and of each run that is half done where it is.
+
+    Raises:
+        DataError: a data set cannot be had.
+        RunError: a run that is half done cannot go on, because its data are others now.
+    """
+    plans = {}
+    for config in configs:
+        plan = experiment.plan(config, data.of(config), output_dir)
+        plans[plan.run.path.resolve()] = plan
+    for run in unfinished:
+        plan = experiment.plan(run.config, data.of(run.config), run.path.parent)
+        if plan.run.name != run.path.resolve().name:
+            raise RunError(f"{run.path}: its data are not those at hand, so it cannot go on; see --no-train")
+        plans.setdefault(plan.run.path.resolve(), plan)
+    return list(plans.values())

@@ -1,0 +1,193 @@
+"""What one worker does: one run, or the reference limits. A task is plain text and paths; so is its outcome.
+
+Parent and workers share nothing but a file system. A launch has a folder of its own beside the runs: a task writes
+there how far it is, and looks there for a stop file.
+"""
+
+import functools
+import gc
+import json
+import math
+import os
+import platform
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from vaecli import experiment
+from vaecli.backend import prepare
+from vaecli.config import config_from_text
+from vaecli.config.schema import Data, NpzData
+from vaecli.data import Dataset, load
+from vaecli.data.known import KNOWN, locate
+from vaecli.errors import Interrupted, RunError, VaecliError
+from vaecli.runs.files import write_json
+
+if TYPE_CHECKING:
+    from vaecli.training.trainer import Chunk, Trainer
+
+STOP = "stop"
+SECONDS_BETWEEN_BEATS = 0.5
+REFERENCES = "references"
+
+# TensorFlow, its log and its compiled programs belong to a process, whatever number of threads a worker has.
+_ONE_AT_A_TIME = threading.Lock()
+
+
+class Task(NamedTuple):
+    """One run, or (with `configs` and no `config`) the references of several. All paths are absolute."""
+
+    name: str  # of the run, as the parent has planned it
+    config: str  # YAML
+    output_dir: Path
+    data_dir: Path | None
+    folder: Path  # of this launch
+    argv: tuple[str, ...] = ()
+    threads: int | None = None  # of TensorFlow; None: all
+    configs: tuple[Path, ...] = ()
+
+
+class Outcome(NamedTuple):
+    """How a task ended: well, with a reason, or saved and stopped. Never an exception, so that nothing is retried."""
+
+    failure: str | None = None
+    interrupted: bool = False
+
+
+class Beat(NamedTuple):
+    """How far a running task is."""
+
+    done: int  # steps
+    of: int
+    loss: float
+    host: str
+    pid: int
+    said: list[str]
+
+
+def perform(task: Task) -> Outcome:
+    """Trains or resumes the run of a task to its end, or to where the stop file appears."""
+    with _ONE_AT_A_TIME:
+        try:
+            _perform(task)
+        except Interrupted:
+            return Outcome(interrupted=True)
+        except VaecliError as error:
+            return Outcome(error.lines[-1])
+        except Exception as error:  # our bug: its traceback is in the run's train.log
+            return Outcome(f"{task.output_dir / task.name / 'train.log'}: {type(error).__name__}: {error}")
+        finally:
+            gc.collect()  # a trainer and its compiled programs refer to each other, and hold the images
+        return Outcome()
+
+
+def _perform(task: Task) -> None:
+    if not task.folder.is_dir():
+        raise RunError(f"{platform.node()} does not see {task.output_dir}: all workers need the same file system")
+    stop = functools.partial(_stop_code, task.folder)
+    if stop():
+        raise Interrupted("stopped before it began")
+    if task.configs:
+        _compute_references(task, stop)
+        return
+    prepare(task.threads)
+    config = config_from_text(task.config, task.name)
+    dataset = _dataset(config.data, task.data_dir)
+    plan = experiment.plan(config, dataset, task.output_dir)
+    if plan.run.name != task.name:
+        raise RunError(f"{platform.node()}: has another version of vaecli or of the data (run {plan.run.name})")
+    beacon = Beacon(task.folder / f"{task.name}.json")
+    experiment.train(plan, beacon, argv=task.argv, stop=stop)
+
+
+def _stop_code(folder: Path) -> int | None:
+    try:
+        return int((folder / STOP).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None if folder.is_dir() else 128 + signal.SIGTERM  # whoever launched this has gone
+    except (OSError, ValueError):
+        return 128 + signal.SIGTERM
+
+
+@functools.lru_cache(maxsize=1)
+def _dataset(data: Data, folder: Path | None) -> Dataset:
+    """Read once per worker from where the parent found it."""
+    if isinstance(data, NpzData):
+        assert folder is not None
+        return load(data.model_copy(update={"path": str(folder / data.path)}))
+    if data.name in KNOWN and locate(KNOWN[data.name], folder) is None:
+        raise RunError(f"{platform.node()}: does not see {data.name} in {folder}")
+    return load(data, folder)
+
+
+def _compute_references(task: Task, stop: Callable[[], int | None]) -> None:
+    """In a process of its own, because k-means copies the images."""
+    options = [word for path in task.configs for word in ("--config", str(path))]
+    command = [sys.executable, "-m", "vaecli", "data", "references", "--quiet", *options]
+    command += ["--output-dir", str(task.output_dir)]
+    if task.data_dir is not None:
+        command += ["--data-dir", str(task.data_dir)]
+    _beat(task.folder / f"{task.name}.json", 0, 1, float("nan"), [])
+    threads = {} if task.threads is None else {"OMP_NUM_THREADS": str(task.threads)}
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **threads},
+        start_new_session=True,  # Ctrl-C is answered by the parent
+    )
+    while process.poll() is None:
+        if stop():
+            process.kill()
+            process.wait()
+            raise Interrupted("the references are not computed yet")
+        time.sleep(0.1)
+    assert process.stderr is not None
+    said = process.stderr.read().splitlines()
+    if process.returncode:
+        raise RunError(f"references: {said[-1] if said else f'exit code {process.returncode}'}")
+
+
+class Beacon:
+    """A Reporter that writes how far a run is into a file, for the parent to read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.said: list[str] = []
+        self._next = 0.0
+        _beat(path, 0, 1, float("nan"), self.said)
+
+    def say(self, line: str) -> None:
+        self.said.append(line)
+
+    def progress(self, chunk: "Chunk", trainer: "Trainer") -> None:
+        if time.monotonic() < self._next:
+            return
+        state, per_epoch = chunk.state, trainer.steps_per_epoch
+        _beat(self.path, state.epoch * per_epoch + state.step, trainer.epochs * per_epoch, chunk.loss, self.said)
+        self._next = time.monotonic() + SECONDS_BETWEEN_BEATS
+
+    def epoch(self, row: Mapping[str, float | None], epochs: int) -> None:
+        """The parent reads metrics.csv."""
+
+
+def _beat(path: Path, done: int, of: int, loss: float, said: list[str]) -> None:
+    beat = Beat(done, of, loss, platform.node(), os.getpid(), said)
+    if path.parent.is_dir():  # the launch may be over, and its folder gone
+        write_json(path, {**beat._asdict(), "loss": loss if math.isfinite(loss) else None})
+
+
+def read_beat(folder: Path, name: str) -> Beat | None:
+    """The last one of a task; None before its first."""
+    try:
+        found = Beat(**json.loads((folder / f"{name}.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+    return found._replace(loss=float("nan") if found.loss is None else found.loss)

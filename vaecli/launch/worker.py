@@ -1,0 +1,18 @@
+"""Loaded by each worker of a local cluster when it starts."""
+
+import contextlib
+import os
+from typing import Any
+
+
+def dask_setup(worker: Any) -> None:
+    """Leaves the terminal's process group: Ctrl-C is for the parent, who has the runs saved before workers end."""
+    del worker
+    with contextlib.suppress(OSError):  # it leads a group already
+        os.setsid()
+
+
+def dask_teardown(worker: Any) -> None:
+    """Leaves at once: its runs are on disk, and TensorFlow takes a second to take itself apart."""
+    del worker
+    os._exit(0)

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Callable
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
 
@@ -42,13 +43,18 @@ class EpochTimer(keras.callbacks.Callback):
         self.seconds.append(time.perf_counter() - self.start)
 
 
-def build_model(size: Size) -> keras.Model:
-    """The compiled autoencoder; Keras' defaults are glorot uniform kernels and zero biases."""
+def build_model(
+    size: Size, features: int | None = None, bottleneck: Callable[[], keras.layers.Layer] | None = None
+) -> keras.Model:
+    """The compiled autoencoder; Keras' defaults are glorot uniform kernels and zero biases.
+
+    Its bottleneck is Gumbel-softmax, unless another one is given with the number of features it reads.
+    """
     inputs = x = keras.Input((PIXELS,))
     for width in size.hidden:
         x = keras.layers.Dense(width, activation="relu")(x)
-    x = keras.layers.Dense(size.latents * size.classes)(x)
-    x = GumbelSoftmax(size.latents, size.classes)(x)
+    x = keras.layers.Dense(features or size.latents * size.classes)(x)
+    x = bottleneck()(x) if bottleneck else GumbelSoftmax(size.latents, size.classes)(x)
     for width in reversed(size.hidden):
         x = keras.layers.Dense(width, activation="relu")(x)
     model = keras.Model(inputs, keras.layers.Dense(PIXELS)(x))

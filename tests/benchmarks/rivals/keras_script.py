@@ -1,7 +1,7 @@
 """A whole plain-Keras training script: what one writes by hand instead of one training command.
 
-Trains the article size with a validation pass and a weights file each epoch, then draws the loss curve and
-ten reconstructions and saves the model. Its time is the age of the process: imports count (Linux only).
+Trains one of the article's methods at its size with a validation pass and a weights file each epoch, then draws the
+loss curve and ten reconstructions and saves the model. Its time is the age of the process: imports count (Linux only).
 """
 
 import argparse
@@ -14,6 +14,7 @@ from pathlib import Path
 import matplotlib
 
 import keras_fit  # sets the backend before Keras is imported
+from keras_bottlenecks import Categorical, Gaussian, VectorQuantizer
 
 matplotlib.use("Agg")
 
@@ -22,6 +23,15 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from sizes import SIZES
+
+# method -> (width of the layer before it, the bottleneck)
+BOTTLENECKS = {
+    "vae": (20, Gaussian),
+    "categorical": (10, Categorical),
+    "gumbel": (10, lambda: keras_fit.GumbelSoftmax(1, 10)),
+    "straight_through": (10, lambda: Categorical(straight_through=True)),
+    "vqvae": (10, VectorQuantizer),
+}
 
 
 def process_age() -> float:
@@ -53,6 +63,7 @@ def draw_reconstructions(images: np.ndarray, reconstructions: np.ndarray, path: 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--method", choices=BOTTLENECKS, default="gumbel")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--data", required=True, help="the MNIST archive (mnist.npz)")
     parser.add_argument("--output", type=Path, required=True, help="directory for what the run writes")
@@ -66,7 +77,7 @@ def main() -> None:
         test = keras_fit.to_float(data["x_test"])
     training = training[: len(training) // size.batch * size.batch]
 
-    model = keras_fit.build_model(size)
+    model = keras_fit.build_model(size, *BOTTLENECKS[args.method])
     history = model.fit(
         training,
         training,

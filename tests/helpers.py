@@ -1,5 +1,6 @@
 """Slow but obvious references, and what several tests begin with."""
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,18 +12,18 @@ from vaecli.config import Config, config_from_text
 from vaecli.data import load
 from vaecli.registry import METHODS
 from vaecli.runs import Run
-from vaecli.runs.files import write_json
+from vaecli.runs.files import PART, write_json
 
 METHOD_NAMES = tuple(METHODS)
 
 
-def small_config(method: str, *, epochs: int = 2, seed: int = 0, extra: str = "") -> Config:
-    """A method at its defaults, on digits with a narrow network; `extra` is more YAML."""
+def small_config(method: str, *, epochs: int = 2, seed: int = 0, extra: str = "", extra_training: str = "") -> Config:
+    """A method at its defaults, on digits with a narrow network; `extra` and `extra_training` are more YAML."""
     return config_from_text(
         f"model: {method}\n"
         "network: {hidden: [16]}\n"
         "data: digits\n"
-        f"training: {{epochs: {epochs}, seed: {seed}}}\n"
+        f"training: {{epochs: {epochs}, seed: {seed}{extra_training}}}\n"
         f"{extra}"
     )
 
@@ -86,6 +87,12 @@ def made_up(
 def written(folder: Path) -> list[str]:
     """Every file and folder below, by its path from there."""
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def place_of(call: str, path: str) -> tuple[str, str]:
+    """One write of a training: what was called for which file, the same whatever a temporary name was."""
+    name = os.path.basename(path)
+    return call, os.path.splitext(name.removeprefix(PART))[0] if name.startswith(PART) else name
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,18 +1,25 @@
 """Start, stop, resume, extend: the bits of the weights are the judge."""
 
 import itertools
+import json
 import os
+import shutil
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from helpers import METHOD_NAMES, Silent, small_config, train
+from vaecli import experiment
+from vaecli.data import load
 from vaecli.errors import DataError, Diverged, Interrupted, RunError
 from vaecli.runs import Run
-from vaecli.runs import files as run_files
+from vaecli.runs.files import read_npz
 from vaecli.training import trainer
 
 TIMES = ("seconds",)
+OFTEN = ", checkpoint_seconds: 0"  # a state is saved after every call
 
 
 def weights(run):
@@ -87,68 +94,106 @@ def test_a_run_stopped_again_and_again_ends_with_the_same_bits(finished, tmp_pat
     assert metrics(run) == metrics(finished("straight_through"))
 
 
-class Killed(BaseException):
-    """What no code catches."""
-
-
-def test_killed_at_any_write_a_run_resumes_with_the_same_bits(finished, tmp_path, monkeypatch):
-    """One run that dies at every single rename, one after another, and still ends as if nothing had happened."""
-    replace = os.replace
-    deaths = 0
-
-    def die_at_a_new_place(source, target):
-        nonlocal deaths
-        name = os.path.basename(target)
-        if name not in survived:
-            survived.add(name)
-            deaths += 1
-            raise Killed
-        replace(source, target)
-
-    survived: set[str] = set()
-    monkeypatch.setattr(run_files.os, "replace", die_at_a_new_place)
-    while True:
-        try:
-            run = train(small_config("gumbel"), tmp_path)
-            break
-        except Killed:
-            assert Run(next(tmp_path.iterdir())).status == "interrupted"
-    assert {"config.yaml", "run.json", "reconstructions.npz", "summary.json", "last.npz"} <= survived
-    assert deaths > 10
-    assert weights(run) == weights(finished("gumbel"))
-    assert metrics(run) == metrics(finished("gumbel"))
-
-
-def test_a_damaged_newest_checkpoint_costs_an_epoch_and_no_bit(finished, tmp_path, many_calls):
+@pytest.mark.parametrize("bit", [0, 123_456])
+def test_a_damaged_newest_checkpoint_costs_a_few_steps_and_no_bit(bit, finished, tmp_path, many_calls):
     with pytest.raises(Interrupted):
-        train(small_config("exact"), tmp_path, stop=stop_after(12))
+        train(small_config("exact", extra_training=OFTEN), tmp_path, stop=stop_after(5))
     (path,) = tmp_path.iterdir()
-    newest = max(Run(path).checkpoints.iterdir())
-    newest.write_bytes(newest.read_bytes()[:1000])
+    _, newest = sorted(Run(path).checkpoints.iterdir())
+    raw = bytearray(newest.read_bytes())
+    raw[bit // 8 % len(raw)] ^= 1 << bit % 8
+    newest.write_bytes(raw)
     reporter = Silent()
     run = train(small_config("exact"), tmp_path, reporter=reporter)
-    assert f"{newest} is damaged" in reporter.said[0]
+    assert reporter.said[0] == f"{newest} is damaged, going back to the state before it"
+    assert reporter.said[1] == "resuming after 0 epochs and 6 of 22 steps"
+    assert newest.with_suffix(".damaged").read_bytes() == raw
     assert weights(run) == weights(finished("exact"))
     assert metrics(run) == metrics(finished("exact"))
 
 
-def test_a_row_written_before_its_checkpoint_is_not_doubled(finished, tmp_path, monkeypatch):
-    """The process dies between the second epoch's row and its checkpoint."""
-    save = Run.save_checkpoint
+def test_where_every_checkpoint_is_damaged_the_run_begins_again_and_says_so(finished, tmp_path, many_calls):
+    with pytest.raises(Interrupted):
+        train(small_config("vqvae", extra_training=OFTEN), tmp_path, stop=stop_after(4))
+    (path,) = tmp_path.iterdir()
+    for checkpoint in Run(path).checkpoints.iterdir():
+        checkpoint.write_bytes(b"")
+    reporter = Silent()
+    run = train(small_config("vqvae"), tmp_path, reporter=reporter)
+    assert [line.partition("damaged, ")[2] for line in reporter.said] == [
+        "going back to the state before it",
+        "beginning again",
+    ]
+    assert weights(run) == weights(finished("vqvae"))
+    assert metrics(run) == metrics(finished("vqvae"))
 
-    def die_at_the_end(self, arrays, *, step):
-        if step == 2 * 22:
-            raise Killed
+
+DAMAGES = {
+    "a row ahead": lambda text: text + text.splitlines(keepends=True)[1].replace("1,", "2,", 1),
+    "a digit changed, and cut off": lambda text: text.replace("0.", "9.", 1)[:-20],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_metrics_are_put_back_to_where_the_state_is(damage, finished, tmp_path, many_calls):
+    """A kill leaves rows ahead of the newest checkpoint; a disk or an editor leaves anything."""
+    with pytest.raises(Interrupted):
+        train(small_config("categorical"), tmp_path, stop=stop_after(25))
+    (path,) = tmp_path.iterdir()
+    text = Run(path).metrics_text
+    assert text.count("\n") == 2
+    Run(path).metrics_csv.write_text(DAMAGES[damage](text))
+    run = train(small_config("categorical"), tmp_path)
+    assert run.metrics_text.startswith(text)
+    assert metrics(run) == metrics(finished("categorical"))
+    assert weights(run) == weights(finished("categorical"))
+
+
+@pytest.mark.parametrize(
+    ("young", "extra", "expected"),
+    [(1e9, "", [44]), (0.0, "", [22, 44]), (1e9, ", checkpoint_seconds: 0", [*range(3, 45)])],
+)
+def test_checkpoints_are_saved_by_the_clock(young, extra, expected, tmp_path, monkeypatch, many_calls):
+    """At an epoch's end unless the last is young, inside one after checkpoint_seconds, and always at the end."""
+    save, steps = Run.save_checkpoint, []
+
+    def save_and_tell(self, arrays, *, step):
+        steps.append(step)
         save(self, arrays, step=step)
 
-    with monkeypatch.context() as dying:
-        dying.setattr(Run, "save_checkpoint", die_at_the_end)
-        with pytest.raises(Killed):
-            train(small_config("categorical"), tmp_path)
+    monkeypatch.setattr(Run, "save_checkpoint", save_and_tell)
+    monkeypatch.setattr(experiment, "YOUNG", young)
+    train(small_config("vae", extra_training=extra), tmp_path)
+    assert steps == expected
+
+
+def test_another_version_or_thread_count_is_said_aloud_and_remembered(tmp_path, monkeypatch, many_calls):
+    with pytest.raises(Interrupted):
+        train(small_config("vae"), tmp_path, stop=stop_after(3))
     (path,) = tmp_path.iterdir()
-    assert len(Run(path).metrics) == 2
-    run = train(small_config("categorical"), tmp_path)
-    assert metrics(run) == metrics(finished("categorical"))
+    info = json.loads(Run(path).run_json.read_text())
+    info["versions"]["keras"] = "3.1"
+    Run(path).run_json.write_text(json.dumps(info))
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "77")
+    reporter = Silent()
+    with pytest.raises(Interrupted):
+        train(small_config("vae"), tmp_path, reporter=reporter, stop=stop_after(3))
+    changed = [f"keras 3.1 -> {keras.__version__}", f"threads {info['threads'] or info['cpus']} -> 77"]
+    assert reporter.said[0] == f"bit-for-bit repetition is not promised: {', '.join(changed)}"
+    reporter = Silent()
+    run = train(small_config("vae"), tmp_path, reporter=reporter)
+    assert reporter.said[0].startswith("resuming after")
+    assert [session["changed"] for session in run.info["history"]] == [changed, []]
+
+
+def test_a_state_of_other_settings_is_refused(tmp_path, many_calls):
+    with pytest.raises(Interrupted):
+        train(small_config("vae"), tmp_path, stop=stop_after(3))
+    (path,) = tmp_path.iterdir()
+    other = experiment.plan(small_config("vae", seed=1), load(small_config("vae").data), tmp_path).run
+    shutil.copytree(path, other.path)
+    with pytest.raises(RunError, match="another config or other data"):
+        train(small_config("vae", seed=1), tmp_path)
 
 
 def test_a_longer_run_starts_from_the_shorter_one(finished, tmp_path):
@@ -176,12 +221,35 @@ def test_divergence_is_named_and_the_last_good_state_kept(tmp_path):
     config = small_config("vae").model_copy(
         update={"training": small_config("vae").training.model_copy(update={"learning_rate": 1e30})}
     )
-    with pytest.raises(Diverged, match=r"diverged in epoch 1: .* a lower training.learning_rate may help") as error:
+    with pytest.raises(
+        Diverged, match=r"epoch 1, step 2: the loss is not a finite number; look at training\.learning_rate = 1e\+30"
+    ) as error:
         train(config, tmp_path)
     assert error.value.exit_code == 4
     (path,) = tmp_path.iterdir()
     assert Run(path).status == "failed"
+    assert "step 2" in Run(path).failure
     assert all(np.isfinite(array).all() for array in Run(path).load_weights("epoch-00000").values())
+
+
+def test_a_diverged_state_is_never_saved(tmp_path, monkeypatch, many_calls):
+    """The loss of a call's last step is finite, what the step made of the weights is not."""
+    call = trainer.Trainer._call
+
+    def diverging(self, state, order, steps):
+        chunk = call(self, state, order, steps)
+        broken = [tf.fill(w.shape, np.nan) for w in chunk.state.weights]
+        last = (state.epoch, chunk.state.step) == (1, 6)
+        return chunk._replace(state=chunk.state._replace(weights=broken)) if last else chunk
+
+    monkeypatch.setattr(trainer.Trainer, "_call", diverging)
+    with pytest.raises(Diverged, match=r"epoch 2, step 6: weights/encoder/encoder_0/kernel is not a finite number"):
+        train(small_config("vae", extra_training=OFTEN), tmp_path)
+    (path,) = tmp_path.iterdir()
+    arrays, damaged = Run(path).load_checkpoint()
+    assert damaged == []
+    assert (arrays["epoch"], arrays["step"]) == (1, 5)
+    assert all(np.isfinite(array).all() for array in arrays.values() if array.dtype.kind == "f")
 
 
 def test_a_batch_larger_than_the_data_is_refused_before_anything_is_written(tmp_path):
@@ -209,6 +277,9 @@ def test_the_validation_split_is_measured_and_its_best_weights_kept(tmp_path):
     assert all(np.isfinite(errors))
     expected = run.load_weights(f"epoch-{best:05d}")
     assert all(np.array_equal(array, expected[name]) for name, array in run.load_weights("best").items())
+    state = read_npz(run.checkpoints / "best.npz")
+    assert (state["epoch"], state["step"]) == (best, 0)
+    assert all(np.array_equal(array, state[f"weights/{name}"]) for name, array in expected.items())
 
 
 def test_summary_has_the_same_keys_for_every_method(finished):
@@ -217,7 +288,7 @@ def test_summary_has_the_same_keys_for_every_method(finished):
             yield f"{path}{key}"
             yield from keys(value, f"{path}{key}.") if isinstance(value, dict) else ()
 
-    first, *others = (set(keys(finished(method).summary)) for method in METHOD_NAMES)
+    first, *others = (set(keys(finished(method).summary | {"files": {}})) for method in METHOD_NAMES)
     assert all(other == first for other in others)
 
 

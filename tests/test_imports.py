@@ -28,8 +28,9 @@ MAY_IMPORT = {
     "models": {"bottlenecks", "config", "estimators", "layers"},
     "training": {"config", "data", "estimators", "models"},
     "evaluation": {"config", "data", "estimators", "models", "runs"},
-    "journal": BASE | {"data", "evaluation", "models", "reports", "training"},
-    "experiment": BASE | {"backend", "config", "data", "journal", "models", "runs", "training"},
+    "journal": BASE | {"data", "evaluation", "models", "reports", "runs", "training"},
+    "memory": BASE | {"config", "data"},
+    "experiment": BASE | {"backend", "config", "data", "journal", "memory", "models", "runs", "training"},
     "launch": BASE | {"backend", "config", "data", "experiment", "runs"},
     "trained": BASE | {"backend", "config", "models", "runs"},
     "cli": BASE | {"backend", "config", "data", "evaluation", "experiment", "launch", "models", "reports", "runs"},
@@ -47,6 +48,7 @@ WITHOUT_TENSORFLOW = {
     "cli",
     "experiment",
     "launch",
+    "memory",
 }
 
 

@@ -51,11 +51,28 @@ def test_a_seed_draws_and_repeats(finished):
     assert not np.array_equal(first, other)
 
 
-def test_plain_keras_loads_the_model_in_safe_mode(finished_run):
+def test_plain_keras_loads_the_model_in_safe_mode_and_gives_the_runs_reconstructions_bit_for_bit(finished_run):
+    arrays = finished_run.reconstructions()
     model = keras.models.load_model(finished_run.model_keras, safe_mode=True, compile=False)
-    outputs = model.predict(FLOATS, verbose=0)
+    assert np.array_equal(model.predict(arrays["images"], verbose=0), arrays["mode"])
+    assert np.array_equal(model(arrays["images"]), arrays["mode"])
+
+
+def test_the_weights_file_loads_into_plain_keras_and_gives_the_same_bits(finished_run):
+    arrays = finished_run.reconstructions()
+    model = keras.models.load_model(finished_run.model_keras, safe_mode=True, compile=False)
+    for variable in model.weights:
+        variable.assign(np.full(variable.shape, 0.5))
+    assert not np.array_equal(model(arrays["images"]), arrays["mode"])
+    model.load_weights(finished_run.model_weights)
+    assert np.array_equal(model(arrays["images"]), arrays["mode"])
+
+
+def test_plain_keras_reconstructs_other_images_as_load_run_does(finished_run):
+    model = keras.models.load_model(finished_run.model_keras, safe_mode=True, compile=False)
     expected = vaecli.load_run(finished_run.path).reconstruct(IMAGES)
-    np.testing.assert_allclose(outputs, expected, atol=1e-6)  # another program, another order of sums
+    # another program, another order of sums
+    np.testing.assert_allclose(model.predict(FLOATS, verbose=0), expected, atol=1e-6)
 
 
 def test_milestones_can_be_loaded(finished):

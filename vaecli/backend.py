@@ -29,7 +29,10 @@ def chatter(log: Path) -> Iterator[None]:
     sys.stderr.flush()
     terminal = os.dup(2)
     try:
-        target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        except OSError:  # chatter is not worth a run; what is will say so itself
+            target = os.open(os.devnull, os.O_WRONLY)
         os.dup2(target, 2)
         os.close(target)
         yield

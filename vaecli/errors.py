@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-USAGE, SOME_FAILED, DIVERGED, INTERRUPTED = 2, 3, 4, 130
+FAILED, USAGE, SOME_FAILED, DIVERGED, INTERRUPTED = 1, 2, 3, 4, 130
 
 
 class VaecliError(Exception):
@@ -28,6 +28,12 @@ class DataError(VaecliError):
 
 class RunError(VaecliError):
     """A run folder that cannot be found, read, written or entered."""
+
+
+class RunFailed(RunError):
+    """What was asked is right, but could not be done: a full disk, a folder that went away, a run in other hands."""
+
+    exit_code = FAILED
 
 
 class Diverged(VaecliError):

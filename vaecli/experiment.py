@@ -1,24 +1,25 @@
 """The one place where data, training and run folders meet."""
 
-import math
+import contextlib
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from vaecli import memory
 from vaecli.backend import chatter, import_keras
 from vaecli.config import Config
 from vaecli.data import Dataset
-from vaecli.errors import Diverged, Interrupted, VaecliError
+from vaecli.errors import Interrupted, RunFailed, VaecliError
 from vaecli.runs import Run, run_name
 from vaecli.runs.extend import extend
-from vaecli.runs.provenance import provenance
+from vaecli.runs.provenance import changes, provenance, session
 
 if TYPE_CHECKING:
     from vaecli.training.trainer import Chunk, Trainer
 
-SECONDS_BETWEEN_CHECKPOINTS = 60.0  # within long epochs; every epoch ends with one anyway
+YOUNG = 2.0  # seconds; an epoch that ends with so young a checkpoint saves none, and a kill costs no more than that
 
 
 class Reporter(Protocol):
@@ -68,26 +69,47 @@ def train(
 
     Raises:
         Interrupted: the state is saved; the same command goes on from there.
-        Diverged: the loss is not a number.
-        RunError: the run is being trained elsewhere, or its folder cannot be written.
+        Diverged: the loss is not a number; the last state whose loss is one is kept.
+        RunFailed: the run is being trained elsewhere, does not fit into memory, or its folder refuses to be written.
+        RunError: its folder holds something else.
     """
     config, dataset, run = plan
-    with run.lock():
+    if fresh or not run.finished:
+        memory.check(config, dataset)
+    with run.lock() as left_by:
         if fresh:
             run.clear()
         if run.finished:
             return
-        if not run.exists:
-            run.begin(config, {**provenance(dataset, argv), "extends": extend(run, config, dataset)})
         try:
+            _enter(plan, reporter, argv, left_by)
             with chatter(run.tensorflow_log):
                 _train(plan, reporter, stop)
-        except VaecliError as error:
-            run.log(str(error))
-            raise
-        except Exception:
-            run.log(traceback.format_exc())
-            raise
+        except Exception as error:
+            failure = _failure(error, run)
+            _record(run, error, failure)
+            if failure is error:
+                raise
+            raise failure from None
+
+
+def _enter(plan: Plan, reporter: Reporter, argv: Sequence[str], left_by: str | None) -> None:
+    """Begins the run, or says with what it goes on."""
+    config, dataset, run = plan
+    here = provenance(dataset, argv)
+    if not run.exists:
+        origin = extend(run, config, dataset)
+        run.begin(config, {**here, "extends": origin})
+        before = session(Run(run.path.parent / origin).info) if origin else here
+    else:
+        before = session(run.info)
+        run.resume(config, {**here, "changed": changes(before, here)})
+    lines = [f"{left_by} died while training this run"] if left_by else []
+    if changed := changes(before, here):
+        lines.append(f"bit-for-bit repetition is not promised: {', '.join(changed)}")
+    for line in lines:
+        run.log(line)
+        reporter.say(line)
 
 
 def _train(plan: Plan, reporter: Reporter, stop: Callable[[], int | None]) -> None:
@@ -100,15 +122,19 @@ def _train(plan: Plan, reporter: Reporter, stop: Callable[[], int | None]) -> No
     trainer = Trainer(build(config, dataset.num_pixels), dataset, config)
     journal = Journal(plan, trainer, reporter)
     state = journal.restore(trainer.initial_state())
-    saved = time.monotonic()
+    seconds, saved = config.training.checkpoint_seconds, time.monotonic()
     for chunk in trainer.chunks(state):
+        if chunk.diverged:
+            epoch = chunk.state.epoch + (chunk.metrics is None)
+            raise journal.diverged(f"epoch {epoch}, step {chunk.diverged}", "the loss")
         state = chunk.state
-        _check(chunk, run)
         reporter.progress(chunk, trainer)
         if chunk.metrics is not None:
             journal.end_of_epoch(chunk)
         code = stop()
-        if chunk.metrics is not None or code or time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
+        age = time.monotonic() - saved
+        due = age >= (seconds if chunk.metrics is None else min(seconds, YOUNG))
+        if due or code or state.epoch == trainer.epochs:
             journal.save(state)
             saved = time.monotonic()
         if code and state.epoch < trainer.epochs:
@@ -117,10 +143,19 @@ def _train(plan: Plan, reporter: Reporter, stop: Callable[[], int | None]) -> No
     journal.finish(state)
 
 
-def _check(chunk: "Chunk", run: Run) -> None:
-    if math.isfinite(chunk.loss):
-        return
-    epoch = chunk.state.epoch + (chunk.metrics is None)
-    reason = f"diverged in epoch {epoch}: the loss is {chunk.loss}; a lower training.learning_rate may help"
-    run.fail(reason)
-    raise Diverged(f"{run.path}: {reason}")
+def _failure(error: Exception, run: Run) -> Exception:
+    """The error to tell: what the machine refuses is the user's to mend, and everything unknown is our bug."""
+    if isinstance(error, OSError):
+        return RunFailed(f"{error.filename or run.path}: {error.strerror or error}")
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's
+        return RunFailed(f"{run.path}: out of memory; a smaller training.batch_size or network.hidden needs less")
+    return error
+
+
+def _record(run: Run, error: Exception, failure: Exception) -> None:
+    """Into the run's folder, as far as that can still be written."""
+    with contextlib.suppress(VaecliError):
+        ours = not isinstance(failure, VaecliError)
+        run.log("".join(traceback.format_exception(error)) if ours else str(failure))
+        if not isinstance(failure, Interrupted):
+            run.fail(f"{type(error).__name__}: {error}; see train.log" if ours else str(failure))

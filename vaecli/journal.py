@@ -3,6 +3,7 @@
 import math
 from typing import TYPE_CHECKING, Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
@@ -12,6 +13,8 @@ from vaecli.errors import Diverged, RunError
 from vaecli.evaluation.codes import contingency
 from vaecli.evaluation.evaluator import Evaluation, Evaluator, latents_and_codes, summarize
 from vaecli.reports.summary import epoch_line
+from vaecli.runs import checkpoints
+from vaecli.runs.identity import state_hash
 from vaecli.training.state import from_arrays, to_arrays
 from vaecli.training.trainer import Chunk, Trainer, TrainState
 
@@ -31,34 +34,47 @@ class Journal:
         self.reporter = reporter
         self.autoencoder = trainer.autoencoder
         self.rows: list[dict[str, float | None]] = []
+        self.metrics = ""  # the text of metrics.csv
+        self.state_hash = state_hash(self.config, self.dataset)
         scale, seed = self.dataset.scale, self.config.training.seed
         self.test = Evaluator(self.autoencoder, self.dataset.test, scale, seed, shown=shown_images(self.dataset.test))
         held_out = self.dataset.validation
         self.validation = Evaluator(self.autoencoder, held_out, scale, seed) if held_out else None
 
     def restore(self, initial: TrainState) -> TrainState:
-        """The newest whole state of the folder, and metrics.csv as it was then; else the initial state."""
+        """The newest whole state of the folder, and metrics.csv as it was then; else the initial state.
+
+        Raises:
+            RunError: the state is of another run.
+        """
         arrays, damaged = self.run.load_checkpoint()
         for path in damaged:
-            self._say(f"{path} is damaged, going back to the state before it")
-        state = initial
+            before = "going back to the state before it" if arrays or path != damaged[-1] else "beginning again"
+            self._say(f"{path} is damaged, {before}")
+            checkpoints.set_aside(path)
         if arrays is None:
-            self.run.save_weights("epoch-00000", self.weights(state))
-        else:
-            try:
-                state = from_arrays(arrays, initial, self.trainer.names)
-            except (KeyError, ValueError) as error:
-                raise RunError(f"{self.run.checkpoints}: not of this run ({error}); see --fresh") from None
-            steps = self.trainer.steps_per_epoch
-            self._say(f"resuming after {state.epoch} epochs and {state.step} of {steps} steps")
-        self.rows = [row for row in self.run.metrics if (row["epoch"] or 0) <= state.epoch]
-        self.run.write_metrics(self.rows)
+            self.run.write_metrics("")
+            self.run.save_weights("epoch-00000", self.weights(initial))
+            return initial
+        try:
+            if arrays["config"].tobytes().decode() != self.state_hash:
+                raise ValueError("it is of another config or other data")
+            state = from_arrays(arrays, initial, self.trainer.names)
+            self.metrics = arrays["metrics"].tobytes().decode()
+        except (KeyError, ValueError) as error:
+            raise RunError(f"{self.run.checkpoints}: not of this run ({error}); see --fresh") from None
+        if not self.run.metrics_text.startswith(self.metrics):
+            self._say(f"{self.run.metrics_csv} was changed, putting back what the state knows of it")
+        self.run.write_metrics(self.metrics)
+        self.rows = self.run.metrics
+        steps = self.trainer.steps_per_epoch
+        self._say(f"resuming after {state.epoch} epochs and {state.step} of {steps} steps")
         return state
 
     def save(self, state: TrainState) -> None:
-        """The complete state, swapped in by a rename."""
+        """The complete state, swapped in by a rename; raises Diverged instead of saving one that has."""
         done = state.epoch * self.trainer.steps_per_epoch + state.step
-        self.run.save_checkpoint(to_arrays(state, self.trainer.names), step=done)
+        self.run.save_checkpoint(self._complete(state), step=done)
 
     def end_of_epoch(self, chunk: Chunk) -> None:
         """Evaluates, appends a row, keeps the weights of milestones and the best on the validation split."""
@@ -69,16 +85,15 @@ class Journal:
         row |= self._columns("validation", self.validation(state.weights) if self.validation else None)
         row["seconds"] = chunk.epoch_seconds
         if not math.isfinite(row["test_mse_mode"] or 0):
-            reason = f"diverged in epoch {state.epoch}: the test error is not a number"
-            self.run.fail(reason)
-            raise Diverged(f"{self.run.path}: {reason}")
+            raise self.diverged(f"epoch {state.epoch}, step {self.trainer.steps_per_epoch}", "the test error")
         best = min((r["validation_mse_sampled"] or math.inf for r in self.rows), default=math.inf)
         self.rows.append(row)
-        self.run.append_metrics(row)
+        self.metrics += self.run.append_metrics(row)
         if state.epoch in MILESTONES:
             self.run.save_weights(f"epoch-{state.epoch:05d}", self.weights(state))
         if self.validation and (row["validation_mse_sampled"] or math.inf) < best:
             self.run.save_weights("best", self.weights(state))
+            self.run.save_best_checkpoint(self._complete(state))
         self.run.log(epoch_line(row, self.trainer.epochs))
         self.reporter.epoch(row, self.trainer.epochs)
 
@@ -90,10 +105,10 @@ class Journal:
             variable.assign(weight)
         last, evaluation = self.rows[-1], self.test(state.weights)
         self.run.save_weights("last", self.weights(state))
-        self.run.save_reconstructions(self._reconstructions(evaluation))
         model = self.autoencoder.export(self.dataset.image_shape)
-        model.save(self.run.model_keras)
-        model.save_weights(self.run.model_weights)
+        self.run.save_by(self.run.model_keras, model.save)
+        self.run.save_by(self.run.model_weights, model.save_weights)
+        self.run.save_reconstructions(self._reconstructions(evaluation, model))
         draw_run(self.run)
         norms = {part: last[f"gradient_norm_{part}"] for part in ("encoder", "bottleneck", "decoder")}
         self.run.finish(
@@ -117,6 +132,24 @@ class Journal:
         """The weights alone, as named arrays."""
         return {name: w.numpy() for name, w in zip(self.trainer.names, state.weights, strict=True)}
 
+    def diverged(self, where: str, what: str) -> Diverged:
+        """The error to raise; the last good state stays the newest."""
+        training, options = self.config.training, self.config.model.options()
+        suspects = {"training.learning_rate": training.learning_rate, "objective.beta": self.config.objective.beta}
+        suspects |= {f"model.{key}": value for key, value in options.items() if isinstance(value, float)}
+        keys = ", ".join(f"{key} = {value:g}" for key, value in suspects.items() if value)
+        return Diverged(f"{self.run.path}: diverged in {where}: {what} is not a finite number; look at {keys}")
+
+    def _complete(self, state: TrainState) -> dict[str, NDArray[Any]]:
+        """All that a resume needs: the state, whose it is, and metrics.csv up to here."""
+        arrays = to_arrays(state, self.trainer.names)
+        wrong = [name for name, array in arrays.items() if name != "log" and not _finite(array)]
+        if wrong:
+            epoch, step = (state.epoch + 1, state.step) if state.step else (state.epoch, self.trainer.steps_per_epoch)
+            raise self.diverged(f"epoch {epoch}, step {step}", wrong[0])
+        text = {"config": self.state_hash, "metrics": self.metrics}
+        return arrays | {name: np.frombuffer(value.encode(), np.uint8) for name, value in text.items()}
+
     def _say(self, line: str) -> None:
         self.run.log(line)
         self.reporter.say(line)
@@ -130,13 +163,21 @@ class Journal:
         perplexity = float(np.mean(evaluation.perplexities(num_codes))) if num_codes else None
         return dict(zip((f"{split}_{name}" for name in names), [*values, perplexity], strict=True))
 
-    def _reconstructions(self, evaluation: Evaluation) -> dict[str, Any]:
-        """The arrays of reconstructions.npz: images [N, H, W] in [0, 1], prototypes [K, H, W], contingency."""
+    def _reconstructions(self, evaluation: Evaluation, model: keras.Model) -> dict[str, Any]:
+        """The arrays of reconstructions.npz: images [N, H, W] in [0, 1], prototypes [K, H, W], contingency.
+
+        The mode is what the exported model makes of the images: another program than the evaluation's rounds
+        differently in the last bits, and who loads model.keras gets these.
+        """
         test, shown, shape = self.dataset.test, self.test.shown, self.dataset.image_shape
         arrays: dict[str, Any] = {"images": self.dataset.floats(test.images[shown]), "index": shown}
         for name, pixels in evaluation.shown._asdict().items():
             if pixels is not None:
                 arrays[name] = pixels.reshape(-1, *shape)
+        same = np.array_equal(arrays["mode"], arrays["sampled"])  # a point posterior
+        arrays["mode"] = model(arrays["images"]).numpy()
+        if same:
+            arrays["sampled"] = arrays["mode"]
         if test.labels is not None:
             arrays["labels"] = test.labels[shown]
         num_latents, num_codes = latents_and_codes(self.config)
@@ -164,6 +205,10 @@ class Journal:
             "rate": "analytic KL to the prior, in nats per image",
             "codes": "mode of q(z|x) over the whole test set",
         }
+
+
+def _finite(array: NDArray[Any]) -> bool:
+    return array.dtype.kind != "f" or bool(np.isfinite(array).all())
 
 
 def shown_images(test: Split) -> NDArray[np.int64]:

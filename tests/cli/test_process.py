@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -96,8 +97,9 @@ def test_a_killed_run_is_interrupted_and_not_running(tmp_path):
         assert run.status == "running"
         second = subprocess.run(LONG, cwd=tmp_path, capture_output=True, text=True)
         process.kill()
-    assert second.returncode == 2
-    assert "another process is training this run" in second.stderr
+    assert second.returncode == 1
+    held = rf"{run.path.name}: another process is training this run: pid {process.pid} on \S+ since \d{{4}}-"
+    assert re.search(held, second.stderr)
     assert run.status == "interrupted"
 
 

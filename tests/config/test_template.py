@@ -14,7 +14,14 @@ PROTOCOL = {
     "network": {"hidden": [128]},
     "data": {"name": "mnist", "fallback": "digits", "validation": 0},
     "objective": {"likelihood": "mse", "beta": 0.0},
-    "training": {"epochs": 10, "batch_size": 64, "optimizer": "adam", "learning_rate": 0.001, "seed": 0},
+    "training": {
+        "epochs": 10,
+        "batch_size": 64,
+        "optimizer": "adam",
+        "learning_rate": 0.001,
+        "seed": 0,
+        "checkpoint_seconds": 60.0,
+    },
 }
 LATENT = {
     "latent_dim": 10,

@@ -4,9 +4,9 @@ import pytest
 
 from helpers import small_config, train, written
 from vaecli import experiment
-from vaecli.config import dump
+from vaecli.config import config_from_text, dump
 from vaecli.data import load
-from vaecli.errors import Diverged
+from vaecli.journal import Journal
 from vaecli.launch.task import STOP, Outcome, Task, perform, read_beat
 from vaecli.runs import Run
 from vaecli.runs.references import load_references
@@ -42,19 +42,16 @@ def test_it_tells_how_far_it_is(folder):
     assert read_beat(folder, "another") is None
 
 
-def test_a_divergence_is_a_reason_and_no_exception(folder, monkeypatch):
-    def diverge(chunk, run):
-        raise Diverged(f"{run.path}: diverged in epoch 1")
-
-    monkeypatch.setattr(experiment, "_check", diverge)
-    assert "diverged in epoch 1" in perform(task_of(small_config("gumbel"), folder)).failure
+def test_a_divergence_is_a_reason_and_no_exception(folder):
+    config = config_from_text("model: gumbel\ndata: digits\ntraining: {epochs: 1, learning_rate: 1.0e+30}")
+    assert "diverged in epoch 1" in perform(task_of(config, folder)).failure
 
 
 def test_our_own_mistake_names_the_log_that_has_its_traceback(folder, monkeypatch):
-    def wrong(chunk, run):
+    def wrong(journal, initial):
         raise ZeroDivisionError("a mistake")
 
-    monkeypatch.setattr(experiment, "_check", wrong)
+    monkeypatch.setattr(Journal, "restore", wrong)
     task = task_of(small_config("gumbel"), folder)
     log = folder.parent / task.name / "train.log"
     assert perform(task).failure == f"{log}: ZeroDivisionError: a mistake"

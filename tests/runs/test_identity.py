@@ -8,6 +8,7 @@ from vaecli.config import config_from_text
 from vaecli.data import Split
 from vaecli.data.digits import digits
 from vaecli.runs import run_name
+from vaecli.runs.identity import state_hash
 
 
 def test_the_name_says_method_data_and_seed():
@@ -39,6 +40,19 @@ def test_every_setting_that_changes_results_changes_the_name(change):
     base = "model: gumbel\n"
     text = change if change.startswith("model") else base + change
     assert run_name(config_from_text(text), digits()) != run_name(config_from_text(base), digits())
+
+
+@pytest.mark.parametrize("seconds", [0, 0.5, 3600])
+def test_how_often_a_state_is_saved_is_not_in_the_name(seconds):
+    config = config_from_text(f"model: vae\ntraining: {{checkpoint_seconds: {seconds}}}")
+    assert run_name(config, digits()) == run_name(config_from_text("model: vae"), digits())
+    assert state_hash(config, digits()) == state_hash(config_from_text("model: vae"), digits())
+
+
+@pytest.mark.parametrize(("change", "same"), [("epochs: 99", True), ("seed: 1", False), ("batch_size: 8", False)])
+def test_a_state_depends_on_all_but_the_epochs_to_come(change, same):
+    config, base = (config_from_text(f"model: vae\ntraining: {{{key}}}") for key in (change, "epochs: 10"))
+    assert (state_hash(config, digits()) == state_hash(base, digits())) == same
 
 
 def test_a_changed_pixel_changes_the_name():

@@ -1,14 +1,20 @@
 import json
 import os
-import subprocess
-import sys
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from helpers import small_config
-from vaecli.errors import RunError
+from helpers import small_config, written
+from vaecli.errors import RunError, RunFailed
 from vaecli.runs import Run
+
+DRAWN_OR_LOGGED = (
+    *(f"figures/{name}.png" for name in ("reconstructions", "loss", "codes", "code_use")),
+    "train.log",
+    "tensorflow.log",
+)
 
 
 @pytest.fixture
@@ -47,27 +53,23 @@ def test_a_row_that_was_cut_off_is_not_read(run):
         assert run.metrics == [row(1)]
 
 
-def test_two_checkpoints_are_kept_and_the_newest_is_loaded(run):
-    for step in (5, 10, 15):
-        run.save_checkpoint({"step": np.int64(step)}, step=step)
-    assert sorted(os.listdir(run.checkpoints)) == ["step-000000010.npz", "step-000000015.npz"]
-    arrays, damaged = run.load_checkpoint()
-    assert arrays["step"] == 15
-    assert damaged == []
+def test_the_text_of_the_rows_is_that_of_the_file(run):
+    assert "".join(run.append_metrics(row(epoch)) for epoch in (1, 2, 3)) == run.metrics_text
 
 
-@pytest.mark.parametrize("damage", ["truncated", "empty", "flipped", "text"])
-def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(run, damage):
-    for step in (5, 10):
-        run.save_checkpoint({"weights": np.full(100, step, np.float32)}, step=step)
-    newest = run.checkpoints / "step-000000010.npz"
-    raw = bytearray(newest.read_bytes())
-    raw[200] ^= 1
-    contents = {"truncated": newest.read_bytes()[:-30], "empty": b"", "flipped": bytes(raw), "text": b"hello"}
-    newest.write_bytes(contents[damage])
-    arrays, damaged = run.load_checkpoint()
-    assert arrays["weights"][0] == 5
-    assert damaged == [newest]
+def test_a_resume_takes_rows_back(run):
+    first = run.append_metrics(row(1))
+    run.append_metrics(row(2))
+    run.write_metrics(first)
+    assert run.metrics == [row(1)]
+    run.write_metrics("")
+    assert run.metrics == []
+
+
+def test_metrics_that_are_no_numbers_are_one_line(run):
+    run.metrics_csv.write_bytes(b"epoch,loss\n1,\xff\n")
+    with pytest.raises(RunError, match=r"metrics\.csv: damaged"):
+        _ = run.metrics
 
 
 def test_status_is_derived_from_files(run):
@@ -84,25 +86,56 @@ def test_status_is_derived_from_files(run):
     assert not run.failure_json.exists()
 
 
-def test_one_process_at_a_time(run):
-    with run.lock(), pytest.raises(RunError, match="another process is training this run"), run.lock():
-        pass
-    with run.lock():
-        pass  # it was given back
-
-
-def test_the_lock_of_a_killed_process_is_free(run):
-    code = f"""
-import os, signal
-from pathlib import Path
-from vaecli.runs import Run
-with Run(Path({str(run.path)!r})).lock():
-    os.kill(os.getpid(), signal.SIGKILL)
-"""
-    assert subprocess.run([sys.executable, "-c", code]).returncode == -9
+def test_a_resume_is_remembered_and_what_a_crash_left_is_cleared_away(run):
+    run.fail("disk full")
+    (run.path / "weights").mkdir()
+    (run.path / "weights" / ".part.last.npz.x7").touch()
+    run.resume(small_config("gumbel"), {"started": "later"})
+    assert written(run.path) == ["config.yaml", "run.json", "weights"]
+    assert Run(run.path).info["history"] == [{"started": "later"}]
     assert run.status == "interrupted"
-    with run.lock():
+
+
+def test_a_resume_mends_the_config(run):
+    whole = run.config_yaml.read_text()
+    run.config_yaml.write_text(whole[:20])
+    run.resume(small_config("gumbel"), {})
+    assert run.config_yaml.read_text() == whole
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"format": 1, "dat'])
+def test_a_damaged_run_json_is_one_line_with_the_way_out(run, damage):
+    run.run_json.write_text(damage)
+    with pytest.raises(RunError, match=r"run\.json: (cannot be read .* --fresh|not of this version)"):
+        run.resume(small_config("gumbel"), {})
+
+
+def gone(folder):
+    shutil.rmtree(folder)
+
+
+def exchanged(folder):
+    shutil.rmtree(folder)
+    with Run(folder).lock():
         pass
+
+
+@pytest.mark.parametrize(("happens", "said"), [(gone, "cannot be written any more"), (exchanged, "removed, and made")])
+def test_a_folder_that_is_removed_while_training_is_not_made_anew(run, happens, said):
+    writes = {
+        "checkpoint": lambda: run.save_checkpoint({"x": np.zeros(1)}, step=1),
+        "metrics": lambda: run.append_metrics(row(1)),
+        "weights": lambda: run.save_weights("last", {"x": np.zeros(1)}),
+        "model": lambda: run.save_by(run.model_keras, Path.touch),
+        "log": lambda: run.log("line"),
+        "failure": lambda: run.fail("reason"),
+    }
+    with run.lock():
+        happens(run.path)
+        for write in writes.values():
+            with pytest.raises(RunFailed, match=said):
+                write()
+    assert not run.run_json.exists()
 
 
 def test_an_unfinished_run_has_no_summary_and_no_figures(run):
@@ -129,6 +162,12 @@ def test_summary_holds_the_digests_of_its_files(finished_run):
     import hashlib
 
     files = finished_run.summary["files"]
-    assert files.keys() == {"config.yaml", "metrics.csv", "reconstructions.npz", "weights/last.npz"}
+    assert set(written(finished_run.path)) - files.keys() - set(DRAWN_OR_LOGGED) == {
+        "checkpoints",
+        "figures",
+        "weights",
+        "summary.json",
+        ".lock",
+    }
     for name, digest in files.items():
         assert hashlib.sha256((finished_run.path / name).read_bytes()).hexdigest() == digest

@@ -1,23 +1,30 @@
-"""Ctrl-C and SIGTERM: while training, save and stop; before and after, stop at once."""
+"""Ctrl-C and SIGTERM: while training, save and stop; before and after, or when told twice, stop at once."""
 
+import contextlib
+import os
 import signal
+import threading
 from types import FrameType, TracebackType
 
 from vaecli.errors import Interrupted
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+GRACE = 0.5  # seconds from a second signal to the end, whatever compiled call is still running
+SHOW_CURSOR = b"\x1b[?25h\n"  # a bar that is cut off leaves it hidden
 
 
 class Stop:
     """Asked between calls by the training loop: None, or the exit code (128 + signal) to stop with.
 
     The first signal is remembered until the loop asks; a second one, or any before the loop has asked for the
-    first time, interrupts at once.
+    first time, interrupts at once. Python answers a signal only after the compiled call at hand, which may take
+    minutes: a thread that hears of signals from the system ends the process then.
     """
 
     def __init__(self) -> None:
         self.code: int | None = None
         self.training = False
+        self._over = threading.Event()
 
     def __call__(self) -> int | None:
         self.training = True
@@ -25,6 +32,10 @@ class Stop:
 
     def __enter__(self) -> "Stop":
         self._before = {number: signal.getsignal(number) for number in SIGNALS}
+        heard, self._told = os.pipe()
+        os.set_blocking(self._told, False)
+        self._wakeup_before = signal.set_wakeup_fd(self._told, warn_on_full_buffer=False)
+        threading.Thread(target=self._watch, args=(heard,), daemon=True).start()
         for number in SIGNALS:
             if self._before[number] is not signal.SIG_IGN:  # nohup
                 signal.signal(number, self._received)
@@ -33,6 +44,9 @@ class Stop:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._over.set()
+        signal.set_wakeup_fd(self._wakeup_before)
+        os.close(self._told)
         for number, handler in self._before.items():
             signal.signal(number, handler)
         if kind is KeyboardInterrupt:
@@ -46,3 +60,14 @@ class Stop:
         self.code = 128 + number
         if again or not self.training:
             raise KeyboardInterrupt
+
+    def _watch(self, heard: int) -> None:
+        """In a thread: the second signal's end, where the first thread is too busy for it."""
+        count = 0
+        with os.fdopen(heard, "rb", buffering=0) as pipe:
+            while number := pipe.read(1):
+                count += number[0] in SIGNALS
+                if count >= 2 and not self._over.wait(GRACE):
+                    with contextlib.suppress(OSError), open("/dev/tty", "wb", buffering=0) as terminal:
+                        terminal.write(SHOW_CURSOR)
+                    os._exit(128 + number[0])

@@ -64,6 +64,9 @@ class Training(Block):
     optimizer: Literal["adam"] = Field("adam", description="adam, or sgd with its key momentum")
     learning_rate: Positive = Field(1e-3, description="step size, constant")
     seed: int = Field(0, ge=0, lt=2**31, description="initial weights, batch order and every draw")
+    checkpoint_seconds: NonNegative = Field(
+        60.0, description="between states saved inside a long epoch; changes no result"
+    )
 
 
 class SGDTraining(Training):

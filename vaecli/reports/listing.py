@@ -74,7 +74,7 @@ def differences(one: Run, two: Run) -> dict[str, dict[str, list[Any]]]:
     for run in (one, two):
         info = dict(run.info)
         sections["config"].append(flat(info.pop("config")))
-        for key in ("argv", "started", "extends"):
+        for key in ("argv", "started", "extends", "history"):
             info.pop(key, None)
         sections["environment"].append(flat(info))
         summary = run.summary if run.finished else {}

@@ -4,6 +4,7 @@ import shutil
 
 from vaecli.config import Config
 from vaecli.data import Dataset
+from vaecli.runs.files import writing
 from vaecli.runs.find import all_runs
 from vaecli.runs.identity import run_name
 from vaecli.runs.run import Run
@@ -25,12 +26,10 @@ def extend(run: Run, config: Config, dataset: Dataset) -> str | None:
             shorter.append((epochs, other))
     if not shorter:
         return None
-    epochs, longest = max(shorter, key=lambda item: item[0])
-    run.checkpoints.mkdir(parents=True, exist_ok=True)
-    newest = max(longest.checkpoints.glob("step-*.npz"), default=None)
-    if newest is None:
+    _, longest = max(shorter, key=lambda item: item[0])
+    if not any(longest.checkpoints.glob("step-*.npz")):
         return None
-    run.write_metrics(longest.metrics)
-    shutil.copytree(longest.weights, run.weights, ignore=shutil.ignore_patterns("last.npz"), dirs_exist_ok=True)
-    shutil.copy2(newest, run.checkpoints / newest.name)
+    with writing(run.path):
+        shutil.copytree(longest.weights, run.weights, ignore=shutil.ignore_patterns("last.npz"), dirs_exist_ok=True)
+        shutil.copytree(longest.checkpoints, run.checkpoints, dirs_exist_ok=True)
     return longest.name

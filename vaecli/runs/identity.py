@@ -9,18 +9,30 @@ from vaecli.data import Dataset
 
 # Raise it when the same config would give other numbers than before.
 NUMERICS = 1
+WITHOUT_EFFECT = ("checkpoint_seconds",)  # keys of `training` that change no result
 
 
 def run_name(config: Config, dataset: Dataset) -> str:
     """<model>-[<data>-]<hash>-s<seed>; data is named unless it is MNIST."""
+    code = _hash(config, dataset, but=("seed",))[:8]
+    data = "" if dataset.name == "mnist" else f"-{dataset.name}"
+    return f"{config.model.name}{data}-{code}-s{config.training.seed}"
+
+
+def state_hash(config: Config, dataset: Dataset) -> str:
+    """Of all that a training state depends on: seed included, but not how many epochs are still to come."""
+    return _hash(config, dataset, but=("epochs",))
+
+
+def _hash(config: Config, dataset: Dataset, *, but: tuple[str, ...]) -> str:
+    """Of the settings without some keys of `training`, of the data, and of NUMERICS."""
     settings = {
         block: getattr(config, block).model_dump(mode="json") for block in ("model", "network", "objective", "training")
     }
-    del settings["training"]["seed"]
+    for key in (*WITHOUT_EFFECT, *but):
+        del settings["training"][key]
     meaning = {"settings": without_defaults(config, settings), "data": dataset.digest, "numerics": NUMERICS}
-    code = hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()[:8]
-    data = "" if dataset.name == "mnist" else f"-{dataset.name}"
-    return f"{config.model.name}{data}-{code}-s{config.training.seed}"
+    return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()
 
 
 def without_defaults(config: Config, settings: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -3,7 +3,7 @@
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 
 from vaecli.data import Dataset
 
+NUMERICAL = ("vaecli", "tensorflow", "keras", "numpy")  # another version of these may give other bits
 PACKAGES = ("vaecli", "tensorflow", "keras", "numpy", "scikit-learn", "matplotlib", "pydantic")
 
 
@@ -38,6 +39,23 @@ def provenance(dataset: Dataset, argv: Sequence[str]) -> dict[str, Any]:
         "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "threads": os.environ.get("TF_NUM_INTRAOP_THREADS"),
     }
+
+
+def session(info: dict[str, Any]) -> dict[str, Any]:
+    """The newest entry of a run.json: its last resume, or its start."""
+    newest: dict[str, Any] = (info.get("history") or [info])[-1]
+    return newest
+
+
+def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What may change bits between two sessions, e.g. "keras 3.14 -> 3.15" or "threads 2 -> 1"."""
+
+    def numerical(session: Mapping[str, Any]) -> dict[str, Any]:
+        versions = {name: session["versions"].get(name) for name in NUMERICAL}
+        return {**versions, "threads": session["threads"] or session["cpus"], "cpu": session["cpu"]}
+
+    old, new = numerical(before), numerical(now)
+    return [f"{name} {old[name]} -> {new[name]}" for name in old if str(old[name]) != str(new[name])]
 
 
 def _git_commit() -> str | None:

@@ -2,14 +2,11 @@
 
 import contextlib
 import csv
-import fcntl
 import hashlib
 import io
 import json
-import os
 import shutil
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -17,11 +14,11 @@ from typing import Any, Literal
 
 from vaecli.config import Config, dump, read_config
 from vaecli.errors import RunError
-from vaecli.runs.files import Arrays, read_npz, sync_folder, write, write_json, write_npz
+from vaecli.runs import checkpoints
+from vaecli.runs.files import PART, Arrays, append, read_npz, sync, to_npz, write, write_by, writing
+from vaecli.runs.lock import Lock
 
 FORMAT = 1
-LOCK_ATTEMPTS = 4
-KEPT_CHECKPOINTS = 2  # the newest may be damaged by a dying disk; then the one before it serves
 
 Status = Literal["finished", "running", "failed", "interrupted"]
 Row = Mapping[str, float | None]
@@ -46,6 +43,7 @@ class Run:
         self.train_log = path / "train.log"
         self.tensorflow_log = path / "tensorflow.log"
         self.lock_file = path / ".lock"
+        self._lock = Lock(self.lock_file)
 
     @property
     def name(self) -> str:
@@ -64,7 +62,7 @@ class Run:
         """Derived from files alone, so that it is right after any crash."""
         if self.finished:
             return "finished"
-        if self._locked():
+        if self._lock.held_elsewhere():
             return "running"
         return "failed" if self.failure_json.is_file() else "interrupted"
 
@@ -94,13 +92,21 @@ class Run:
     @property
     def metrics(self) -> list[dict[str, float | None]]:
         """One row per epoch."""
-        try:
-            text = self.metrics_csv.read_text(encoding="utf-8")
-        except OSError:
-            return []
+        text = self.metrics_text
         whole = text[: text.rfind("\n") + 1]  # a last line without its end was cut off by a crash
         rows = csv.DictReader(io.StringIO(whole))
-        return [{key: float(value) if value else None for key, value in row.items()} for row in rows]
+        try:
+            return [{key: float(value) if value else None for key, value in row.items()} for row in rows]
+        except (ValueError, TypeError, csv.Error) as error:
+            raise RunError(f"{self.metrics_csv}: damaged ({error})") from None
+
+    @property
+    def metrics_text(self) -> str:
+        """metrics.csv as it is; what is no text in it is marked, and empty where there is no such file."""
+        try:
+            return self.metrics_csv.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return ""
 
     def reconstructions(self) -> Arrays:
         """The arrays that figures are drawn from."""
@@ -119,13 +125,22 @@ class Run:
         except (OSError, ValueError) as error:
             raise RunError(f"{path}: cannot be read ({error})") from None
 
-    # What training writes
+    # What training writes: all of it raises RunFailed where the disk or the folder refuses
 
     def begin(self, config: Config, info: Mapping[str, Any]) -> None:
-        """Creates the folder; raises RunError where it cannot be written."""
-        settings = dump(config.to_dict())
-        write(self.config_yaml, f"# {self.name}, complete: `vaecli train --config` on it repeats the run\n{settings}")
-        write_json(self.run_json, {"format": FORMAT, **info, "config": config.to_dict()})
+        """Creates the folder."""
+        self._write_config(config)
+        self._write_json(self.run_json, {"format": FORMAT, **info, "config": config.to_dict()})
+
+    def resume(self, config: Config, session: Mapping[str, Any]) -> None:
+        """Adds a session to the history in run.json, and tidies up after the one that did not come to its end."""
+        self.info = {**self.info, "history": [*self.info.get("history", []), session]}
+        self._write_json(self.run_json, self.info)
+        self._write_config(config)
+        with writing(self.path):
+            for part in self.path.rglob(f"{PART}*"):
+                part.unlink(missing_ok=True)
+            self.failure_json.unlink(missing_ok=True)
 
     def clear(self) -> None:
         """Removes all that the folder holds but its lock; raises RunError where that is refused."""
@@ -137,97 +152,88 @@ class Run:
                     path.unlink()
         except OSError as error:
             raise RunError(f"{self.path}: cannot be cleared ({error.strerror})") from None
+        self.__dict__.pop("info", None)
+        self.__dict__.pop("config", None)
 
-    @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
-        """Held while a process trains here; the system drops it if the process dies.
+    def lock(self) -> contextlib.AbstractContextManager[str | None]:
+        """Held while a process trains here; yields who held it last, if that process died with it."""
+        return self._lock.held()
 
-        Raises:
-            RunError: another process holds it, or the folder cannot be written.
-        """
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            handle = os.open(self.lock_file, os.O_CREAT | os.O_RDWR, 0o644)
-        except OSError as error:
-            raise RunError(f"{self.path}: cannot be written ({error.strerror}); see --output-dir") from None
-        try:
-            for attempt in range(LOCK_ATTEMPTS):  # `status` may hold it for a moment
-                try:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if attempt == LOCK_ATTEMPTS - 1:
-                        raise RunError(f"{self.path}: another process is training this run") from None
-                    time.sleep(0.05)
-            yield
-        finally:
-            os.close(handle)
+    def write_metrics(self, text: str) -> None:
+        """The whole file anew, if it is another, after a resume has taken back rows."""
+        if not text:
+            with writing(self.metrics_csv):
+                self.metrics_csv.unlink(missing_ok=True)
+        elif text != self.metrics_text:
+            self._write(self.metrics_csv, text)
 
-    def _locked(self) -> bool:
-        try:
-            handle = os.open(self.lock_file, os.O_RDONLY)
-        except OSError:
-            return False
-        try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(handle)
-        return False
-
-    def write_metrics(self, rows: Sequence[Row]) -> None:
-        """The whole file anew, after a resume has taken back rows."""
-        if rows:
-            write(self.metrics_csv, _csv(rows, header=True))
-        else:
-            self.metrics_csv.unlink(missing_ok=True)
-
-    def append_metrics(self, row: Row) -> None:
-        """One epoch; on disk before the checkpoint that knows the epoch is over."""
-        new = not self.metrics_csv.exists()
-        with self.metrics_csv.open("a", encoding="utf-8", newline="") as file:
-            file.write(_csv([row], header=new))
-            file.flush()
-            os.fsync(file.fileno())
+    def append_metrics(self, row: Row) -> str:
+        """One epoch. Returns the text that was added, header included."""
+        text = _csv(row, header=not self.metrics_csv.exists())
+        self._lock.check()
+        append(self.metrics_csv, text)
+        return text
 
     def save_checkpoint(self, arrays: Arrays, *, step: int) -> None:
-        """A complete state under the number of steps done; the newest KEPT_CHECKPOINTS stay."""
-        write_npz(self.checkpoints / f"step-{step:09d}.npz", arrays)
-        for old in sorted(self.checkpoints.glob("step-*.npz"))[:-KEPT_CHECKPOINTS]:
-            old.unlink(missing_ok=True)
+        """A complete state under the number of steps done; the newest two stay."""
+        self._lock.check()
+        checkpoints.save(self.checkpoints, arrays, name=f"step-{step:09d}")
+
+    def save_best_checkpoint(self, arrays: Arrays) -> None:
+        """The complete state that is the best on the validation split so far."""
+        self._lock.check()
+        checkpoints.save(self.checkpoints, arrays, name="best")
 
     def load_checkpoint(self) -> tuple[Arrays | None, list[Path]]:
         """The newest whole state, and the damaged files that were passed over on the way."""
-        damaged: list[Path] = []
-        for path in sorted(self.checkpoints.glob("step-*.npz"), reverse=True):
-            try:
-                return read_npz(path), damaged
-            except (OSError, ValueError):
-                damaged.append(path)
-        return None, damaged
+        return checkpoints.load(self.checkpoints)
 
     def save_weights(self, name: str, arrays: Arrays) -> None:
-        write_npz(self.weights / f"{name}.npz", arrays)
+        self._write(self.weights / f"{name}.npz", to_npz(arrays))
 
     def save_reconstructions(self, arrays: Arrays) -> None:
-        write_npz(self.reconstructions_npz, arrays)
+        self._write(self.reconstructions_npz, to_npz(arrays))
+
+    def save_by(self, path: Path, save: Callable[[Path], None]) -> None:
+        """A file of the run that a library writes."""
+        self._lock.check()
+        write_by(path, save)
 
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Written last: from now on the run is finished. Adds the digests of the files that it sums up."""
-        files = [self.config_yaml, self.metrics_csv, self.reconstructions_npz, self.weights / "last.npz"]
-        digests = {str(path.relative_to(self.path)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-        self.failure_json.unlink(missing_ok=True)
-        write_json(self.summary_json, {**summary, "files": digests})
-        sync_folder(self.path)
+        with writing(self.metrics_csv):
+            sync(self.metrics_csv)
+            there = [path for path in self._final_files() if path.is_file()]
+            digests = {str(path.relative_to(self.path)): file_digest(path) for path in there}
+            self.failure_json.unlink(missing_ok=True)
+        self._write_json(self.summary_json, {**summary, "files": digests})
 
     def fail(self, reason: str) -> None:
-        write_json(self.failure_json, {"reason": reason})
+        self._write_json(self.failure_json, {"reason": reason})
 
     def log(self, line: str) -> None:
         """One line with its time into train.log."""
-        with self.train_log.open("a", encoding="utf-8") as file:
-            file.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {line}\n")
+        self._lock.check()
+        append(self.train_log, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {line}\n")
+
+    def _final_files(self) -> Iterator[Path]:
+        """What nobody writes again once the run is finished; figures are drawn anew, logs are for people."""
+        yield from (self.config_yaml, self.run_json, self.metrics_csv, self.reconstructions_npz)
+        yield from (self.model_keras, self.model_weights)
+        yield from sorted(self.weights.glob("*.npz"))
+        yield from sorted(self.checkpoints.glob("*.npz"))
+
+    def _write_config(self, config: Config) -> None:
+        settings = dump(config.to_dict())
+        head = f"# {self.name}, complete: `vaecli train --config` on it repeats the run\n"
+        self._write(self.config_yaml, head + settings)
+
+    def _write_json(self, path: Path, value: Any) -> None:
+        self._write(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+    def _write(self, path: Path, content: bytes | str) -> None:
+        self._lock.check()
+        write(path, content)
 
     def _unfinished(self) -> RunError:
         return RunError(f"{self.name}: not finished ({self.status}); the command that started it resumes it")
@@ -236,16 +242,22 @@ class Run:
         try:
             value = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise RunError(f"{path}: cannot be read ({error})") from None
+            raise RunError(f"{path}: cannot be read ({error}); train with --fresh makes it anew") from None
         if not isinstance(value, dict) or value.get("format", FORMAT) > FORMAT:
             raise RunError(f"{path}: not of this version of vaecli")
         return value
 
 
-def _csv(rows: Sequence[Row], *, header: bool) -> str:
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes; raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _csv(row: Row, *, header: bool) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer = csv.DictWriter(text, list(row), lineterminator="\n")
     if header:
         writer.writeheader()
-    writer.writerows(rows)
+    writer.writerow(row)
     return text.getvalue()

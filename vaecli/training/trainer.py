@@ -46,6 +46,7 @@ class Chunk(NamedTuple):
 
     state: TrainState
     loss: float  # mean over the call's steps
+    diverged: int | None  # the first of the call's steps, counted from 1 in its epoch, whose loss is no number
     images: int
     seconds: float
     epoch_seconds: float  # of this epoch so far, in calls of this process
@@ -120,9 +121,12 @@ class Trainer:
             tf.constant(state.step),
             tf.constant(stop),
         )
-        loss = float(log.numpy()[state.step : stop, 0].mean())
+        losses = log.numpy()[state.step : stop, 0]
+        wrong = np.flatnonzero(~np.isfinite(losses))
+        diverged = state.step + int(wrong[0]) + 1 if wrong.size else None
         after = TrainState(weights, slots, estimator, log, state.epoch, stop)
-        return Chunk(after, loss, steps * self.batch_size, time.perf_counter() - start, 0.0, None)
+        loss, seconds = float(losses.mean()), time.perf_counter() - start
+        return Chunk(after, loss, diverged, steps * self.batch_size, seconds, 0.0, None)
 
     def _steps(
         self, nest: Any, images: tf.Tensor, order: tf.Tensor, epoch: tf.Tensor, start: tf.Tensor, stop: tf.Tensor

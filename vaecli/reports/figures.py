@@ -1,7 +1,7 @@
 """Figures of one run, drawn from its folder alone: no TensorFlow, no pyplot, no state."""
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,7 @@ def draw_run(run: Run, *, output: Path | None = None, fmt: str = "png") -> list[
         figures["codes"] = lambda: what_codes_draw(run, arrays)
     if "contingency" in arrays:
         figures["code_use"] = lambda: code_use(run, arrays)
-    with _style():
+    with styled():
         return [save(draw(), folder / f"{name}.{fmt}") for name, draw in figures.items()]
 
 
@@ -76,21 +76,26 @@ def save(figure: Figure, path: Path) -> Path:
 
 def title(run: Run) -> str:
     """What every figure says of its run: method, options, data (and what it stands for), epochs, seed."""
-    config, data = run.config, run.info["data"]
+    config = run.config
     options = ", ".join(
         f"{SYMBOLS[key]} = {value:g}" for key, value in config.model.options().items() if key in SYMBOLS
     )
-    name = DATA_TITLES.get(data["name"], data["name"])
-    if data["fallback_for"]:
-        name += f" (for want of {DATA_TITLES[data['fallback_for']]})"
     epochs = config.training.epochs
     parts = [
         config.model.name + (f" ({options})" if options else ""),
-        name,
+        data_title(run.info["data"]),
         f"{epochs} epoch{'s' * (epochs != 1)}",
         f"seed {config.training.seed}",
     ]
     return " · ".join(parts)
+
+
+def data_title(data: Mapping[str, Any]) -> str:
+    """Of run.json's data block: the data set, and what it stands for."""
+    stands_for = data["fallback_for"]
+    return DATA_TITLES.get(data["name"], data["name"]) + (
+        f" (for want of {DATA_TITLES[stands_for]})" if stands_for else ""
+    )
 
 
 SYMBOLS = {
@@ -117,7 +122,7 @@ def reconstructions(run: Run, arrays: Any) -> Figure:
     count = len(arrays["images"])
     figure = Figure(figsize=(0.62 * count + 1.5, 0.66 * len(rows) + 0.45))
     axis = figure.subplots()
-    _tiles(axis, [arrays[name] for name, _, _ in rows])
+    tiles(axis, [arrays[name] for name, _, _ in rows])
     if discrete and arrays["codes"].shape[1] == 1:
         for column, (code,) in enumerate(arrays["codes"]):
             axis.text(column + 0.97, 1.97, str(code), ha="right", va="bottom", color="0.35", fontsize=6)
@@ -171,7 +176,7 @@ def what_codes_draw(run: Run, arrays: Any) -> Figure:
     figure = Figure(figsize=(0.86 * columns + 0.3, 1.46 * lines + 0.4))
     axis = figure.subplots()
     height = 1.75  # of a tile with its words
-    _tiles(axis, [prototypes[order[line * columns :][:columns]] for line in range(lines)], height=height)
+    tiles(axis, [prototypes[order[line * columns :][:columns]] for line in range(lines)], height=height)
     for place, code in enumerate(order):
         y, x = divmod(place, columns)
         axis.text(x + 0.5, y * height - 0.03, f"code {code}", ha="center", va="bottom", fontsize=7)
@@ -219,7 +224,7 @@ def gumbel_max(*, logits: tuple[float, ...], draws: int, seed: int) -> Figure:
     by_softmax = rng.choice(len(theta), draws, p=probabilities)
     noise = -np.log(-np.log1p(-rng.random((draws, len(theta)))))  # 1 - u is never 0
     by_gumbel = (theta + noise).argmax(1)
-    with _style():
+    with styled():
         figure = Figure(figsize=(5.6, 3.1))
         axis = figure.subplots()
         where = np.arange(len(theta))
@@ -237,7 +242,7 @@ def gumbel_max(*, logits: tuple[float, ...], draws: int, seed: int) -> Figure:
         return figure
 
 
-def _tiles(axis: Axes, lines: Sequence[NDArray[np.float32]], *, height: float = 1.0) -> None:
+def tiles(axis: Axes, lines: Sequence[NDArray[np.float32]], *, height: float = 1.0) -> None:
     """Lines of images side by side, one unit wide and `height` apart; one pair of axes draws faster than many."""
     for i, line in enumerate(lines):
         for j, image in enumerate(line):
@@ -264,6 +269,6 @@ def _loss_label(run: Run, unit: str) -> str:
 
 
 @contextmanager
-def _style() -> Iterator[None]:
+def styled() -> Iterator[None]:
     with matplotlib.rc_context(STYLE):
         yield

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 
 from vaecli import experiment
 from vaecli.config import Config, config_from_text
 from vaecli.data import load
 from vaecli.registry import METHODS
 from vaecli.runs import Run
-from vaecli.runs.files import PART, write_json
+from vaecli.runs.files import PART, write, write_json
 
 METHOD_NAMES = tuple(METHODS)
 
@@ -66,8 +67,11 @@ def made_up(
     accuracy: float | None = None,
     temperature: float | None = None,
     batch_size: int = 64,
+    encoder: float = 0.01,
+    codes_used: float | None = None,
+    perplexity: float = 9.0,
 ) -> Run:
-    """A finished run of invented figures; it has no config.yaml and no arrays."""
+    """A finished run of invented figures; it has no arrays."""
     options: dict[str, Any] = {"latent_dim": 10} if model == "vae" else {"num_latents": 1, "num_classes": 10}
     if temperature is not None:
         options["temperature"] = temperature
@@ -79,8 +83,11 @@ def made_up(
     }
     found = {"name": data, "fallback_for": None, "digest": f"{data:0<64}", "train": 60, "validation": 0, "test": 10}
     write_json(run.run_json, {"format": 1, "config": config, "data": found})
-    test = {"mse": {"sampled": mse, "mode": mse, "relaxed": relaxed}, "bits": 2.0, "accuracy": accuracy}
-    write_json(run.summary_json, {"test": test, "gradient_norm": {"encoder": 0.0}, "parameters": 7, "seconds": 1.0})
+    write(run.config_yaml, yaml.safe_dump(config))
+    test = {"mse": {"sampled": mse, "mode": mse, "relaxed": relaxed}, "bits": 2.0}
+    test |= {"codes_used": codes_used, "perplexity": perplexity, "accuracy": accuracy, "nmi": accuracy}
+    norms = {"encoder": encoder}
+    write_json(run.summary_json, {"test": test, "gradient_norm": norms, "parameters": 7, "seconds": 1.0})
     return run
 
 

@@ -16,8 +16,11 @@ def test_compare_trains_what_is_missing_and_then_only_compares(vaecli, tmp_path)
     assert first.exit_code == 0
     assert sum(line.startswith("missing ") for line in first.stderr.splitlines()) == 4
     assert len(all_runs(tmp_path / "outputs")) == 4
+    page = first.stderr.splitlines()[-1]
+    assert "gumbel" in (tmp_path / page).read_text()
     second = vaecli("compare", "gumbel", "vqvae", "--seeds", "2", *SMALL)
     assert second.stdout == first.stdout
+    assert second.stderr.splitlines()[-1] == page
     assert "epoch 1/1" not in second.stderr
     assert sum(line.startswith("finished ") for line in second.stderr.splitlines()) == 4
     third = vaecli("compare", "gumbel", "vqvae", "--seeds", "0,1,2", *SMALL, "--format", "json", "--quiet")

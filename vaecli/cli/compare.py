@@ -74,6 +74,7 @@ def compare(
         from vaecli.launch.plans import ask, plan_lines
         from vaecli.registry import METHODS
         from vaecli.reports.comparison import compared, sort_key
+        from vaecli.reports.page import report_folder, write_report
         from vaecli.runs import all_runs
 
         column = sort_key(sort_by)
@@ -112,6 +113,10 @@ def compare(
             raise RunError("none of these runs is finished, so there is nothing to compare")
         groups = compared(finished, column)
         _print(groups, failures, format_)
+        if finished:
+            folder = report_folder(output_dir, [run.name for run in asked.runs])
+            write_report(groups, failures, folder)
+            console.say(f"{folder}/report.html")
     if failures:
         raise typer.Exit(SOME_FAILED)
 

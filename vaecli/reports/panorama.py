@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
 from vaecli.reports.comparison import seed_of
@@ -57,7 +57,8 @@ def reconstructions(scene: Scene) -> Figure:
     arrays = [run.reconstructions() for run in firsts]
     lines = [arrays[0]["images"], *(found["mode"] for found in arrays)]
     tests = [run.summary["test"] for run in firsts]
-    labels = ["input", *(f"{m.label}\nMSE {t['mse']['sampled']:.4f}" for m, t in zip(scene.members, tests, strict=True))]
+    errors = [f"MSE {test['mse']['sampled']:.4f}" for test in tests]
+    labels = ["input", *(f"{member.label}\n{error}" for member, error in zip(scene.members, errors, strict=True))]
     count = len(lines[0])
     figure = Figure(figsize=(WIDTH, 0.54 * len(lines) * min(1, 10 / count) + 0.6))
     axis = figure.subplots()
@@ -97,7 +98,7 @@ def loss_curves(scene: Scene) -> Figure:
             style = REFERENCES[reference.kind]
             axis.axhline(reference.mse, color=REFERENCE_COLOUR, linewidth=1, linestyle=style["linestyle"], zorder=0)
         axis.set_xlabel("epoch")
-        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.margins(x=0.04)
     band = "mean over seeds; band: from the lowest to the highest seed"
     figure.suptitle(title(scene, scene.seeds) + (f"\n{band}" if len(scene.seeds) > 1 else ""), fontsize=8)
@@ -146,7 +147,8 @@ def _reference_points(axis: Axes, references: Sequence[Reference]) -> None:
 
 def _bits_axis(axis: Axes, discrete: bool) -> None:
     """From 0 bits for codes, linear while they are few; logarithmic for Gaussian vectors."""
-    data = np.concatenate([np.atleast_1d(line.get_xdata()) for line in axis.lines if len(line.get_xdata()) != 2])
+    drawn = [np.atleast_1d(np.asarray(line.get_xdata())) for line in axis.lines]
+    data = np.concatenate([places for places in drawn if len(places) != 2])  # two: a reference's line
     low, high = float(data.min()), float(data.max())
     if discrete and high <= LINEAR_BITS:
         axis.set_xlim(-0.06 * max(high, 1), 1.1 * max(high, 1))

@@ -1,4 +1,4 @@
-"""Which rows of a comparison may be drawn in one figure, what they are called there, and what is drawn in beside them."""
+"""Which rows of a comparison may be drawn in one figure, how they are called there, and what stands beside them."""
 
 import math
 from collections.abc import Mapping, Sequence

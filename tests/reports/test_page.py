@@ -1,0 +1,155 @@
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from helpers import small_config, train, written
+from vaecli.config import config_from_text
+from vaecli.evaluation.references import compute
+from vaecli.reports import page
+from vaecli.reports.comparison import compared
+from vaecli.reports.page import report_folder, write_report
+from vaecli.runs.files import write_json
+
+HOSTILE = "<script>alert('$x$ & y')</script>"
+
+
+class Page(HTMLParser):
+    """Every tag with its attributes, and the text between them."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.text = [], ""
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Codes at two seeds, and a Gaussian: two groups, with references."""
+    folder = tmp_path_factory.mktemp("outputs")
+    configs = [small_config(method, seed=seed) for method in ("gumbel", "categorical") for seed in (0, 1)]
+    configs.append(small_config("vae"))
+    runs = [train(config, folder, argv=["/bin/vaecli", "compare", HOSTILE]) for config in configs]
+    list(compute(configs, folder, None, lambda line: None))
+    return runs
+
+
+@pytest.fixture
+def groups(trained):
+    return compared(trained)
+
+
+def test_the_page_needs_nothing_but_itself(groups, tmp_path):
+    write_report(groups, {}, tmp_path)
+    html = (tmp_path / "report.html").read_text()
+    tags = Page(html).tags
+    images = [attributes for tag, attributes in tags if tag == "img"]
+    assert len(images) == 4
+    assert all(image["src"].startswith("data:image/png;base64,") and image["alt"] for image in images)
+    assert not {"script", "link", "iframe", "object", "embed"} & {tag for tag, _ in tags}
+    assert not re.findall(r"https?://|url\(|@import", html)
+    (policy,) = [a["content"] for _, a in tags if a.get("http-equiv") == "Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; img-src data:;")
+
+
+def test_it_tells_table_sentences_protocol_environment_and_commands(groups, tmp_path):
+    write_report(groups, {"vqvae-1-s0": "diverged in epoch 1"}, tmp_path)
+    text = Page((tmp_path / "report.html").read_text()).text
+    for words in (
+        "The encoder received no gradient",
+        "latent Gaussian, 10 dimensions",
+        "lowest",
+        "5 runs on digits; seeds 0, 1.",
+        "vqvae-1-s0: diverged in epoch 1",
+        "learned next to nothing: share of the way",
+        "tensorflow",
+        "vaecli compare",
+        "model.num_classes",
+    ):
+        assert words in text
+
+
+def test_what_a_user_wrote_is_text_and_never_markup(groups, tmp_path):
+    write_report(groups, {HOSTILE: HOSTILE}, tmp_path)
+    html = (tmp_path / "report.html").read_text()
+    assert "<script" not in html
+    assert Page(html).text.count(HOSTILE) == 2
+    assert HOSTILE in Page(html).text.replace("'\"'\"'", "'")  # the command, quoted for a shell
+
+
+def test_the_same_runs_give_the_same_bytes(groups, tmp_path):
+    for name in ("one", "two"):
+        assert write_report(groups, {}, tmp_path / name)
+    files = written(tmp_path / "one")
+    assert files == written(tmp_path / "two")
+    assert len(files) == 7
+    assert all((tmp_path / "one" / f).read_bytes() == (tmp_path / "two" / f).read_bytes() for f in files)
+
+
+def test_what_is_there_is_not_drawn_again_and_what_has_changed_is(groups, tmp_path, monkeypatch):
+    assert write_report(groups, {}, tmp_path)
+    with monkeypatch.context() as nothing_is_drawn:
+        nothing_is_drawn.setattr(page, "_draw", None)
+        assert not write_report(groups, {}, tmp_path)
+    assert write_report(groups, {"a": "failed"}, tmp_path)
+    (tmp_path / "loss.png").unlink()
+    assert write_report(groups, {"a": "failed"}, tmp_path)
+    (tmp_path / "comparison.json").write_text("{")
+    assert write_report(groups, {"a": "failed"}, tmp_path)
+
+
+def test_a_page_never_stands_beside_figures_of_other_runs(groups, tmp_path, monkeypatch):
+    write_report(groups, {}, tmp_path)
+
+    def killed(groups, folder):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(page, "_draw", killed)
+    with pytest.raises(KeyboardInterrupt):
+        write_report(groups, {"a": "failed"}, tmp_path)
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_the_records_are_kept_as_json(groups, tmp_path):
+    write_report(groups, {}, tmp_path)
+    records = json.loads((tmp_path / "comparison.json").read_text())["records"]
+    assert [(row["method"], row["runs"]) for row in records if row["method"] == "vae"] == [("vae", 1)]
+    assert len((tmp_path / "comparison.csv").read_text().splitlines()) == 1 + len(records)
+
+
+def test_the_folder_is_named_by_the_runs_whatever_their_order(tmp_path):
+    one = report_folder(tmp_path, ["a-s0", "b-s0"])
+    assert one == report_folder(tmp_path, ["b-s0", "a-s0", "b-s0"])
+    assert one != report_folder(tmp_path, ["a-s0", "b-s1"])
+    assert re.fullmatch("compare-[0-9a-f]{8}", one.name)
+
+
+@pytest.mark.parametrize(
+    "model", ["{name: gumbel, num_latents: 2, num_classes: 3}", "{name: vae, latent_dim: 2}", "vqvae"]
+)
+def test_one_run_alone_of_any_latent_has_a_page(tmp_path, model):
+    config = config_from_text(f"model: {model}\ndata: digits\nnetwork: {{hidden: [8]}}\ntraining: {{epochs: 1}}")
+    write_report(compared([train(config, tmp_path)]), {}, tmp_path / "report")
+    assert "One seed gives no interval" in (tmp_path / "report" / "report.html").read_text()
+
+
+def test_runs_of_two_protocols_have_figures_of_their_own(trained, tmp_path):
+    longer = train(small_config("gumbel", epochs=3), tmp_path / "longer")
+    write_report(compared([*trained, longer]), {}, tmp_path / "report")
+    figures = json.loads((tmp_path / "report" / "comparison.json").read_text())["figures"]
+    assert {name.partition("-")[2] for name in figures} == {"1.png", "2.png"}
+
+
+def test_a_run_without_its_environment_is_still_told(trained, tmp_path):
+    run = trained[0]
+    copy = train(small_config("gumbel"), tmp_path)
+    write_json(copy.run_json, {**run.info, "git_commit": None, "argv": []})
+    write_report(compared([type(copy)(copy.path)]), {}, tmp_path / "report")
+    assert "source commit" not in (tmp_path / "report" / "report.html").read_text()

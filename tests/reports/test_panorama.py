@@ -1,0 +1,99 @@
+"""What the figures of a comparison hold, read back from their axes."""
+
+import math
+
+import numpy as np
+import pytest
+
+from helpers import small_config, train
+from vaecli.evaluation.references import compute
+from vaecli.reports import panorama
+from vaecli.reports.comparison import compared
+from vaecli.reports.scenes import numbers, scenes
+from vaecli.runs.references import references_of
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("outputs")
+    configs = [small_config(method, seed=seed) for method in ("gumbel", "exact") for seed in (0, 1)]
+    configs.append(small_config("vae"))
+    found = [train(config, folder) for config in configs]
+    list(compute(configs, folder, None, lambda line: None))
+    return found
+
+
+@pytest.fixture
+def scene(runs):
+    (found,) = scenes(compared(runs))
+    return found
+
+
+def member(scene, label):
+    return next(one for one in scene.members if one.label == label)
+
+
+def test_latents_share_a_figure_and_epochs_do_not(runs, tmp_path):
+    longer = train(small_config("gumbel", epochs=3), tmp_path)
+    assert [len(scene.members) for scene in scenes(compared([*runs, longer]))] in ([3, 1], [1, 3])
+
+
+def test_axes_side_by_side_are_equal(scene):
+    for figure in (panorama.loss_curves(scene), panorama.distortion_and_bits(scene)):
+        codes, gaussian = figure.axes
+        assert codes.get_ylim() == gaussian.get_ylim()
+
+
+def test_a_curve_is_the_mean_over_seeds_inside_its_band(scene):
+    figure = panorama.loss_curves(scene)
+    rows = [[row["test_mse_sampled"] for row in run.metrics] for run in member(scene, "gumbel").row.runs]
+    curves = [line.get_ydata() for axis in figure.axes for line in axis.lines]
+    assert any(len(curve) == 2 and np.allclose(curve, np.mean(rows, 0)) for curve in curves)
+    bands = [band.get_paths()[0].get_extents() for axis in figure.axes for band in axis.collections]
+    assert any(band.y0 == pytest.approx(np.min(rows)) and band.y1 == pytest.approx(np.max(rows)) for band in bands)
+    assert len(bands) == 2  # the Gaussian has one seed
+
+
+def test_references_stand_at_their_values(scene, runs):
+    references = references_of(runs[0])
+    codes, gaussian = panorama.loss_curves(scene).axes
+
+    def heights(axis):
+        return {line.get_ydata()[0] for line in axis.lines if len(set(line.get_ydata())) == 1}
+
+    assert heights(codes) == {references.mean_image, references.kmeans["10"]["mse"]}
+    assert heights(gaussian) == {references.mean_image, references.pca["10"]["mse"]}
+
+
+def test_bits_are_the_measured_rate(scene):
+    bits, errors = panorama.bits_and_errors(member(scene, "exact").row.runs)
+    tests = [run.summary["test"] for run in member(scene, "exact").row.runs]
+    assert bits == pytest.approx([test["rate"] / math.log(2) for test in tests])
+    assert list(errors) == [test["mse"]["sampled"] for test in tests]
+
+
+def test_codes_are_drawn_of_methods_that_have_them(scene):
+    assert [one.label for one in panorama.with_prototypes(scene)] == [m.label for m in scene.members if m.discrete]
+    (axis,) = panorama.what_codes_draw(scene).axes
+    assert len(axis.images) == 2 * 10
+    shares = [text.get_text() for text in axis.texts]
+    assert sum(float(text.partition("%")[0]) for text in shares if "%" in text) == pytest.approx(200, abs=1.0)
+
+
+def test_every_row_of_reconstructions_shows_the_same_images(scene):
+    (axis,) = panorama.reconstructions(scene).axes
+    arrays = scene.members[0].row.runs[0].reconstructions()
+    assert len(axis.images) == (1 + len(scene.members)) * len(arrays["images"])
+    assert np.array_equal(axis.images[0].get_array(), arrays["images"][0])
+
+
+def test_every_figure_names_data_epochs_and_seeds(scene):
+    for name, draw in panorama.figures(scene).items():
+        words = draw().get_suptitle()
+        assert "digits" in words
+        assert "2 epochs" in words
+        assert "seed" in words, name
+
+
+def test_seeds_are_told_in_words():
+    assert [numbers(seeds) for seeds in ([0], [0, 1], [0, 1, 2], [0, 3, 7])] == ["0", "0, 1", "0 to 2", "0, 3, 7"]

@@ -1,0 +1,171 @@
+"""The report of a comparison: table, figures and one page that needs no network, in a folder of the output folder."""
+
+import base64
+import hashlib
+import json
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from vaecli.reports.comparison import Group, csv_text, records, seed_of, titles
+from vaecli.reports.listing import flat, plain
+from vaecli.reports.story import THRESHOLDS, sentences
+from vaecli.reports.table import LEGEND, columns
+from vaecli.runs import Run
+from vaecli.runs.files import write, write_json
+from vaecli.runs.references import references_path
+
+VERSION = 1  # raise it when the same runs are to be drawn or told in another way
+PAGE, TABLE, RECORDS = "report.html", "comparison.csv", "comparison.json"
+ALTERNATIVES = {
+    "reconstructions": "Test images in the first row, and what each method makes of them below",
+    "loss": "Test error on sampled codes by epoch, for each method",
+    "bits": "Test error on sampled codes against the rate in bits, for each method",
+    "codes": "What each code of each method draws, the most used first",
+}
+
+
+def report_folder(output_dir: Path, names: Iterable[str]) -> Path:
+    """compare-<hash> of the names of the runs, which stand for settings, data and seeds."""
+    code = hashlib.sha256("\n".join(sorted(set(names))).encode()).hexdigest()[:8]
+    return output_dir / f"compare-{code}"
+
+
+def write_report(groups: Sequence[Group], failures: Mapping[str, str], folder: Path) -> bool:
+    """comparison.csv, comparison.json, the figures, and report.html last; nothing if all of it is there already.
+
+    Returns:
+        Whether anything was drawn.
+    Raises:
+        RunError: a run cannot be read, or the folder not be written.
+    """
+    inputs = _inputs(groups, failures)
+    if _is_there(folder, inputs):
+        return False
+    (folder / PAGE).unlink(missing_ok=True)  # it would tell of other figures
+    write(folder / TABLE, csv_text(groups, failures))
+    pictures = _draw(groups, folder)
+    content = {"version": VERSION, "inputs": inputs, "figures": pictures, "records": records(groups, failures)}
+    write_json(folder / RECORDS, content)
+    write(folder / PAGE, _page(groups, failures, [folder / name for name in pictures]))
+    return True
+
+
+def _inputs(groups: Sequence[Group], failures: Mapping[str, str]) -> dict[str, str]:
+    """Digests of all that the report is made of."""
+    found = {"failures": _digest(json.dumps(failures, sort_keys=True).encode())}
+    for order, run in enumerate(_runs(groups)):
+        data = run.info["data"]
+        references = references_path(run.path.parent, data["name"], data["digest"])
+        found[f"{order} {run.name}"] = _digest(run.summary_json.read_bytes())
+        if references.is_file():
+            found[f"references {references.stem}"] = _digest(references.read_bytes())
+    return found
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _is_there(folder: Path, inputs: Mapping[str, str]) -> bool:
+    try:
+        known = json.loads((folder / RECORDS).read_text(encoding="utf-8"))
+        files = [PAGE, TABLE, *known["figures"]]
+        return (
+            known["version"] == VERSION
+            and known["inputs"] == inputs
+            and all((folder / file).is_file() for file in files)
+        )
+    except (OSError, ValueError, TypeError, KeyError):
+        return False
+
+
+def _draw(groups: Sequence[Group], folder: Path) -> list[str]:
+    from vaecli.reports.figures import save, styled
+    from vaecli.reports.panorama import figures
+    from vaecli.reports.scenes import scenes
+
+    names = []
+    found = scenes(groups)
+    with styled():
+        for number, scene in enumerate(found, 1):
+            for name, draw in figures(scene).items():
+                path = folder / (f"{name}.png" if len(found) == 1 else f"{name}-{number}.png")
+                names.append(save(draw(), path).name)
+    return names
+
+
+def _page(groups: Sequence[Group], failures: Mapping[str, str], figures: Sequence[Path]) -> str:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("vaecli.reports", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    runs = _runs(groups)
+    return environment.get_template("report.html.j2").render(
+        groups=[_of_group(title, group) for title, group in zip(titles(groups), groups, strict=True)],
+        legend=LEGEND,
+        failures=failures,
+        figures=[_picture(path) for path in figures],
+        settings=_settings(groups),
+        environment=_environment(runs),
+        commands=_commands(runs),
+        thresholds=THRESHOLDS,
+        runs=[{"name": run.name, "place": f"../{run.name}/"} for run in runs],
+        data=sorted({_data(run) for run in runs}),
+        seeds=sorted({seed_of(run) for run in runs}),
+    )
+
+
+def _runs(groups: Sequence[Group]) -> list[Run]:
+    return [run for group in groups for row in group.rows for run in row.runs]
+
+
+def _data(run: Run) -> str:
+    data = run.info["data"]
+    return data["name"] + (f" (for want of {data['fallback_for']})" if data["fallback_for"] else "")
+
+
+def _of_group(title: str, group: Group) -> dict[str, Any]:
+    header, *rows = zip(*columns(group), strict=True)
+    stories = [{"name": row.name, "sentences": list(sentences(group, row))} for row in group.rows]
+    return {"title": title, "header": header, "rows": rows, "stories": stories, "protocol": group.protocol}
+
+
+def _picture(path: Path) -> dict[str, str]:
+    kind = path.stem.partition("-")[0]
+    return {"kind": kind, "alt": ALTERNATIVES[kind], "base64": base64.b64encode(path.read_bytes()).decode()}
+
+
+def _settings(groups: Sequence[Group]) -> dict[str, list[Any]]:
+    """Keys of the configs that are not the same for all rows, with each row's value."""
+    rows = [row for group in groups for row in group.rows]
+    configs = [flat(row.runs[0].info["config"]) for row in rows]
+    keys = [key for key in dict.fromkeys(key for config in configs for key in config) if key != "training.seed"]
+    differing = [key for key in keys if len({plain(config.get(key)) for config in configs}) > 1]
+    table: dict[str, list[Any]] = {"": [row.name for row in rows]}
+    return table | {key: [plain(config.get(key)) for config in configs] for key in differing}
+
+
+def _environment(runs: Sequence[Run]) -> dict[str, str]:
+    """Where the runs were made; several values where they were not made alike."""
+    found: dict[str, list[str]] = {}
+    for run in runs:
+        info = run.info
+        made = {"host": info["host"], "processor": f"{info['cpu']}, {info['cpus']} cores", "platform": info["platform"]}
+        made |= {"source commit": info["git_commit"], **info["versions"]}
+        for name, value in made.items():
+            if value and str(value) not in found.setdefault(name, []):
+                found[name].append(str(value))
+    return {name: "; ".join(values) for name, values in found.items() if values}
+
+
+def _commands(runs: Sequence[Run]) -> list[str]:
+    """The commands that made the runs."""
+    typed = dict.fromkeys(shlex.join(["vaecli", *run.info["argv"][1:]]) for run in runs)
+    return [command for command in typed if command != "vaecli"]

@@ -67,6 +67,7 @@ def made_up(
     accuracy: float | None = None,
     temperature: float | None = None,
     batch_size: int = 64,
+    mode: float | None = None,
     encoder: float = 0.01,
     codes_used: float | None = None,
     perplexity: float = 9.0,
@@ -84,7 +85,7 @@ def made_up(
     found = {"name": data, "fallback_for": None, "digest": f"{data:0<64}", "train": 60, "validation": 0, "test": 10}
     write_json(run.run_json, {"format": 1, "config": config, "data": found})
     write(run.config_yaml, yaml.safe_dump(config))
-    test = {"mse": {"sampled": mse, "mode": mse, "relaxed": relaxed}, "bits": 2.0}
+    test = {"mse": {"sampled": mse, "mode": mode or mse, "relaxed": relaxed}, "bits": 2.0}
     test |= {"codes_used": codes_used, "perplexity": perplexity, "accuracy": accuracy, "nmi": accuracy}
     norms = {"encoder": encoder}
     write_json(run.summary_json, {"test": test, "gradient_norm": norms, "parameters": 7, "seconds": 1.0})

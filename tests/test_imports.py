@@ -32,8 +32,10 @@ MAY_IMPORT = {
     "memory": BASE | {"config", "data"},
     "experiment": BASE | {"backend", "config", "data", "journal", "memory", "models", "runs", "training"},
     "launch": BASE | {"backend", "config", "data", "experiment", "runs"},
+    "verify": BASE | {"backend", "config", "data", "experiment", "runs"},
     "trained": BASE | {"backend", "config", "models", "runs"},
-    "cli": BASE | {"backend", "config", "data", "evaluation", "experiment", "launch", "models", "reports", "runs"},
+    "cli": BASE
+    | {"backend", "config", "data", "evaluation", "experiment", "launch", "models", "reports", "runs", "verify"},
     "__init__": {"trained"},
     "__main__": {"cli"},
 }
@@ -49,6 +51,7 @@ WITHOUT_TENSORFLOW = {
     "experiment",
     "launch",
     "memory",
+    "verify",
 }
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from helpers import made_up
 from vaecli.reports.comparison import compared
-from vaecli.reports.story import THRESHOLDS, sentences
+from vaecli.reports.story import THRESHOLDS, answer, sentences
 from vaecli.runs.references import References, references_path, save_references
 
 
@@ -88,3 +88,16 @@ def test_one_seed_and_no_common_seed_are_said(tmp_path):
     assert "0.0100 behind exact at one seed, which gives no interval" in told(runs, "gumbel")
     runs = [made_up(tmp_path, "exact", 1, 0.05), made_up(tmp_path, "gumbel", 2, 0.06)]
     assert "shares no seed with exact" in told([runs[0], runs[1]], "gumbel")
+
+
+@pytest.mark.parametrize(("mode", "said"), [(0.0199, True), (0.0190, False)])
+def test_a_gaussian_without_noise_is_told(tmp_path, mode, said):
+    assert ("Its noise has shrunk away" in told([made_up(tmp_path, "vae", 0, 0.02, mode=mode)], "vae")) == said
+
+
+def test_the_closing_question_is_answered_by_the_closest(tmp_path):
+    runs = [made_up(tmp_path, "gumbel", 0, 0.05, accuracy=0.5), made_up(tmp_path, "exact", 0, 0.06, accuracy=0.4)]
+    assert answer(compared(runs)).startswith("No. Closest came gumbel: ")
+    runs.append(made_up(tmp_path, "vqvae", 0, 0.06, accuracy=0.95))
+    assert answer(compared(runs)).startswith("Yes, for vqvae. Closest came vqvae: ")
+    assert answer(compared([made_up(tmp_path, "vae", 0, 0.02)])) is None

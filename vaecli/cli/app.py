@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from vaecli import __version__
-from vaecli.cli import compare, configs, data, plot, runs, train
+from vaecli.cli import compare, configs, data, plot, runs, train, verify
 from vaecli.errors import VaecliError
 
 
@@ -38,6 +38,7 @@ app.command()(plot.plot)
 app.command("list")(runs.list_runs)
 app.command()(runs.show)
 app.command()(runs.diff)
+app.command()(verify.verify)
 app.command()(configs.check)
 app.command()(configs.init)
 app.add_typer(data.app, name="data")

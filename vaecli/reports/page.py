@@ -10,7 +10,7 @@ from typing import Any
 
 from vaecli.reports.comparison import Group, csv_text, records, seed_of, titles
 from vaecli.reports.listing import flat, plain
-from vaecli.reports.story import THRESHOLDS, sentences
+from vaecli.reports.story import THRESHOLDS, answer, sentences
 from vaecli.reports.table import LEGEND, columns
 from vaecli.runs import Run
 from vaecli.runs.files import write, write_json
@@ -116,6 +116,7 @@ def _page(groups: Sequence[Group], failures: Mapping[str, str], figures: Sequenc
         environment=_environment(runs),
         commands=_commands(runs),
         thresholds=THRESHOLDS,
+        answer=answer(groups),
         runs=[{"name": run.name, "place": f"../{run.name}/"} for run in runs],
         data=sorted({_data(run) for run in runs}),
         seeds=sorted({seed_of(run) for run in runs}),

@@ -1,7 +1,7 @@
 """What happened to each method, in sentences that come from measured figures and thresholds with names."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import NamedTuple
 
@@ -22,7 +22,8 @@ THRESHOLDS: Mapping[str, Threshold] = {
     "as good as its reference": Threshold(0.97, "share of that way, at least"),
     "the loss is optimistic": Threshold(0.10, "error on hard samples above that on relaxed ones, at least"),
     "the posterior is undecided": Threshold(0.10, "error on sampled codes above that on the most probable, at least"),
-    "the codes are the digits": Threshold(0.90, "share of images whose code's label is theirs, at least"),
+    "the codes are the labels": Threshold(0.90, "share of images whose code's label is theirs, at least"),
+    "the noise has shrunk away": Threshold(0.01, "a Gaussian's error on samples above that at the mean, at most"),
     "codes hardly used": Threshold(0.50, "perplexity as a share of the number of codes, at most"),
 }
 
@@ -34,6 +35,21 @@ def sentences(group: Group, row: Row) -> Iterator[str]:
     yield from _gaps(row)
     yield from _codes(row)
     yield from _rank(group, row)
+
+
+def answer(groups: Sequence[Group]) -> str | None:
+    """Whether codes became labels, over all methods of one code per image; None where no label was measured."""
+    found = {row.name: _mean(row, "accuracy") for group in groups for row in group.rows}
+    measured = {name: accuracy for name, accuracy in found.items() if accuracy is not None}
+    if not measured:
+        return None
+    closest = max(measured, key=lambda name: measured[name])
+    came = [name for name, accuracy in measured.items() if accuracy >= THRESHOLDS["the codes are the labels"].value]
+    verdict = f"Yes, for {_listed(came)}." if came else "No."
+    return (
+        f"{verdict} Closest came {closest}: with each code matched to the label it fits best, "
+        f"{measured[closest]:.0%} of the test images have the right one."
+    )
 
 
 def _gradient(row: Row) -> Iterator[str]:
@@ -64,10 +80,19 @@ def _gaps(row: Row) -> Iterator[str]:
         yield f"The posterior is undecided: the most probable codes give {mode:.4f}, sampled ones {sampled:.4f}."
 
 
+def _noise(row: Row) -> Iterator[str]:
+    sampled, mean, bits = _mean(row, "mse sampled"), _mean(row, "mse mode"), _mean(row, "bits")
+    if sampled and mean and bits and sampled / mean - 1 <= THRESHOLDS["the noise has shrunk away"].value:
+        yield f"Its noise has shrunk away: the error at the mean is that on samples, for {bits:.0f} bits per image."
+
+
 def _codes(row: Row) -> Iterator[str]:
     options, tests = row.runs[0].info["config"]["model"], [run.summary["test"] for run in row.runs]
     codes = options.get("num_classes", options.get("num_codes"))
-    if codes is None or any(test.get("codes_used") is None for test in tests):
+    if codes is None:
+        yield from _noise(row)
+        return
+    if any(test.get("codes_used") is None for test in tests):
         return
     total = codes * options["num_latents"]
     unused = [round((1 - test["codes_used"]) * total) for test in tests]
@@ -79,7 +104,7 @@ def _codes(row: Row) -> Iterator[str]:
         yield f"It hardly uses its codes: a perplexity of {perplexity:.1f} of {codes}."
     accuracy, nmi = _mean(row, "accuracy"), _mean(row, "nmi")
     if accuracy is not None and nmi is not None:
-        are = accuracy >= THRESHOLDS["the codes are the digits"].value
+        are = accuracy >= THRESHOLDS["the codes are the labels"].value
         verdict = "Its codes are the labels" if are else "Its codes are not the labels"
         yield f"{verdict}: the best matching is right for {accuracy:.0%} of the images (NMI {nmi:.2f})."
 

@@ -31,6 +31,13 @@ def provenance(dataset: Dataset, argv: Sequence[str]) -> dict[str, Any]:
             "validation": len(dataset.validation) if dataset.validation else 0,
             "test": len(dataset.test),
         },
+        **environment(),
+    }
+
+
+def environment() -> dict[str, Any]:
+    """The source, the libraries and the machine."""
+    return {
         "git_commit": _git_commit(),
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
         "host": platform.node(),

@@ -1,7 +1,8 @@
 """What all tests stand on: no network, no data of the user's, and trained runs small enough to make anew."""
 
+import gc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,13 @@ def of_nobody(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPath
     monkeypatch.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras-home")))
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def memory_given_back() -> Iterator[None]:
+    """A trainer and its compiled programs refer to each other: without this the suite would keep them all."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="session")

@@ -37,7 +37,7 @@ CONFIGS = {
         "model: !!python/object/apply:os.system ['touch pwned']",
         "my.yaml:1:8: tag 'tag:yaml.org,2002:python/object/apply:os.system' is not allowed",
     ),
-    "empty file": ("", "my.yaml: the file is empty; `vaecli init gumbel` writes a complete config"),
+    "empty file": ("", "my.yaml:1:1: the file is empty; `vaecli init gumbel` writes a complete config"),
     "no mapping": ("[1, 2]", "my.yaml:1:1: a config is a mapping such as `model: gumbel`"),
     "broken YAML": ("model: [vae", "my.yaml:1:12: expected ',' or ']', but got '<stream end>'"),
     "too many codes": (
@@ -72,7 +72,7 @@ def test_all_mistakes_are_told_at_once(vaecli, tmp_path):
 FILES: dict[str, tuple[Callable[[Path], object], str]] = {
     "a missing file": (lambda path: None, "my.yaml: no such config file"),
     "a directory": (Path.mkdir, "my.yaml: is a directory, a YAML file is needed"),
-    "a binary file": (lambda path: path.write_bytes(bytes(range(256))), "my.yaml: not a text file"),
+    "a binary file": (lambda path: path.write_bytes(bytes(range(256))), "my.yaml:2:118: not a text file"),
     "an unreadable place": (lambda path: path.symlink_to("/proc/self/mem"), "my.yaml: cannot be read"),
 }
 

@@ -1,6 +1,9 @@
+import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from vaecli.config import config_from_text, find_config, preset_folders, read_config
 from vaecli.errors import ConfigError
@@ -32,7 +35,7 @@ KNOWN_BLOCKS = "(known: model, network, data, objective, training)"
         ("model: {temperature: 1}", f"f.yaml:1:1: model.name: missing {KNOWN_MODELS}"),
         ("model: [gumbel]", "f.yaml:1:1: model: a block of keys is needed, received ['gumbel']"),
         ("model:", "f.yaml:1:1: model: a block of keys is needed, received None"),
-        ("data: digits", "f.yaml: model: missing, e.g. `model: gumbel`"),
+        ("data: digits", "f.yaml:1:1: model: missing, e.g. `model: gumbel`"),
         ("model: vae\ntraning: {}", "f.yaml:2:1: traning: unknown key, did you mean 'training'?"),
         ("model: vae\n1: 2", f"f.yaml:2:1: 1: unknown key {KNOWN_BLOCKS}"),
         ("model: vae\ndata: mnits", "f.yaml:2:1: unknown data 'mnits', did you mean 'mnist'?"),
@@ -250,7 +253,7 @@ def test_a_folder_of_the_presets_name_does_not_hide_the_preset():
         ("gumble", "gumble: no such config file, did you mean 'gumbel'?"),
         ("/nowhere/gumbel", "/nowhere/gumbel: no such config file, did you mean 'gumbel'?"),
         (".", ".: is a directory, a YAML file is needed"),
-        ("/dev/null", "/dev/null: the file is empty; `vaecli init gumbel` writes a complete config"),
+        ("/dev/null", "/dev/null:1:1: the file is empty; `vaecli init gumbel` writes a complete config"),
     ],
 )
 def test_what_is_no_config_file_is_one_line(name, line):
@@ -268,3 +271,24 @@ def test_no_name_is_more_than_a_config_error(name):
 def test_a_word_in_the_file_keeps_its_place_beside_an_override():
     (line,) = mistakes("model: gumble", "model.temperature=1.0")
     assert line == "f.yaml:1:1: unknown model 'gumble', did you mean 'gumbel'?"
+
+
+HOSTILE = st.text() | st.sampled_from(
+    ["[", "{a: b", "!!python/name:os.system", "&a [*a]", "1e999", "-1", ".nan", "~", ""]
+)
+PATHS = st.lists(
+    st.sampled_from(["model", "name", "training", "seed", "network", "hidden", ""]) | st.text(), max_size=4
+)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(st.lists(st.tuples(PATHS, st.sampled_from(["=", "", "==", " = "]), HOSTILE), min_size=1, max_size=3))
+def test_any_override_is_taken_or_refused_in_lines_that_begin_with_it(parts):
+    overrides = [f"{'.'.join(path)}{equals}{value}" for path, equals, value in parts]
+    lines = ["--set "]
+    try:
+        read_config("gumbel", overrides)
+    except ConfigError as error:
+        lines = list(error.lines)
+    assert lines
+    assert all(re.match(r"--set |\S+gumbel\.yaml:\d+:\d+: ", line) and line.isprintable() for line in lines)

@@ -1,3 +1,4 @@
+import re
 import string
 
 import pytest
@@ -63,7 +64,7 @@ def test_every_key_and_item_has_its_place():
     assert source.place(("network", "depth")) == "f.yaml:2:1"
 
 
-EMPTY = "f.yaml: the file is empty; `vaecli init gumbel` writes a complete config"
+EMPTY = "f.yaml:1:1: the file is empty; `vaecli init gumbel` writes a complete config"
 NO_MAPPING = "f.yaml:1:1: a config is a mapping such as `model: gumbel`"
 ALIAS = "an alias that contains itself, or too many of them"
 LAUGHS = "a0: &a0 [ha, ha]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 10))
@@ -82,7 +83,7 @@ LAUGHS = "a0: &a0 [ha, ha]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}']
         ("model: *method", ["f.yaml:1:8: found undefined alias 'method'"]),
         (
             "model: gum\0bel",
-            ["f.yaml: not YAML (unacceptable character #x0000: special characters are not allowed)"],
+            ["f.yaml:1:11: not YAML (unacceptable character #x0000: special characters are not allowed)"],
         ),
         (
             "model: vae\nmodel: vae\ntraining:\n  seed: 1\n  seed: 2",
@@ -172,9 +173,9 @@ def test_a_key_that_is_no_scalar_is_told_without_our_classes(key):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (bytes(range(256)), "not a text file (byte 128 is not UTF-8)"),
-        ("model: gümbel".encode("latin-1"), "not a text file (byte 8 is not UTF-8)"),
-        (b"#" * (MAX_BYTES + 1), "larger than 1,000,000 bytes, this is no config"),
+        (bytes(range(256)), "2:118: not a text file (byte 128 is not UTF-8)"),
+        ("model: gümbel".encode("latin-1"), "1:9: not a text file (byte 8 is not UTF-8)"),
+        (b"#" * (MAX_BYTES + 1), " larger than 1,000,000 bytes, this is no config"),
     ],
 )
 def test_a_file_that_is_no_text_is_refused(tmp_path, content, reason):
@@ -182,7 +183,7 @@ def test_a_file_that_is_no_text_is_refused(tmp_path, content, reason):
     path.write_bytes(content)
     with pytest.raises(ConfigError) as error:
         read_source(path)
-    assert error.value.lines == (f"{path}: {reason}",)
+    assert error.value.lines == (f"{path}:{reason}",)
 
 
 def test_the_largest_file_is_read(tmp_path):
@@ -199,18 +200,18 @@ def test_a_directory_and_a_missing_file_are_refused(tmp_path):
 
 
 def is_a_config_or_refused(text):
-    lines = ["f.yaml: "]
+    lines = ["f.yaml:1:1: "]
     try:
         config_from_text(text, "f.yaml")
     except ConfigError as error:
         lines = list(error.lines)
     assert lines
-    assert all(line.startswith("f.yaml:") and line.isprintable() for line in lines)
+    assert all(re.match(r"f\.yaml:[1-9]\d*:[1-9]\d*: ", line) and line.isprintable() for line in lines)
 
 
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.text() | st.text("model: gubn\n\t[]{}&*!<>|'\"%@`,-?#01.e~\\"))
-def test_any_text_is_a_config_or_refused_in_lines_that_begin_with_the_file(text):
+def test_any_text_is_a_config_or_refused_in_lines_that_begin_with_their_place(text):
     is_a_config_or_refused(text)
 
 
@@ -221,7 +222,7 @@ def test_any_text_is_a_config_or_refused_in_lines_that_begin_with_the_file(text)
         st.tuples(st.integers(0, 1200), st.integers(0, 4), st.text(string.printable + "é\u2028\ufeff", max_size=4))
     ),
 )
-def test_any_change_of_a_config_is_a_config_or_refused_in_lines_that_begin_with_the_file(method, edits):
+def test_any_change_of_a_config_is_a_config_or_refused_in_lines_that_begin_with_their_place(method, edits):
     text = template(method)
     for start, cut, put_in in edits:
         text = text[:start] + put_in + text[start + cut :]

@@ -104,7 +104,7 @@ def validate(source: Source) -> Config:
         if name not in known:
             mistakes.append((source.place((name,)), f"{name}: unknown key{suggest(name, known)}"))
     if "model" not in source.tree:
-        mistakes.append((source.name, "model: missing, e.g. `model: gumbel`"))
+        mistakes.append((source.place(()), "model: missing, e.g. `model: gumbel`"))
     for name in known:
         if name in source.tree:
             block, wrong = _block(name, source.tree[name], source)

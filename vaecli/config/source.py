@@ -51,7 +51,8 @@ def read_source(path: Path) -> Source:
             raise ConfigError([f"{path}: larger than {MAX_BYTES:,} bytes, this is no config"])
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise ConfigError([f"{path}: not a text file (byte {error.start} is not UTF-8)"]) from None
+        where = _where(raw[: error.start].decode("utf-8"))
+        raise ConfigError([f"{path}{where}: not a text file (byte {error.start} is not UTF-8)"]) from None
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read ({error.strerror})"]) from None
     return parse(text, name=str(path))
@@ -69,12 +70,14 @@ def parse(text: str, *, name: str) -> Source:
         mark = error.problem_mark or error.context_mark
         where = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
         raise ConfigError([f"{name}{where}: {error.problem or error.context}"]) from None
-    except (yaml.YAMLError, RecursionError) as error:
-        reason = str(error).splitlines()[0] if str(error) else "nested too deeply"
-        raise ConfigError([f"{name}: not YAML ({reason})"]) from None
+    except yaml.reader.ReaderError as error:
+        before, reason = text[: error.position], str(error).splitlines()[0]
+        raise ConfigError([f"{name}{_where(before)}: not YAML ({reason})"]) from None
+    except RecursionError:
+        raise ConfigError([f"{name}:1:1: not YAML (nested too deeply)"]) from None
     source = Source(name)
     if root is None:
-        raise ConfigError([f"{name}: the file is empty; `vaecli init gumbel` writes a complete config"])
+        raise ConfigError([f"{name}:1:1: the file is empty; `vaecli init gumbel` writes a complete config"])
     builder = _Builder(source)
     source.tree = builder.value(root, ())
     if builder.mistakes:
@@ -131,6 +134,11 @@ def scalar(text: str) -> Any:
     if special := _SPECIAL.fullmatch(text):
         return math.nan if special[2].lower() == "nan" else float(special[1] + "inf")
     return text
+
+
+def _where(before: str) -> str:
+    """ ":line:column" of what comes after the text."""
+    return f":{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}"
 
 
 class _Builder:

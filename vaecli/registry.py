@@ -155,7 +155,7 @@ DATASETS: Mapping[str, str] = {
 }
 
 
-MOST_LISTED = 10
+MOST_LISTED = 20
 
 
 def suggest(name: object, known: Iterable[str]) -> str:

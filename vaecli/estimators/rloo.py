@@ -1,4 +1,4 @@
-"""The score-function estimator with leave-one-out baselines (Kool et al. 2019, "Buy 4 REINFORCE samples, get a baseline for free")."""
+"""The score-function estimator with leave-one-out baselines (Kool et al. 2019, "Buy 4 REINFORCE samples ...")."""
 
 import tensorflow as tf
 

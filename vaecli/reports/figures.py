@@ -95,6 +95,11 @@ def title(run: Run) -> str:
 
 SYMBOLS = {
     "temperature": "τ",
+    "forward_temperature": "τf",
+    "backward_temperature": "τb",
+    "num_samples": "S",
+    "num_draws": "S",
+    "gap": "gap",
     "num_classes": "K",
     "num_codes": "K",
     "num_latents": "L",

@@ -11,7 +11,7 @@ from vaecli.backend import prepare
 
 prepare()  # before anything imports TensorFlow
 
-from helpers import METHOD_NAMES, small_config, train  # noqa: E402
+from helpers import KINDS, small_config, train  # noqa: E402
 from vaecli.data.known import KNOWN, locate  # noqa: E402
 from vaecli.runs import Run  # noqa: E402
 
@@ -63,7 +63,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
     return run
 
 
-@pytest.fixture(params=METHOD_NAMES)
+@pytest.fixture(params=KINDS)
 def finished_run(request: pytest.FixtureRequest, finished: Callable[[str], Run]) -> Run:
-    """Each method's finished run in turn."""
+    """A finished run of each kind of method in turn."""
     return finished(request.param)

@@ -16,6 +16,9 @@ from vaecli.runs import Run
 from vaecli.runs.files import PART, write, write_json
 
 METHOD_NAMES = tuple(METHODS)
+# One of each kind, for what is slow and does not depend on the estimator: no codes, hard or relaxed codes, a codebook,
+# many decodings, a state that learns. What depends on it is tested for every method in tests/estimators.
+KINDS = ("vae", "categorical", "gumbel", "straight_through", "vqvae", "exact", "relax")
 
 
 def small_config(method: str, *, epochs: int = 2, seed: int = 0, extra: str = "", extra_training: str = "") -> Config:

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from helpers import METHOD_NAMES, Silent, small_config, train
+from helpers import KINDS, Silent, small_config, train
 from vaecli import experiment
 from vaecli.data import load
 from vaecli.errors import DataError, Diverged, Interrupted, RunError
+from vaecli.reports.figures import title
 from vaecli.runs import Run
 from vaecli.runs.files import read_npz
 from vaecli.training import trainer
@@ -206,6 +207,16 @@ def test_a_longer_run_starts_from_the_shorter_one(finished, tmp_path):
     assert metrics(long) == metrics(finished("gumbel"))
 
 
+def test_a_scheduled_run_is_not_extended_because_a_longer_one_cools_more_slowly(tmp_path):
+    model = "{name: gumbel, temperature: {schedule: linear, start: 1.0, end: 0.5}}"
+    train(small_config(model, epochs=1), tmp_path)
+    reporter = Silent()
+    long = train(small_config(model, epochs=2), tmp_path, reporter=reporter)
+    assert long.info["extends"] is None
+    assert [row["epoch"] for row in reporter.rows] == [1, 2]
+    assert "τ = 1→0.5" in title(long)
+
+
 def test_a_finished_run_is_left_alone_unless_fresh(tmp_path):
     config = small_config("vae", epochs=1)
     run = train(config, tmp_path)
@@ -288,7 +299,7 @@ def test_summary_has_the_same_keys_for_every_method(finished):
             yield f"{path}{key}"
             yield from keys(value, f"{path}{key}.") if isinstance(value, dict) else ()
 
-    first, *others = (set(keys(finished(method).summary | {"files": {}})) for method in METHOD_NAMES)
+    first, *others = (set(keys(finished(method).summary | {"files": {}})) for method in KINDS)
     assert all(other == first for other in others)
 
 
@@ -301,7 +312,7 @@ def test_the_naive_encoder_stays_as_it_was_initialised(finished):
     assert run.summary["gradient_norm"]["encoder"] == 0
 
 
-@pytest.mark.parametrize("method", [name for name in METHOD_NAMES if name != "categorical"])
+@pytest.mark.parametrize("method", [name for name in KINDS if name != "categorical"])
 def test_every_other_method_moves_all_its_weights(finished, method):
     run = finished(method)
     first, last = run.load_weights("epoch-00000"), run.load_weights("last")

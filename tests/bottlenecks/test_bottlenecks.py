@@ -8,6 +8,7 @@ from helpers import compiled, softmax
 from vaecli.bottlenecks.categorical import Categorical
 from vaecli.bottlenecks.gaussian import Gaussian
 from vaecli.bottlenecks.vector_quantizer import VectorQuantizer
+from vaecli.config.options import Schedule
 from vaecli.registry import METHODS
 
 FEATURES = tf.constant(np.random.default_rng(0).normal(size=(64, 6)), tf.float32)
@@ -53,6 +54,38 @@ def test_only_what_trains_on_a_relaxed_sample_has_one():
     relaxed = compiled(gumbel.relaxed)(FEATURES, seed=SEED).numpy()
     np.testing.assert_allclose(relaxed.sum(-1), 1, rtol=1e-6)
     assert (relaxed < 0.99).any()
+
+
+def test_unimix_mixes_the_posterior_itself():
+    """In logits, rate and samples: no code is rarer than unimix / K, and the mode stays."""
+    plain, mixed = categorical(), categorical(unimix=0.2)
+    p, q = softmax(plain.logits(3 * FEATURES)), softmax(mixed.logits(3 * FEATURES))
+    np.testing.assert_allclose(q, 0.8 * p + 0.2 / 4, atol=1e-6)
+    latent = mixed.encode(3 * FEATURES)
+    np.testing.assert_allclose(latent.rate, (q * np.log(q * 4)).sum((1, 2)), rtol=1e-4)
+    assert np.array_equal(latent.codes, plain.encode(3 * FEATURES).codes)
+    draws = compiled(mixed.encode)(tf.tile(30 * FEATURES[:1], (20_000, 1)), seed=SEED).z.numpy().mean(0)
+    assert draws.min() > 0.04  # 0.05 less four of its errors
+
+
+def test_a_scheduled_temperature_is_that_of_its_progress_and_at_last_in_evaluation():
+    schedule = Schedule(schedule="linear", start=1.0, end=0.5)
+    heads = {
+        temperature: Categorical(
+            6, METHODS["gumbel"].estimator.load(), {"temperature": temperature}, seed=0, num_latents=2, num_classes=4
+        )
+        for temperature in (schedule, 0.5, 0.75)
+    }
+    weights = tf.constant([1.0, -2.0, 0.5, 3.0])
+
+    def losses(bottleneck, progress):
+        objective = lambda z: tf.reduce_sum(tf.square(weights - z), (1, 2))  # noqa: E731
+        train = compiled(lambda x: bottleneck.train(x, objective, state=(), seed=SEED, progress=progress).surrogate)
+        return train(FEATURES).numpy()
+
+    np.testing.assert_allclose(losses(heads[schedule], 0.5), losses(heads[0.75], 0.0), rtol=1e-5)
+    relaxed = [compiled(heads[temperature].relaxed)(FEATURES, seed=SEED) for temperature in (schedule, 0.5)]
+    np.testing.assert_allclose(*relaxed, rtol=1e-4, atol=1e-6)  # two programs
 
 
 def test_the_gaussian_rate_is_the_divergence_from_the_standard_normal():

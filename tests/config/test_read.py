@@ -6,7 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vaecli.config import config_from_text, find_config, preset_folders, read_config
+from vaecli.config.options import Schedule
 from vaecli.errors import ConfigError
+from vaecli.registry import METHODS
 
 
 def mistakes(text, *overrides):
@@ -22,7 +24,7 @@ def in_an_empty_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-KNOWN_MODELS = "(known: vae, categorical, gumbel, straight_through, vqvae, exact)"
+KNOWN_MODELS = f"(known: {', '.join(METHODS)})"
 KNOWN_BLOCKS = "(known: model, network, data, objective, training)"
 
 
@@ -155,6 +157,47 @@ def test_mistakes_of_combination_wait_for_mistakes_of_keys():
     assert len(mistakes("model: vqvae\nobjective: {beta: 0.1}\ntraining: {seed: x}")) == 1
 
 
+SCHEDULE = "{schedule: cosine, start: 1.0, end: 0.5}"
+
+
+@pytest.mark.parametrize(
+    ("temperature", "expected"),
+    [
+        ("{schedule: cosine, start: 1}", ["f.yaml:1:23: model.temperature.end: missing"]),
+        (
+            "{schedule: cosin, start: 0, end: 1, flor: 1}",
+            [
+                "f.yaml:1:37: model.temperature.schedule: should be 'exponential', 'cosine' or 'linear', "
+                "received 'cosin'",
+                "f.yaml:1:54: model.temperature.start: should be greater than 0, received 0",
+                "f.yaml:1:72: model.temperature.flor: unknown key, did you mean 'floor'?",
+            ],
+        ),
+        ("[1]", ["f.yaml:1:23: model.temperature: should be a valid number, received [1]"]),
+        ("cosine", ["f.yaml:1:23: model.temperature: should be a valid number, received 'cosine'"]),
+    ],
+)
+def test_mistakes_in_a_schedule_have_their_place(temperature, expected):
+    assert mistakes(f"model: {{name: gumbel, temperature: {temperature}}}") == expected
+
+
+def test_a_schedule_and_a_number_override_each_other():
+    Path("f.yaml").write_text(f"model: {{name: gumbel, temperature: {SCHEDULE}}}")
+    scheduled = read_config("f.yaml")
+    assert scheduled.model.scheduled
+    assert read_config("f.yaml", ["model.temperature=0.5"]) == config_from_text(
+        "model: {name: gumbel, temperature: 0.5}"
+    )
+    assert read_config("gumbel", [f"model.temperature={SCHEDULE}"]).model == scheduled.model
+    assert read_config("f.yaml", ["model.temperature.end=0.1"]).model.options()["temperature"].end == 0.1
+    assert hash(scheduled) == hash(read_config("f.yaml", ["model.temperature.floor=0"]))
+
+
+@pytest.mark.parametrize(("floor", "text"), [(0.0, "1→0.5"), (0.5, "1→0.5"), (0.625, "1→0.5, at least 0.625")])
+def test_a_schedule_is_shown_in_the_format_of_its_numbers(floor, text):
+    assert f"{Schedule(schedule='linear', start=1.0, end=0.5, floor=floor):g}" == text
+
+
 GUMBEL = "model: {name: gumbel, temperature: 2}\ntraining: {epochs: 3}"
 
 
@@ -220,7 +263,7 @@ def test_every_malformed_override_is_reported():
 def test_model_as_a_word_is_its_block_at_defaults():
     config = config_from_text("model: gumbel")
     assert config == config_from_text("model: {name: gumbel}")
-    assert config.model.options() == {"num_latents": 1, "num_classes": 10, "temperature": 1.0}
+    assert config.model.options() == {"num_latents": 1, "num_classes": 10, "unimix": 0.0, "temperature": 1.0}
 
 
 @pytest.mark.parametrize("name", ["gumbel", "gumbel.yaml"])

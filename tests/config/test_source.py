@@ -115,7 +115,9 @@ def test_what_is_not_plain_yaml_is_refused_with_its_place(text, lines):
 
 def test_merge_keys_do_not_merge():
     text = "model: {name: gumbel, <<: {temperature: 2}}"
-    assert mistakes(text) == ["f.yaml:1:23: model.<<: unknown key (known: name, num_latents, num_classes, temperature)"]
+    assert mistakes(text) == [
+        "f.yaml:1:23: model.<<: unknown key (known: name, num_latents, num_classes, unimix, temperature)"
+    ]
 
 
 def test_an_alias_repeats_a_value():

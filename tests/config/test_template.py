@@ -30,7 +30,13 @@ LATENT = {
     "num_codes": 10,
     "code_dim": 10,
     "commitment": 1.0,
+    "unimix": 0.0,
     "temperature": 1.0,
+    "forward_temperature": 1.0,
+    "backward_temperature": 0.5,
+    "num_samples": 10,
+    "num_draws": 4,
+    "gap": 1.0,
 }
 
 

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from helpers import METHOD_NAMES, small_config, softmax
+from helpers import KINDS, small_config, softmax
 from vaecli.data import Split
 from vaecli.data.digits import digits
 from vaecli.evaluation import evaluator as module
@@ -21,7 +21,7 @@ def evaluate(method, *, test=TEST, extra="", **options):
     return found, model, config
 
 
-@pytest.mark.parametrize("method", METHOD_NAMES)
+@pytest.mark.parametrize("method", KINDS)
 def test_the_mode_error_is_the_mean_over_images_and_pixels(method):
     found, model, _ = evaluate(method)
     images = DATA.floats(TEST.images).reshape(50, -1)
@@ -100,7 +100,7 @@ def test_an_elbo_is_on_hard_samples_and_without_beta():
     assert summary["elbo"] == pytest.approx(-(summary["distortion"] + summary["rate"]))
 
 
-@pytest.mark.parametrize("method", METHOD_NAMES)
+@pytest.mark.parametrize("method", KINDS)
 def test_a_summary_has_the_same_keys_for_every_method(method):
     found, _, config = evaluate(method)
     keys = ["mse", "distortion", "rate", "elbo", "bits", "capacity_bits", "perplexity", "codes_used", "nmi", "accuracy"]

@@ -25,6 +25,8 @@ def test_the_seed_is_not_in_the_hash():
     "change",
     [
         "model: {name: gumbel, temperature: 0.5}",
+        "model: {name: gumbel, temperature: {schedule: linear, start: 1.0, end: 0.5}}",
+        "model: {name: gumbel, unimix: 0.01}",
         "model: {name: gumbel, num_classes: 11}",
         "model: straight_through",
         "network: {hidden: [128, 64]}",

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from helpers import METHOD_NAMES, compiled, small_config
+from helpers import KINDS, METHOD_NAMES, compiled, small_config
+from vaecli.config import config_from_text
 from vaecli.data.digits import digits
 from vaecli.estimators.estimator import Estimate, Estimator
 from vaecli.estimators.sampling import fold_in, sample, with_gradient
@@ -88,7 +89,7 @@ def test_an_epoch_reports_the_mean_of_its_steps(monkeypatch):
         assert chunks[last].epoch_seconds == pytest.approx(sum(chunk.seconds for chunk in epoch))
 
 
-@pytest.mark.parametrize("method", METHOD_NAMES)
+@pytest.mark.parametrize("method", KINDS)
 def test_a_state_saved_in_the_middle_of_an_epoch_goes_on_with_the_same_bits(method, tmp_path, monkeypatch):
     expected = whole(method)
     monkeypatch.setattr(module, "FIRST_CALL_STEPS", 9)
@@ -115,7 +116,7 @@ def test_a_state_of_another_model_is_refused():
         from_arrays(arrays | {"log": arrays["log"].astype(np.float64)}, trainer.initial_state(), trainer.names)
 
 
-@pytest.mark.parametrize(("method", "epoch"), [*((method, 0) for method in METHOD_NAMES), ("straight_through", 1)])
+@pytest.mark.parametrize(("method", "epoch"), [*((method, 0) for method in KINDS), ("straight_through", 1)])
 def test_the_compiled_loop_takes_the_steps_that_are_written_out_here(method, epoch, monkeypatch):
     """Three steps of Adam by hand, and the norms of the last gradient."""
     import keras
@@ -129,17 +130,17 @@ def test_the_compiled_loop_takes_the_steps_that_are_written_out_here(method, epo
     optimizer.iterations.assign(22 * epoch)
 
     @compiled
-    def step(images, number):
+    def step(images, number, state):
         with tf.GradientTape() as tape:
             seed = fold_in(fold_in(tf.constant([0, 1]), tf.constant(epoch)), number)
-            loss = model.losses(images, beta=0.0, state=(), seed=seed).loss
-        sources = [v.value for v in variables]
-        return loss, [tf.convert_to_tensor(g) for g in tape.gradient(loss, sources, unconnected_gradients="zero")]
+            found = model.losses(images, beta=0.0, state=state, seed=seed)
+        gradients = tape.gradient(found.loss, [v.value for v in variables], unconnected_gradients="zero")
+        return found.loss, [tf.convert_to_tensor(g) for g in gradients], found.state
 
-    losses = []
+    losses, memory = [], trainer.initial_state().estimator
     for number, rows in enumerate(order):
         images = tf.constant(DATA.floats(DATA.train.images[rows]).reshape(64, -1))
-        loss, gradients = step(images, tf.constant(number))
+        loss, gradients, memory = step(images, tf.constant(number), memory)
         losses.append(loss.numpy())
         optimizer.apply(gradients, variables)
     expected = [v.numpy() for v in variables]
@@ -191,6 +192,55 @@ def test_an_estimator_with_memory_is_carried_and_resumed(monkeypatch):
     resumed, _ = trained(trainer, from_arrays(arrays, trainer.initial_state(), trainer.names))
     assert bits(resumed.state) == bits(uncut.state)
     assert resumed.state.estimator["average"].numpy() == uncut.state.estimator["average"].numpy()
+
+
+@pytest.mark.parametrize("method", [name for name in METHOD_NAMES if name not in KINDS])
+def test_every_estimator_trains_several_latents(method):
+    """For one of each kind the tests above say more."""
+    config = config_from_text(
+        f"model: {{name: {method}, num_latents: 2, num_classes: 4}}\n"
+        "network: {hidden: [16]}\ndata: digits\ntraining: {epochs: 2}"
+    )
+    _, (first, second) = trained(Trainer(build(config, DATA.num_pixels), DATA, config))
+    assert second["distortion"] < first["distortion"]
+    assert second["gradient_norm_encoder"] > 0
+
+
+SCHEDULE = "{schedule: exponential, start: 2.0, end: 0.2}"
+
+
+def scheduled_trainer(temperature, epochs=2):
+    config = config_from_text(
+        f"model: {{name: gumbel, temperature: {temperature}}}\n"
+        f"network: {{hidden: [16]}}\ndata: digits\ntraining: {{epochs: {epochs}}}"
+    )
+    return Trainer(build(config, DATA.num_pixels), DATA, config)
+
+
+def test_a_scheduled_temperature_does_not_depend_on_how_steps_are_cut_and_resumed(monkeypatch):
+    whole_chunk, whole_metrics = trained(scheduled_trainer(SCHEDULE))
+    monkeypatch.setattr(module, "FIRST_CALL_STEPS", 9)
+    first = scheduled_trainer(SCHEDULE)
+    state = next(first.chunks(first.initial_state())).state
+    resumed, metrics = trained(scheduled_trainer(SCHEDULE), state)
+    assert (bits(resumed.state), metrics) == (bits(whole_chunk.state), whole_metrics)
+
+
+def test_a_schedule_begins_at_its_start_and_is_stretched_over_all_epochs(monkeypatch):
+    monkeypatch.setattr(module, "FIRST_CALL_STEPS", 1)
+    monkeypatch.setattr(module, "SECONDS_PER_CALL", 0.0)
+    losses = {}
+    for name, trainer in {
+        "start": scheduled_trainer(2.0),
+        "two": scheduled_trainer(SCHEDULE),
+        "four": scheduled_trainer(SCHEDULE, epochs=4),
+    }.items():
+        chunks = trainer.chunks(trainer.initial_state())
+        losses[name] = [next(chunks).loss for _ in range(10)]
+    assert losses["start"][0] == pytest.approx(losses["two"][0], rel=1e-6)  # two programs
+    assert losses["two"][0] == pytest.approx(losses["four"][0], rel=1e-6)
+    assert losses["start"][9] != pytest.approx(losses["two"][9], rel=1e-6)
+    assert losses["two"][9] != pytest.approx(losses["four"][9], rel=1e-6)
 
 
 def test_another_seed_trains_to_other_weights():

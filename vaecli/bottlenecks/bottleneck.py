@@ -1,6 +1,6 @@
 """What lies between encoder and decoder.
 
-train(features [B, H], objective, *, state, seed) -> Step
+train(features [B, H], objective, *, state, seed, progress) -> Step      progress: the share of training done, 0 to 1
 encode(features, *, seed=None) -> Latent      hard; without a seed the mode (for a Gaussian the mean)
 relaxed(features, *, seed) -> z, or None where the loss reads no relaxed sample
 """
@@ -35,7 +35,15 @@ class Bottleneck(Protocol):
 
     def initial_state(self, seed: tf.Tensor) -> State: ...
 
-    def train(self, features: tf.Tensor, objective: Objective, *, state: State, seed: tf.Tensor) -> Step: ...
+    def train(
+        self,
+        features: tf.Tensor,
+        objective: Objective,
+        *,
+        state: State,
+        seed: tf.Tensor,
+        progress: tf.Tensor | float = 1.0,
+    ) -> Step: ...
 
     def encode(self, features: tf.Tensor, *, seed: tf.Tensor | None = None) -> Latent: ...
 

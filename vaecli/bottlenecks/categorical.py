@@ -9,11 +9,16 @@ import tensorflow as tf
 from vaecli.bottlenecks.bottleneck import Latent, Step
 from vaecli.estimators.estimator import Estimator, Objective, State
 from vaecli.estimators.sampling import fold_in, mode, sample
+from vaecli.estimators.schedules import scheduled
 from vaecli.layers import dense
 
 
 class Categorical:
-    """q(z|x) = prod_l Categorical(softmax(logits_l)), p(z) uniform; z is the one-hot codes side by side."""
+    """q(z|x) = prod_l Categorical(softmax(logits_l)), p(z) uniform; z is the one-hot codes side by side.
+
+    With unimix the posterior itself is p = (1 - unimix) softmax(head) + unimix / K, as in DreamerV3 (arXiv
+    2301.04104): in training, rate and evaluation alike.
+    """
 
     def __init__(
         self,
@@ -24,11 +29,13 @@ class Categorical:
         seed: int,
         num_latents: int,
         num_classes: int,
+        unimix: float = 0.0,
     ) -> None:
         self.latent_shape = (num_latents, num_classes)
         self.num_codes = num_classes
         self.estimator = estimator
         self.options = options
+        self.unimix = unimix
         self.head = dense(inputs, num_latents * num_classes, name="logits", seed=seed)
         self.layers = [self.head]
 
@@ -37,7 +44,14 @@ class Categorical:
 
     def logits(self, features: tf.Tensor) -> tf.Tensor:
         """[B, L, K], of the posterior."""
-        return tf.reshape(self.head(features), (-1, *self.latent_shape))
+        logits = tf.reshape(self.head(features), (-1, *self.latent_shape))
+        if not self.unimix:
+            return logits
+        return tf.math.log((1 - self.unimix) * tf.nn.softmax(logits) + self.unimix / self.num_codes)
+
+    def options_at(self, progress: tf.Tensor | float) -> dict[str, Any]:
+        """The estimator's options after this share of the training, 0 to 1."""
+        return {name: scheduled(value, progress) for name, value in self.options.items()}
 
     def rate(self, logits: tf.Tensor) -> tf.Tensor:
         """KL to the uniform prior, sum_l log K - H(q_l), in nats [B]."""
@@ -45,9 +59,17 @@ class Categorical:
         num_latents, num_classes = self.latent_shape
         return num_latents * math.log(num_classes) + negative_entropy
 
-    def train(self, features: tf.Tensor, objective: Objective, *, state: State, seed: tf.Tensor) -> Step:
+    def train(
+        self,
+        features: tf.Tensor,
+        objective: Objective,
+        *,
+        state: State,
+        seed: tf.Tensor,
+        progress: tf.Tensor | float = 1.0,
+    ) -> Step:
         logits = self.logits(features)
-        estimate = self.estimator(objective, logits, state=state, seed=seed, **self.options)
+        estimate = self.estimator(objective, logits, state=state, seed=seed, **self.options_at(progress))
         rate = self.rate(logits)
         return Step(estimate.surrogate, rate, tf.zeros_like(rate), estimate.state)
 
@@ -61,7 +83,7 @@ class Categorical:
             return None
         logits = self.logits(features)
         one_hot = sample(logits, seed=fold_in(seed, 0))
-        return self.estimator.relax(logits, one_hot, seed=fold_in(seed, 1), **self.options)
+        return self.estimator.relax(logits, one_hot, seed=fold_in(seed, 1), **self.options_at(1.0))
 
     def lookup(self, latents: tf.Tensor) -> tf.Tensor:
         return tf.one_hot(latents, self.num_codes)

@@ -30,7 +30,16 @@ class Gaussian:
         del seed
         return ()
 
-    def train(self, features: tf.Tensor, objective: Objective, *, state: State, seed: tf.Tensor) -> Step:
+    def train(
+        self,
+        features: tf.Tensor,
+        objective: Objective,
+        *,
+        state: State,
+        seed: tf.Tensor,
+        progress: tf.Tensor | float = 1.0,
+    ) -> Step:
+        del progress  # nothing is scheduled
         latent = self.encode(features, seed=seed)
         return Step(objective(latent.z), latent.rate, tf.zeros_like(latent.rate), state)
 

@@ -69,8 +69,16 @@ class VectorQuantizer:
         num_latents, _ = self.latent_shape
         return tf.fill((tf.shape(features)[0],), num_latents * math.log(self.num_codes))
 
-    def train(self, features: tf.Tensor, objective: Objective, *, state: State, seed: tf.Tensor) -> Step:
-        del seed  # nothing is drawn
+    def train(
+        self,
+        features: tf.Tensor,
+        objective: Objective,
+        *,
+        state: State,
+        seed: tf.Tensor,
+        progress: tf.Tensor | float = 1.0,
+    ) -> Step:
+        del seed, progress  # nothing is drawn, nothing is scheduled
         e = self.embed(features)
         q, _ = self.quantize(e)
         penalty = tf.reduce_mean(tf.square(tf.stop_gradient(e) - q), (1, 2)) + self.commitment * tf.reduce_mean(

@@ -6,9 +6,15 @@ estimators are the same names; a test compares them, because a config is read wi
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+
+
+class Block(BaseModel):
+    """A part of a config: frozen, strict, without unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, hide_input_in_errors=True)
 
 
 @dataclass(frozen=True)
@@ -22,6 +28,31 @@ Count = Annotated[int, Field(ge=1, le=65_536)]
 Classes = Annotated[int, Field(ge=2, le=65_536)]
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Schedule(Block):
+    """A temperature that goes from `start` at the first step to `end` after the last, never below `floor`."""
+
+    schedule: Literal["exponential", "cosine", "linear"]
+    start: Positive
+    end: Positive
+    floor: NonNegative = 0.0
+
+    def __format__(self, spec: str) -> str:
+        """Each number in the format of a number: "1→0.5"."""
+        ends = f"{self.start:{spec}}→{self.end:{spec}}"
+        return ends if self.floor <= self.end else f"{ends}, at least {self.floor:{spec}}"
+
+
+# Where pydantic names the branch of a union, the key of a config has no such step.
+BRANCHES = ("(number)", "(schedule)")
+Temperature = Annotated[
+    Annotated[Positive, Tag("(number)")] | Annotated[Schedule, Tag("(schedule)")],
+    Discriminator(lambda value: "(schedule)" if isinstance(value, dict | Schedule) else "(number)"),
+]
+
+_OR_SCHEDULE = "or {schedule: exponential, start: 1.0, end: 0.5}"
 
 OPTIONS: Mapping[str, Option] = {
     "latent_dim": Option(Count, 10, "dimensions of the Gaussian latent"),
@@ -30,5 +61,11 @@ OPTIONS: Mapping[str, Option] = {
     "num_codes": Option(Classes, 10, "K: rows of the codebook"),
     "code_dim": Option(Count, 10, "D: length of a codebook row"),
     "commitment": Option(NonNegative, 0.25, "weight of the commitment loss ||e - sg(q)||^2 (the article: 1)"),
-    "temperature": Option(Positive, 1.0, "tau: low is close to a hard code, high is smooth"),
+    "unimix": Option(Share, 0.0, "share of a uniform distribution mixed into the posterior (DreamerV3: 0.01)"),
+    "temperature": Option(Temperature, 1.0, f"tau: low is close to a hard code, high is smooth; {_OR_SCHEDULE}"),
+    "forward_temperature": Option(Temperature, 1.0, "tau_f, of the codes drawn in training: high explores"),
+    "backward_temperature": Option(Temperature, 0.5, f"tau_b, of the gradient; {_OR_SCHEDULE}"),
+    "num_samples": Option(Count, 10, "S: draws of the noise that are averaged for one code"),
+    "num_draws": Option(Classes, 4, "S: codes drawn and decoded for one image"),
+    "gap": Option(Positive, 1.0, "how far the code's logit stands above the others in the backward pass"),
 }

@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from vaecli.config.schema import MAX_ENUMERATED_CODES, VARIANTS, Block, Config
+from vaecli.config.options import BRANCHES, Block, Schedule
+from vaecli.config.schema import MAX_ENUMERATED_CODES, VARIANTS, Config
 from vaecli.config.source import Key, Source, parse, parse_value, read_source
 from vaecli.errors import ConfigError
 from vaecli.registry import suggest
@@ -143,10 +144,10 @@ def _block(name: str, tree: Any, source: Source) -> tuple[Block | None, list[tup
     except ValidationError as error:
         wrong = []
         for item in error.errors():
-            key: Key = (name, *item["loc"])
+            key: Key = (name, *(step for step in item["loc"] if step not in BRANCHES))
             path = ".".join(map(str, key))
             if item["type"] == "extra_forbidden":
-                text = _unknown_key(name, str(item["loc"][-1]), block_class, value)
+                text = _unknown_key(key, block_class, value)
             elif item["type"] == "missing":
                 text = "missing"
             else:
@@ -156,8 +157,11 @@ def _block(name: str, tree: Any, source: Source) -> tuple[Block | None, list[tup
         return None, wrong
 
 
-def _unknown_key(block: str, key: str, block_class: type[Block], value: str | None) -> str:
+def _unknown_key(path: Key, block_class: type[Block], value: str | None) -> str:
+    block, key = str(path[0]), str(path[-1])
     decider, variants = VARIANTS.get(block, ("", {}))
+    if len(path) > 2:  # the only block within a block
+        return f"unknown key{suggest(key, Schedule.model_fields)}"
     if any(key in variant.model_fields for variant in variants.values()):
         return f"`{key}` has no effect with {_kind(block, decider)}: {value}"
     return f"unknown key{suggest(key, block_class.model_fields)}"

@@ -7,17 +7,13 @@ its values has a class of its own, so a key that would have no effect is a mista
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import Field, create_model
 
-from vaecli.config.options import OPTIONS, NonNegative, Positive
+from vaecli.config.options import OPTIONS, Block, NonNegative, Positive, Schedule
 from vaecli.registry import METHODS, Method
 
 # The bottleneck that decodes every code, and k-means as its reference, stop being sensible above this.
 MAX_ENUMERATED_CODES = 256
-
-
-class Block(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, hide_input_in_errors=True)
 
 
 class Model(Block):
@@ -29,7 +25,12 @@ class Model(Block):
 
     def options(self) -> dict[str, Any]:
         """The options of this method alone, by name."""
-        return self.model_dump(exclude={"name"})
+        return {name: getattr(self, name) for name in type(self).model_fields if name != "name"}
+
+    @property
+    def scheduled(self) -> bool:
+        """Whether a step depends on how many there are in all."""
+        return any(isinstance(value, Schedule) for value in self.options().values())
 
 
 class Network(Block):

@@ -51,6 +51,20 @@ def estimator(estimate: Callable[..., Estimate]) -> Estimator:
     return Estimator(estimate, _options(estimate))
 
 
+def stateful(
+    initial_state: Callable[[int, int, tf.Tensor], State],
+) -> Callable[[Callable[..., Estimate]], Estimator]:
+    """Decorates an `estimate` function that carries `initial_state(num_latents, num_classes, seed)` from step to step.
+
+    What it returns as its new state must be under stop_gradient.
+    """
+
+    def carry(estimate: Callable[..., Estimate]) -> Estimator:
+        return Estimator(estimate, _options(estimate), initial_state)
+
+    return carry
+
+
 def pathwise(*, relaxed: bool) -> Callable[[Callable[..., tf.Tensor]], Estimator]:
     """Decorates `relax(logits, one_hot, *, seed, **options) -> z`: an estimator that only changes what is decoded.
 

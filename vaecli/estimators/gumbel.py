@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from vaecli.estimators.estimator import pathwise
-from vaecli.estimators.sampling import perturbed_logits
+from vaecli.estimators.sampling import relaxed_code
 
 
 @pathwise(relaxed=True)
@@ -20,5 +20,4 @@ def gumbel(logits: tf.Tensor, one_hot: tf.Tensor, *, seed: tf.Tensor, temperatur
     Returns:
         z [..., K], each row sums to 1.
     """
-    noise = tf.stop_gradient(perturbed_logits(logits, one_hot, seed=seed) - logits)
-    return tf.nn.softmax((logits + noise) / temperature)
+    return relaxed_code(logits, one_hot, seed=seed, temperature=temperature)

@@ -79,6 +79,30 @@ def perturbed_logits(logits: tf.Tensor, one_hot: tf.Tensor, *, seed: tf.Tensor) 
     return tf.where(one_hot > 0, top, rest)
 
 
+def relaxed_code(logits: tf.Tensor, one_hot: tf.Tensor, *, seed: tf.Tensor, temperature: float) -> tf.Tensor:
+    """softmax((logits + g) / temperature) for Gumbel noise g, given that argmax(logits + g) is the code.
+
+    Args:
+        logits: [..., K]; one_hot: [..., K].
+        temperature: > 0.
+    Returns:
+        [..., K], each row sums to 1. Differentiable in the logits, with g held fixed.
+    """
+    noise = tf.stop_gradient(perturbed_logits(logits, one_hot, seed=seed) - logits)
+    return tf.nn.softmax((logits + noise) / temperature)
+
+
+def log_probability(logits: tf.Tensor, one_hot: tf.Tensor) -> tf.Tensor:
+    """log q of each code [..., 1]; its gradient in the logits [..., K] is one_hot - softmax(logits)."""
+    return tf.reduce_sum(one_hot * tf.nn.log_softmax(logits), -1, keepdims=True)
+
+
 def with_gradient(value: tf.Tensor, *, of: tf.Tensor) -> tf.Tensor:
     """Exactly `value` forward, the gradient of `of` backward (the straight-through trick)."""
     return tf.stop_gradient(value) + (of - tf.stop_gradient(of))
+
+
+def with_logits_gradient(value: tf.Tensor, logits: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
+    """value [B] as it is, with its own gradient for the decoder, and `gradient` [B, L, K] for the logits."""
+    inner = tf.reduce_sum(tf.stop_gradient(gradient) * logits, (1, 2))
+    return value + (inner - tf.stop_gradient(inner))

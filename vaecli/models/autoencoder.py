@@ -66,13 +66,16 @@ class Autoencoder:
         outputs = self.decoder(flat)
         return tf.reshape(outputs, tf.concat([tf.shape(z)[:-2], (outputs.shape[-1],)], 0))
 
-    def losses(self, images: tf.Tensor, *, beta: float, state: State, seed: tf.Tensor) -> Losses:
-        """What one training step minimises."""
+    def losses(
+        self, images: tf.Tensor, *, beta: float, state: State, seed: tf.Tensor, progress: tf.Tensor | float = 1.0
+    ) -> Losses:
+        """What one training step minimises, after `progress` (0 to 1) of all steps."""
 
         def objective(z: tf.Tensor) -> tf.Tensor:
             return self.likelihood.distortion(images, self.decode(z))
 
-        step = self.bottleneck.train(self.encoder(images), objective, state=state, seed=seed)
+        features = self.encoder(images)
+        step = self.bottleneck.train(features, objective, state=state, seed=seed, progress=progress)
         distortion, rate, penalty = (tf.reduce_mean(x) for x in (step.surrogate, step.rate, step.penalty))
         return Losses(distortion + beta * rate + penalty, distortion, rate, penalty, step.state)
 

@@ -100,6 +100,11 @@ def data_title(data: Mapping[str, Any]) -> str:
 
 SYMBOLS = {
     "temperature": "τ",
+    "forward_temperature": "τf",
+    "backward_temperature": "τb",
+    "num_samples": "S",
+    "num_draws": "S",
+    "gap": "gap",
     "num_classes": "K",
     "num_codes": "K",
     "num_latents": "L",

@@ -14,8 +14,11 @@ def extend(run: Run, config: Config, dataset: Dataset) -> str | None:
     """Copies the longest finished run that differs in nothing but fewer epochs; its name, or None.
 
     Nothing that a training step reads depends on the number of epochs, so the copy goes on with the bits that a
-    longer run would have had.
+    longer run would have had; but for a temperature schedule, which is stretched over all epochs: such a run is
+    never extended, the longer one begins anew.
     """
+    if config.model.scheduled:
+        return None
     shorter = []
     for other in all_runs(run.path.parent):
         if not other.finished or not other.name.startswith(f"{config.model.name}-"):

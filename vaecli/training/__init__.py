@@ -1,1 +1,1 @@
-"""The training loop, its optimisers, and its state."""
+"""The training loop and its state."""

@@ -14,12 +14,12 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from vaecli.config.schema import Config
+from vaecli.config.schema import Config, SGDTraining, Training
 from vaecli.data import Dataset
 from vaecli.estimators.estimator import State
 from vaecli.estimators.sampling import fold_in
 from vaecli.models.autoencoder import PARTS, Autoencoder
-from vaecli.training.optimizers import optimizer
+from vaecli.optimizers import Optimizer, adam, sgd
 
 SECONDS_PER_CALL = 0.5  # progress moves and Ctrl-C is answered
 FIRST_CALL_STEPS = 8  # it compiles, and says how long a step takes
@@ -132,20 +132,23 @@ class Trainer:
         self, nest: Any, images: tf.Tensor, order: tf.Tensor, epoch: tf.Tensor, start: tf.Tensor, stop: tf.Tensor
     ) -> Any:
         epoch_seed = fold_in(_seed(self.seed, _TRAINING_NOISE), epoch)
+        total = self.epochs * self.steps_per_epoch
 
         def one_step(step: tf.Tensor, nest: Any) -> Any:
             weights, slots, estimator, log = nest
             batch = tf.cast(tf.gather(images, order[step]), tf.float32) * self.scale
             seed = fold_in(epoch_seed, step)
+            done = epoch * self.steps_per_epoch + step
             with (
                 keras.StatelessScope(zip(self.variables, weights, strict=True)),
                 tf.GradientTape(watch_accessed_variables=False) as tape,
             ):
                 tape.watch(weights)
-                losses = self.autoencoder.losses(batch, beta=self.beta, state=estimator, seed=seed)
+                losses = self.autoencoder.losses(
+                    batch, beta=self.beta, state=estimator, seed=seed, progress=tf.cast(done, tf.float32) / total
+                )
             gradients = tape.gradient(losses.loss, weights, unconnected_gradients="zero")
-            count = epoch * self.steps_per_epoch + step + 1
-            weights, slots = self.optimizer.update(weights, gradients, slots, count)
+            weights, slots = self.optimizer.update(weights, gradients, slots, done + 1)
             values = [losses.loss, losses.distortion, losses.rate, losses.penalty, *self._norms(gradients)]
             log = tf.tensor_scatter_nd_update(log, [[step]], [tf.stack(values)])
             return step + 1, (weights, slots, losses.state, log)
@@ -158,6 +161,13 @@ class Trainer:
         for name, gradient in zip(self.names, gradients, strict=True):
             squares[name.partition("/")[0]] += sum_of_squares(gradient)
         return [tf.sqrt(squares[part]) for part in PARTS]
+
+
+def optimizer(training: Training) -> Optimizer:
+    """The optimiser of a config."""
+    if isinstance(training, SGDTraining):
+        return sgd(training.learning_rate, training.momentum)
+    return adam(training.learning_rate)
 
 
 def sum_of_squares(x: tf.Tensor) -> tf.Tensor:

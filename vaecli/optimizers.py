@@ -8,8 +8,6 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from vaecli.config.schema import SGDTraining, Training
-
 Tensors = list[tf.Tensor]
 
 
@@ -52,10 +50,3 @@ def sgd(learning_rate: float, momentum: float) -> Optimizer:
         return [w + v for w, v in zip(weights, velocity, strict=True)], [velocity]
 
     return Optimizer(slots, update)
-
-
-def optimizer(training: Training) -> Optimizer:
-    """The optimiser of a config."""
-    if isinstance(training, SGDTraining):
-        return sgd(training.learning_rate, training.momentum)
-    return adam(training.learning_rate)

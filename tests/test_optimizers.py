@@ -4,7 +4,8 @@ import pytest
 import tensorflow as tf
 
 from vaecli.config.schema import SGDTraining, Training
-from vaecli.training.optimizers import adam, optimizer, sgd
+from vaecli.optimizers import adam, sgd
+from vaecli.training.trainer import optimizer
 
 PAIRS = {
     "adam": (adam(0.01), lambda: keras.optimizers.Adam(0.01)),

@@ -1,0 +1,41 @@
+"""Decoupled straight-through (Shah et al. 2024, arXiv 2410.13331)."""
+
+import tensorflow as tf
+
+from vaecli.estimators.estimator import Estimate, Objective, State, estimator
+from vaecli.estimators.sampling import fold_in, perturbed_logits, sample, with_gradient
+
+
+@estimator
+def decoupled_st(
+    objective: Objective,
+    logits: tf.Tensor,
+    *,
+    state: State,
+    seed: tf.Tensor,
+    forward_temperature: float,
+    backward_temperature: float,
+) -> Estimate:
+    """Two temperatures where gumbel_st has one: how widely codes are tried, and how far the gradient spreads.
+
+        code ~ Categorical(softmax(logits / t_f)),  g ~ Gumbel(0, 1) given argmax(logits / t_f + g) = the code
+        y = softmax(logits / t_b + g)
+        forward    z  = one_hot
+        backward   dz = dy, with g held fixed
+
+    The paper's first version, and code that follows it, divides logits + g by t_f, which leaves the argmax as it is
+    and t_f without effect; as in the second version's aim of controlling exploration, t_f here divides the logits
+    alone. It holds in training only: rate and evaluation stay with softmax(logits), so with t_f other than 1 the
+    decoder trains on another law of codes than it is measured on.
+
+    Args:
+        objective: z [B, L, K] -> [B].
+        logits: [B, L, K].
+        forward_temperature: t_f > 0; above 1 it tries more codes.
+        backward_temperature: t_b > 0.
+    """
+    cold = logits / forward_temperature
+    one_hot = sample(cold, seed=fold_in(seed, 0))
+    noise = tf.stop_gradient(perturbed_logits(cold, one_hot, seed=fold_in(seed, 1)) - cold)
+    y = tf.nn.softmax(logits / backward_temperature + noise)
+    return Estimate(objective(with_gradient(one_hot, of=y)), one_hot, state)

@@ -1,0 +1,35 @@
+"""ReinMax (Liu et al. 2023, arXiv 2304.08612)."""
+
+import tensorflow as tf
+
+from vaecli.estimators.estimator import pathwise
+from vaecli.estimators.sampling import with_gradient
+
+
+@pathwise(relaxed=False)
+def reinmax(logits: tf.Tensor, one_hot: tf.Tensor, *, seed: tf.Tensor, temperature: float) -> tf.Tensor:
+    """The code forward; exact in expectation when the loss is quadratic in z and temperature = 1.
+
+        p        = softmax(logits)
+        midpoint = (one_hot + softmax(logits / temperature)) / 2
+        forward    z  = one_hot
+        backward   dz = 2 J(midpoint) dlogits - J(p) dlogits / 2,   J(q) = diag(q) - q q'
+
+    Straight-through is the first-order rule; this is Heun's second-order rule.
+
+    Args:
+        logits: [..., K]; one_hot: [..., K].
+        temperature: > 0; the paper prefers >= 1, where Gumbel-softmax prefers < 1.
+    Returns:
+        z [..., K], one-hot.
+    """
+    del seed  # the code is its only randomness
+    midpoint = (one_hot + tf.nn.softmax(logits / temperature)) / 2
+    heun = 2 * _softmax_slope(midpoint, logits) - _softmax_slope(tf.nn.softmax(logits), logits) / 2
+    return with_gradient(one_hot, of=heun)
+
+
+def _softmax_slope(q: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """J(q) logits for a fixed q, so that J(q) is its gradient; without a logarithm of q, which may be 0."""
+    q = tf.stop_gradient(q)
+    return q * (logits - tf.reduce_sum(q * logits, -1, keepdims=True))

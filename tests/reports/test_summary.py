@@ -58,7 +58,7 @@ def test_what_received_no_gradient_is_named_with_the_reason_and_the_ways_out(sai
     assert {name.partition("/")[0] for name in unheard} == {"encoder", "bottleneck"}
     *_, named, _, _, way_out = said("categorical").splitlines()
     assert named == f"  no gradient reached {', '.join(unheard)}"
-    assert way_out.endswith("--config gumbel | straight_through | vqvae | exact")
+    assert "--config gumbel | straight_through | vqvae | exact" in way_out
 
 
 @pytest.mark.parametrize("method", [name for name in KINDS if name != "categorical"])

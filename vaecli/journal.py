@@ -106,8 +106,7 @@ class Journal:
         last, evaluation = self.rows[-1], self.test(state.weights)
         self.run.save_weights("last", self.weights(state))
         model = self.autoencoder.export(self.dataset.image_shape)
-        self.run.save_by(self.run.model_keras, model.save)
-        self.run.save_by(self.run.model_weights, model.save_weights)
+        self.run.save_model(model.save)
         self.run.save_reconstructions(self._reconstructions(evaluation, model))
         draw_run(self.run)
         norms = {part: last[f"gradient_norm_{part}"] for part in ("encoder", "bottleneck", "decoder")}

@@ -126,7 +126,7 @@ def test_a_folder_that_is_removed_while_training_is_not_made_anew(run, happens, 
         "checkpoint": lambda: run.save_checkpoint({"x": np.zeros(1)}, step=1),
         "metrics": lambda: run.append_metrics(row(1)),
         "weights": lambda: run.save_weights("last", {"x": np.zeros(1)}),
-        "model": lambda: run.save_by(run.model_keras, Path.touch),
+        "model": lambda: run.save_model(Path.touch),
         "log": lambda: run.log("line"),
         "failure": lambda: run.fail("reason"),
     }

@@ -43,7 +43,7 @@ def write(path: Path, content: bytes | str) -> None:
             with os.fdopen(handle, "wb") as file:
                 file.write(raw)
             os.chmod(part, 0o644)
-            _swap_in(part, path)
+            _swap_in(Path(part), path)
     finally:
         if part is not None:
             with contextlib.suppress(OSError):
@@ -51,7 +51,7 @@ def write(path: Path, content: bytes | str) -> None:
 
 
 def write_by(path: Path, save: Callable[[Path], None]) -> None:
-    """As `write`, where a library does the writing: `save` gets a name of the same ending, beside the file.
+    """As `write`, where a library does the writing: `save` gets a name with the same ending, beside the file.
 
     Raises:
         RunFailed: as `write`.
@@ -59,10 +59,7 @@ def write_by(path: Path, save: Callable[[Path], None]) -> None:
     part = path.with_name(f"{PART}{path.name}")
     try:
         with writing(path):
-            try:
-                save(part)
-            except RuntimeError as error:  # h5py's answer to a full disk
-                raise OSError(str(error)) from None
+            save(part)
             _swap_in(part, path)
     finally:
         with contextlib.suppress(OSError):
@@ -117,7 +114,7 @@ def read_npz(source: Path | io.BytesIO) -> dict[str, NDArray[Any]]:
         raise ValueError(f"damaged: {error}") from None
 
 
-def _swap_in(part: str | Path, path: Path) -> None:
-    sync(Path(part))
+def _swap_in(part: Path, path: Path) -> None:
+    sync(part)
     os.replace(part, path)
     sync(path.parent)

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import shutil
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
@@ -194,10 +195,16 @@ class Run:
     def save_reconstructions(self, arrays: Arrays) -> None:
         self._write(self.reconstructions_npz, to_npz(arrays))
 
-    def save_by(self, path: Path, save: Callable[[Path], None]) -> None:
-        """A file of the run that a library writes."""
+    def save_model(self, save: Callable[[Path], None]) -> None:
+        """model.keras, which Keras writes, and model.weights.h5, which is a copy of the one inside that.
+
+        Keras has made the inner one in memory; asked to write it to a full disk, HDF5 ends the process.
+        """
         self._lock.check()
-        write_by(path, save)
+        write_by(self.model_keras, save)
+        with writing(self.model_keras), zipfile.ZipFile(self.model_keras) as archive:
+            weights = archive.read(self.model_weights.name)
+        self._write(self.model_weights, weights)
 
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Written last: from now on the run is finished. Adds the digests of the files that it sums up."""

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from vaecli.bottlenecks.bottleneck import Bottleneck
+from vaecli.bottlenecks.bottleneck import Bottleneck, Latent
 from vaecli.config.schema import Config
 from vaecli.estimators.estimator import State
 from vaecli.estimators.sampling import fold_in
@@ -13,6 +13,7 @@ from vaecli.layers import check_backend
 from vaecli.models.likelihood import LIKELIHOODS, Likelihood
 from vaecli.models.networks import Network, decoder, encoder
 
+MANY_CODES = 256  # no gain in decoding them all beforehand
 PARTS = ("encoder", "bottleneck", "decoder")
 
 
@@ -85,9 +86,9 @@ class Autoencoder:
         sampled = self.bottleneck.encode(features, seed=fold_in(seed, 0))
         mode = self.bottleneck.encode(features)
         relaxed = self.bottleneck.relaxed(features, seed=fold_in(seed, 1))
-        outputs = self.decode(sampled.z)
+        outputs = self._decode_hard(sampled)
         pixels = Reconstructions(
-            self.pixels(mode.z),
+            self.likelihood.pixels(self._decode_hard(mode)),
             self.likelihood.pixels(outputs),
             None if relaxed is None else self.pixels(relaxed),
         )
@@ -101,6 +102,14 @@ class Autoencoder:
             codes=mode.codes,
         )
         return measures, pixels
+
+    def _decode_hard(self, latent: Latent) -> tf.Tensor:
+        """decode(latent.z) [B, P]; where an image is one code of few, each code is decoded once."""
+        num_codes = self.bottleneck.num_codes
+        if latent.codes is None or latent.codes.shape[1] > 1 or num_codes is None or num_codes > MANY_CODES:
+            return self.decode(latent.z)
+        every = self.decode(self.bottleneck.lookup(tf.range(num_codes)[:, None]))
+        return tf.gather(every, latent.codes[:, 0])
 
     def pixels(self, z: tf.Tensor) -> tf.Tensor:
         """Decoded images [B, P] in [0, 1] or near it."""

@@ -23,7 +23,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#000000", "#CC79A7", "#56B4E9", "#E
 DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 REFERENCES: Mapping[str, Any] = {
-    "mean image": {"linestyle": (0, (1, 1.5)), "marker": "x"},
+    "mean image": {"linestyle": (0, (1, 1.5)), "marker": ""},
     "k-means": {"linestyle": (0, (4, 2)), "marker": "*"},
     "PCA": {"linestyle": (0, (4, 1.5, 1, 1.5)), "marker": ""},
 }
@@ -57,8 +57,10 @@ def reconstructions(scene: Scene) -> Figure:
     arrays = [run.reconstructions() for run in firsts]
     lines = [arrays[0]["images"], *(found["mode"] for found in arrays)]
     tests = [run.summary["test"] for run in firsts]
-    errors = [f"MSE {test['mse']['sampled']:.4f}" for test in tests]
-    labels = ["input", *(f"{member.label}\n{error}" for member, error in zip(scene.members, errors, strict=True))]
+    labels = [
+        "input",
+        *(f"{m.label}\nMSE {t['mse']['sampled']:.4f}" for m, t in zip(scene.members, tests, strict=True)),
+    ]
     count = len(lines[0])
     figure = Figure(figsize=(WIDTH, 0.54 * len(lines) * min(1, 10 / count) + 0.6))
     axis = figure.subplots()
@@ -107,24 +109,32 @@ def loss_curves(scene: Scene) -> Figure:
 
 def error_by_epoch(member: Member) -> tuple[list[float], NDArray[np.float64]]:
     """The epochs that every run of a row has, and the errors [runs, epochs]."""
-    found = [{row["epoch"]: row["test_mse_sampled"] for row in run.metrics} for run in member.row.runs]
-    epochs = sorted(epoch for epoch in set.intersection(*map(set, found)) if epoch is not None)
+    found = [{row["epoch"] or 0: row["test_mse_sampled"] for row in run.metrics} for run in member.row.runs]
+    epochs = sorted(set.intersection(*map(set, found)))
     return epochs, np.array([[of_run[epoch] for epoch in epochs] for of_run in found], np.float64)
 
 
 def distortion_and_bits(scene: Scene) -> Figure:
     """Test error against the measured rate; codes and Gaussian vectors on axes of their own, of one height."""
-    figure, axes = _panels(scene)
-    for member in scene.members:
-        bits, errors = bits_and_errors(member.row.runs)
-        axis, look = axes[member.discrete], _look(member)
-        if len(bits) > 1:
-            axis.plot(bits, errors, linestyle="", marker=".", markersize=4, color=look["color"], alpha=0.6)
-        axis.plot([bits.mean()], [errors.mean()], **{**look, "linestyle": "", "markersize": 7})
+    figure, axes = _panels(scene, lines=False)
     for discrete, axis in axes.items():
-        _reference_points(axis, _fitting(scene, discrete))
-        axis.set_xlabel("rate (bits per image)")
-        _bits_axis(axis, discrete)
+        reference = _reference_points(axis, _fitting(scene, discrete))
+        of_seeds = [bits_and_errors(member.row.runs) for member in scene.members if member.discrete == discrete]
+        members = (member for member in scene.members if member.discrete == discrete)
+        for member, (bits, errors) in zip(members, of_seeds, strict=True):
+            look = {**_look(member), "linestyle": ""}
+            axis.plot([bits.mean()], [errors.mean()], **{**look, "markersize": 8, "alpha": 0.75})
+            if len(bits) > 1:
+                dots: Any = {
+                    "marker": "o",
+                    "markersize": 3,
+                    "markeredgecolor": "white",
+                    "markeredgewidth": 0.5,
+                    "zorder": 3,
+                }
+                axis.plot(bits, errors, linestyle="", color=look["color"], **dots)
+        axis.set_xlabel("rate (bits per image)" if discrete else "rate (bits per image, log scale)")
+        _bits_axis(axis, np.concatenate([*(bits for bits, _ in of_seeds), reference]), discrete)
     means = "large: mean over seeds; dots: seeds" if len(scene.seeds) > 1 else "rate: KL(q(z|x) ‖ p(z)) on the test set"
     figure.suptitle(f"{title(scene, scene.seeds)}\n{means}", fontsize=8)
     return figure
@@ -136,29 +146,31 @@ def bits_and_errors(runs: Sequence[Run]) -> tuple[NDArray[np.float64], NDArray[n
     return np.array([t["rate"] for t in tests]) / math.log(2), np.array([t["mse"]["sampled"] for t in tests])
 
 
-def _reference_points(axis: Axes, references: Sequence[Reference]) -> None:
-    """A line at the height of each, and a mark where its bits are known."""
+def _reference_points(axis: Axes, references: Sequence[Reference]) -> list[float]:
+    """A line at the height of each, and a mark where it is a code; returns the bits of the marks."""
+    marked = [found for found in references if found.discrete and found.bits is not None]
     for reference in references:
         style = REFERENCES[reference.kind]
         axis.axhline(reference.mse, color=REFERENCE_COLOUR, linewidth=1, linestyle=style["linestyle"], zorder=0)
-        if reference.bits is not None:
-            axis.plot([reference.bits], [reference.mse], color=REFERENCE_COLOUR, marker=style["marker"], markersize=8)
+    for reference in marked:
+        mark = REFERENCES[reference.kind]["marker"]
+        axis.plot([reference.bits or 0], [reference.mse], color=REFERENCE_COLOUR, marker=mark, markersize=8)
+    return [found.bits for found in marked if found.bits is not None]
 
 
-def _bits_axis(axis: Axes, discrete: bool) -> None:
+def _bits_axis(axis: Axes, bits: NDArray[np.float64], discrete: bool) -> None:
     """From 0 bits for codes, linear while they are few; logarithmic for Gaussian vectors."""
-    drawn = [np.atleast_1d(np.asarray(line.get_xdata())) for line in axis.lines]
-    data = np.concatenate([places for places in drawn if len(places) != 2])  # two: a reference's line
-    low, high = float(data.min()), float(data.max())
+    low, high = float(bits.min()), float(bits.max())
     if discrete and high <= LINEAR_BITS:
         axis.set_xlim(-0.06 * max(high, 1), 1.1 * max(high, 1))
         return
     if discrete:
+        axis.set_xlabel("rate (bits per image, logarithmic above 1)")
         axis.set_xscale("symlog", linthresh=1)
         axis.set_xlim(-0.15, 1.4 * high)
     else:
         axis.set_xscale("log")
-        axis.set_xlim(max(low, 0.1) / 1.6, max(high, 0.2) * 1.6)
+        axis.set_xlim(max(low, 0.1) / 2.5, max(high, 0.1) * 2.5)
     left, right = axis.get_xlim()
     steps = [0.0, *(digit * 10.0**power for power in range(-1, 7) for digit in (1, 2, 5))]
     inside = [step for step in steps if left <= step <= right]
@@ -221,10 +233,10 @@ def _of_codes(member: Member, shown: int) -> str:
     return "\n".join(words)
 
 
-def _panels(scene: Scene) -> tuple[Figure, dict[bool, Axes]]:
+def _panels(scene: Scene, *, lines: bool = True) -> tuple[Figure, dict[bool, Axes]]:
     """Axes of one height for codes (True) and for Gaussian vectors (False), as far as there are any, and the legend."""
     kinds = sorted({member.discrete for member in scene.members}, reverse=True)
-    handles = _legend(scene)
+    handles = _legend(scene, {} if lines else {"linestyle": ""})
     figure = Figure(figsize=(WIDTH, max(3.2, 0.155 * len(handles) + 0.7)))
     drawn = figure.subplots(1, len(kinds), sharey=True, squeeze=False, width_ratios=[3, 2][: len(kinds)])[0]
     axes = dict(zip(kinds, drawn, strict=True))
@@ -235,13 +247,13 @@ def _panels(scene: Scene) -> tuple[Figure, dict[bool, Axes]]:
     return figure, axes
 
 
-def _legend(scene: Scene) -> list[Line2D]:
+def _legend(scene: Scene, look: Mapping[str, Any]) -> list[Line2D]:
     """Members under the names of their groups, then the references."""
     found = []
     for group in scene.groups:
         if len(scene.groups) > 1:
             found.append(_heading(apart(group, scene.groups).removeprefix("latent ")))
-        found += [Line2D([], [], label=m.label, **_look(m)) for m in scene.members if m.group is group]
+        found += [Line2D([], [], label=m.label, **{**_look(m), **look}) for m in scene.members if m.group is group]
     references = scene.references()
     if references:
         found.append(_heading("references"))

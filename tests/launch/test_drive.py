@@ -1,5 +1,6 @@
 """Tasks handed to an Executor: whichever it is, it is asked for nothing but futures."""
 
+import functools
 import math
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -18,13 +19,13 @@ class Heard:
     """A Watcher that keeps what it hears."""
 
     def __init__(self):
-        self.ends, self.epochs, self.words, self.seconds = {}, {}, [], []
+        self.ends, self.epochs, self.words, self.seconds, self.processes = {}, {}, [], [], {}
 
     def said(self, name, line):
         self.words.append((name, line))
 
     def moved(self, name, beat):
-        pass
+        self.processes[name] = beat.pid
 
     def epoch(self, name, row, epochs):
         self.epochs.setdefault(name, []).append(row["epoch"])
@@ -76,6 +77,20 @@ def test_the_longest_job_comes_first_and_references_are_one_task_of_a_data_set(t
     assert [job.task.name for job in asked if job.plan is None] == ["references digits"]
     (references,) = [job.task for job in asked if job.plan is None]
     assert len(references.configs) == 5
+
+
+def test_a_worker_that_has_trained_enough_gives_way_to_another(tmp_path):
+    heard, calls = Heard(), []
+    with open_launch(tmp_path) as launch, open_executor(1, None) as executor:
+        executor._client.run(exec, "import vaecli.launch.task as task; task.RUNS_PER_PROCESS = 2")
+        asked = jobs(SEEDS, launch, tmp_path)
+        idle = functools.partial(calls.append, "idle")
+        assert carry_out(asked, executor, launch, heard, stop=lambda: None, at_once=1, idle=idle) == {}
+    assert set(heard.ends.values()) == {Outcome()}
+    of_runs = [pid for name, pid in heard.processes.items() if name.startswith("gumbel")]
+    assert len(of_runs) == 3
+    assert sorted(map(of_runs.count, set(of_runs))) == [1, 2]
+    assert calls == ["idle"]
 
 
 def test_a_half_done_run_is_resumed_and_its_epochs_are_told_once(tmp_path):

@@ -107,6 +107,7 @@ def compare(
                     argv=sys.argv,
                     speeds=pace,
                     stop=stop,
+                    idle=_load_report,
                 )
         finished = [run for run in asked.runs if run.finished]
         if not finished and not failures:
@@ -119,6 +120,12 @@ def compare(
             console.say(f"{folder}/report.html")
     if failures:
         raise typer.Exit(SOME_FAILED)
+
+
+def _load_report() -> None:
+    """What the report needs, while there is nothing else to do."""
+    import vaecli.reports.page
+    import vaecli.reports.panorama  # noqa: F401
 
 
 def _print(groups: "list[Group]", failures: dict[str, str], format_: Format) -> None:

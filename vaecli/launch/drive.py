@@ -6,6 +6,7 @@ import math
 import os
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
@@ -19,7 +20,7 @@ from vaecli.experiment import Plan
 from vaecli.launch.estimate import seconds_left
 from vaecli.launch.executors import open_executor
 from vaecli.launch.plans import DataSets
-from vaecli.launch.task import REFERENCES, STOP, Beat, Outcome, Task, perform, read_beat
+from vaecli.launch.task import REFERENCES, RUNS_PER_PROCESS, STOP, Beat, Outcome, Task, perform, read_beat
 from vaecli.runs.files import write
 from vaecli.runs.references import load_references, references_path, wanted
 
@@ -159,10 +160,14 @@ def train_missing(
     argv: Sequence[str],
     speeds: Mapping[str, float],
     stop: Callable[[], int | None],
+    idle: Callable[[], None],
 ) -> dict[str, str]:
     """Trains or resumes what is not finished, and computes the references that are lacking.
 
     A single job has all cores; of several, here or on a cluster, each has one thread.
+
+    Args:
+        idle: called in a thread once fewer tasks are left than can run at once.
 
     Returns:
         The reason of each failure, by the task's name: a run that fails does not stop the others.
@@ -176,9 +181,10 @@ def train_missing(
             return {}
         jobs = min(jobs, len(asked))
         threads = None if jobs == 1 and scheduler is None else 1
+        here = jobs == 1 and len(asked) <= RUNS_PER_PROCESS
         asked = [job._replace(task=job.task._replace(threads=threads)) for job in asked]
-        with open_executor(jobs, scheduler) as executor:
-            return carry_out(asked, executor, launch, watcher, stop=stop)
+        with open_executor(None if here else jobs, scheduler) as executor:
+            return carry_out(asked, executor, launch, watcher, stop=stop, at_once=jobs, idle=idle)
 
 
 def carry_out(
@@ -188,11 +194,15 @@ def carry_out(
     watcher: Watcher,
     *,
     stop: Callable[[], int | None],
+    at_once: int = 0,
+    idle: Callable[[], None] = lambda: None,
 ) -> dict[str, str]:
     """Hands in every job and watches until the last has ended.
 
     Args:
         stop: asked again and again; an exit code means: let the running ones save, and raise Interrupted with it.
+        at_once: how many tasks can run side by side.
+        idle: called in a thread once fewer are left.
 
     Returns:
         The reason of each failure, by the task's name.
@@ -202,7 +212,7 @@ def carry_out(
     futures: dict[str, Future[Outcome]] = {job.task.name: executor.submit(perform, job.task) for job in jobs}
     views = {job.task.name: View(job, launch, watcher) for job in jobs}
     failures: dict[str, str] = {}
-    unfinished = False
+    unfinished, aside = False, threading.Thread(target=idle)
     stopped, start = None, time.monotonic()
     while views:
         code = stop()
@@ -220,6 +230,8 @@ def carry_out(
                 unfinished |= outcome.interrupted
                 if outcome.failure:
                     failures[name] = outcome.failure
+        if len(views) < at_once and not aside.ident:
+            aside.start()
         watcher.left(_left(jobs, views, time.monotonic() - start))
         if views:
             time.sleep(SECONDS_BETWEEN_LOOKS)

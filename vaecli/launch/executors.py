@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -17,16 +18,17 @@ LOGGERS = ("distributed", "distributed.client", "tornado", "tornado.application"
 
 
 @contextlib.contextmanager
-def open_executor(jobs: int, scheduler: str | None) -> Iterator[Executor]:
-    """One thread of this process for one job; as many processes for several; the workers of a scheduler.
+def open_executor(jobs: int | None, scheduler: str | None) -> Iterator[Executor]:
+    """A thread of this process, or so many processes, or the workers of a scheduler.
 
     Args:
+        jobs: processes; None: none but this one.
         scheduler: an address such as tcp://host:8786, or the path of a scheduler file.
 
     Raises:
         RunError: the scheduler cannot be reached, or a local cluster cannot be started.
     """
-    if scheduler is None and jobs == 1:
+    if scheduler is None and jobs is None:
         executor: Executor = ThreadPoolExecutor(1, "run")
         try:
             yield executor
@@ -34,8 +36,20 @@ def open_executor(jobs: int, scheduler: str | None) -> Iterator[Executor]:
             executor.shutdown(wait=False, cancel_futures=True)
         return
     with contextlib.ExitStack() as stack:
-        client = stack.enter_context(_theirs(scheduler) if scheduler else _local(jobs))
+        client = stack.enter_context(_theirs(scheduler) if scheduler else _local(jobs or 1))
         yield client.get_executor(pure=False)
+
+
+def is_renewed() -> bool:
+    """Whether this process is a dask worker whose nanny starts another when it ends."""
+    if "distributed" not in sys.modules:
+        return False
+    from distributed import get_worker
+
+    try:
+        return get_worker().nanny is not None
+    except ValueError:  # no worker
+        return False
 
 
 @contextlib.contextmanager

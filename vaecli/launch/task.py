@@ -26,6 +26,7 @@ from vaecli.config.schema import Data, NpzData
 from vaecli.data import Dataset, load
 from vaecli.data.known import KNOWN, locate
 from vaecli.errors import Interrupted, RunError, VaecliError
+from vaecli.launch.executors import is_renewed
 from vaecli.runs.files import write_json
 
 if TYPE_CHECKING:
@@ -34,9 +35,12 @@ if TYPE_CHECKING:
 STOP = "stop"
 SECONDS_BETWEEN_BEATS = 0.5
 REFERENCES = "references"
+# XLA never lets a compiled program go: some 600 memory maps for each run, of the 65,530 that Linux allows a process.
+RUNS_PER_PROCESS = 40
 
 # TensorFlow, its log and its compiled programs belong to a process, whatever number of threads a worker has.
 _ONE_AT_A_TIME = threading.Lock()
+_trained: list[str] = []  # by this process
 
 
 class Task(NamedTuple):
@@ -95,6 +99,9 @@ def _perform(task: Task) -> None:
     if task.configs:
         _compute_references(task, stop)
         return
+    if len(_trained) >= RUNS_PER_PROCESS and is_renewed():
+        os._exit(0)  # the task goes to another process
+    _trained.append(task.name)
     prepare(task.threads)
     config = config_from_text(task.config, task.name)
     dataset = _dataset(config.data, task.data_dir)

@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from vaecli import __version__
-from vaecli.cli import compare, configs, data, plot, runs, train, verify
+from vaecli.cli import audit, compare, configs, data, plot, runs, train, verify
 from vaecli.errors import VaecliError
 
 
@@ -35,6 +35,7 @@ app = typer.Typer(
 app.command()(train.train)
 app.command()(compare.compare)
 app.command()(plot.plot)
+app.command()(audit.audit)
 app.command("list")(runs.list_runs)
 app.command()(runs.show)
 app.command()(runs.diff)

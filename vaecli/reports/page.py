@@ -8,21 +8,27 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vaecli.reports.audit import best, by_epoch, last_epoch, legend, verdict
+from vaecli.reports.audit import columns as audit_columns
 from vaecli.reports.comparison import Group, csv_text, records, seed_of, titles
 from vaecli.reports.listing import flat, plain
 from vaecli.reports.story import THRESHOLDS, answer, sentences
 from vaecli.reports.table import LEGEND, columns
 from vaecli.runs import Run
+from vaecli.runs.audits import Audit, audits_among
 from vaecli.runs.files import write, write_json
 from vaecli.runs.references import references_path
 
-VERSION = 1  # raise it when the same runs are to be drawn or told in another way
+VERSION = 2  # raise it when the same runs are to be drawn or told in another way
 PAGE, TABLE, RECORDS = "report.html", "comparison.csv", "comparison.json"
 ALTERNATIVES = {
     "reconstructions": "Test images in the first row, and what each method makes of them below",
     "loss": "Test error on sampled codes by epoch, for each method",
     "bits": "Test error on sampled codes against the rate in bits, for each method",
     "codes": "What each code of each method draws, the most used first",
+    "bias_variance": "Squared bias against variance of each gradient estimator at each temperature",
+    "temperature": "Bias, standard deviation and squared error of each gradient estimator against its temperature",
+    "training": "Bias, standard deviation and squared error of each gradient estimator over training",
 }
 
 
@@ -61,7 +67,7 @@ def _inputs(groups: Sequence[Group], failures: Mapping[str, str]) -> dict[str, s
         found[f"{order} {run.name}"] = _digest(run.summary_json.read_bytes())
         if references.is_file():
             found[f"references {references.stem}"] = _digest(references.read_bytes())
-    return found
+    return found | {audit.name: _digest(audit.audit_json.read_bytes()) for audit in _audits(groups)}
 
 
 def _digest(content: bytes) -> str:
@@ -117,6 +123,7 @@ def _page(groups: Sequence[Group], failures: Mapping[str, str], figures: Sequenc
         commands=_commands(runs),
         thresholds=THRESHOLDS,
         answer=answer(groups),
+        audits=[_of_audit(audit) for audit in _audits(groups)],
         runs=[{"name": run.name, "place": f"../{run.name}/"} for run in runs],
         data=sorted({_data(run) for run in runs}),
         seeds=sorted({seed_of(run) for run in runs}),
@@ -125,6 +132,30 @@ def _page(groups: Sequence[Group], failures: Mapping[str, str], figures: Sequenc
 
 def _runs(groups: Sequence[Group]) -> list[Run]:
     return [run for group in groups for row in group.rows for run in row.runs]
+
+
+def _audits(groups: Sequence[Group]) -> list[Audit]:
+    runs = _runs(groups)
+    folders = sorted({run.path.parent for run in runs})
+    return [audit for folder in folders for audit in audits_among([run.name for run in runs], folder)]
+
+
+def _of_audit(audit: Audit) -> dict[str, Any]:
+    """Each estimator at its best temperature on the last checkpoint, and all figures."""
+    from vaecli.reports.audit_figures import draw
+
+    rows, title = audit.rows, audit.read()["title"]
+    last = by_epoch(rows)[last_epoch(rows)]
+    header, *cells = zip(*audit_columns(best(last)), strict=True)
+    pictures = draw(title, rows, audit.path, formats=["png"], again=False)
+    return {
+        "title": title,
+        "header": header,
+        "rows": cells,
+        "verdict": verdict(last),
+        "legend": " ".join(legend(rows)),
+        "figures": [_picture(path) for path in pictures],
+    }
 
 
 def _data(run: Run) -> str:

@@ -273,13 +273,18 @@ def _fitting(scene: Scene, discrete: bool) -> list[Reference]:
 
 def _look(member: Member) -> dict[str, Any]:
     """Open markers for Gaussian vectors."""
-    place = member.place
+    found = look(member.place)
+    return found if member.discrete else found | {"markerfacecolor": "white"}
+
+
+def look(place: int) -> dict[str, Any]:
+    """Colour, dashes and marker of the line with this number."""
     colour = COLOURS[place % len(COLOURS)]
     return {
         "color": colour,
         "linestyle": DASHES[place % len(DASHES)],
         "marker": MARKERS[place % len(MARKERS)],
         "markersize": 4,
-        "markerfacecolor": colour if member.discrete else "white",
+        "markerfacecolor": colour,
         "linewidth": 1.3,
     }

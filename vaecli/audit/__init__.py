@@ -1,0 +1,1 @@
+"""Gradient estimators measured against the exact gradient, on one frozen checkpoint or on a toy loss."""

@@ -1,0 +1,144 @@
+"""An audit in words: a table for each checkpoint, and which estimators no other one beats in bias and variance both."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from vaecli.reports.listing import aligned
+from vaecli.reports.table import folded
+from vaecli.runs.audits import Estimated, Measures, Row
+
+PARTS = {"logits": "logits' gradient", "weights": "encoder's weights"}
+ENUMERATED = "exact"  # has neither bias nor variance, and would be the whole front
+
+
+def row_line(row: Row) -> str:
+    """One measurement, as it comes in."""
+    return (
+        f"{label(row)}: bias {figure(row.logits.relative_bias)}, std {figure(row.logits.relative_std)} "
+        f"({row.draws:,} draws of {row.milliseconds:.2f} ms)"
+    )
+
+
+def label(row: Row) -> str:
+    """ "gumbel at 0.5 after 10 epochs"."""
+    words = row.estimator if row.temperature is None else f"{row.estimator} at {row.temperature:g}"
+    return words if row.epoch is None else f"{words}, epoch {row.epoch}"
+
+
+def table_lines(rows: Sequence[Row], left_out: Mapping[str, str], width: int | None) -> Iterator[str]:
+    """A table for each checkpoint; with a width its columns are folded to that many characters."""
+    for epoch, of_epoch in by_epoch(rows).items():
+        if epoch is not None:
+            yield f"after {epoch} epoch{'s' * (epoch != 1)}"
+        found = columns(of_epoch)
+        parts = [found] if width is None else folded(found, width - 2)
+        for part in parts:
+            yield from (f"  {line}" for line in aligned([*zip(*part, strict=True)]))
+            yield ""
+    yield from left_out_lines(left_out)
+    yield from legend(rows)
+
+
+def by_epoch(rows: Iterable[Row]) -> dict[int | None, list[Row]]:
+    found: dict[int | None, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row.epoch, []).append(row)
+    return found
+
+
+def last_epoch(rows: Iterable[Row]) -> int | None:
+    return max(by_epoch(rows), key=lambda epoch: epoch or 0)
+
+
+def best(rows: Iterable[Row]) -> list[Row]:
+    """Of one checkpoint, each estimator at the temperature that has the lowest squared error."""
+    found: dict[str, Row] = {}
+    for row in rows:
+        if row.estimator not in found or row.logits.mse.value < found[row.estimator].logits.mse.value:
+            found[row.estimator] = row
+    return list(found.values())
+
+
+def verdict(rows: Sequence[Row]) -> str:
+    """Of one checkpoint, in a sentence: which estimator comes closest, and by bias or by variance."""
+    drawing = [row for row in best(rows) if row.estimator != ENUMERATED]
+    if not drawing:
+        return "Nothing but the exact gradient was measured."
+    first, *others = sorted(drawing, key=lambda row: row.logits.mse.value)
+    bias, variance = bias_and_variance(first.logits)
+    share = f"{bias / (bias + variance):.0%}" if bias + variance else "0%"
+    second = f", then {label(others[0])} ({figure(others[0].logits.mse)})" if others else ""
+    return (
+        f"The lowest squared error of one draw has {label(first)} ({figure(first.logits.mse)}, {share} of it "
+        f"squared bias){second}; to give no gradient at all has 1."
+    )
+
+
+def columns(rows: Sequence[Row]) -> list[list[str]]:
+    """Header and cells of each column, of the rows of one checkpoint."""
+    fronts = {part: front(rows, part) for part in PARTS}
+    names = [row.estimator if row.temperature is None else f"{row.estimator} {row.temperature:g}" for row in rows]
+    found = [["estimator", *names]]
+    for part, of_part in PARTS.items():
+        measured: list[Measures | None] = [getattr(row, part) for row in rows]
+        if not any(measured):
+            continue
+        head = "" if part == "logits" else f" ({of_part})"
+        for name in ("relative_bias", "relative_std", "cosine", "mse"):
+            cells = ["" if found is None else figure(getattr(found, name)) for found in measured]
+            found.append([name.removeprefix("relative_") + head, *cells])
+        found.append([f"front{head}", *("*" * (row in fronts[part]) for row in rows)])
+    found.append(["ms", *(f"{row.milliseconds:.2f}" for row in rows)])
+    found.append(["decodings", *(str(row.decodings) for row in rows)])
+    found.append(["draws", *(f"{row.draws:,}" for row in rows)])
+    if any(row.warm_up for row in rows):
+        found.append(["warm-up", *(f"{row.warm_up:,}" if row.warm_up else "" for row in rows)])
+    return found
+
+
+def left_out_lines(left_out: Mapping[str, str]) -> Iterator[str]:
+    return (f"left out: {name}: {reason}" for name, reason in left_out.items())
+
+
+def legend(rows: Sequence[Row]) -> Iterator[str]:
+    """What the columns mean."""
+    yield "Of an estimate g of the exact gradient g*, in units of |g*|: bias |E g - g*|, std sqrt E |g - E g|^2,"
+    yield "cosine between E g and g*, mse E |g - g*|^2; ± half of the 95 % interval, ~ where that is above 5 %,"
+    yield "< where the draws do not tell a bias from 0. *: no other estimator that draws has less of both."
+    if any(row.warm_up for row in rows):
+        yield "warm-up: steps that an estimator learned for on this checkpoint before it was measured."
+
+
+def figure(found: Estimated | None) -> str:
+    """ "0.427 ± 0.012", "~0.427 ± 0.040" where the interval is wide, "< 0.02" where it begins at 0."""
+    if found is None:
+        return "none"
+    if found.low == 0 < found.high:
+        return f"< {found.high:.2g}"
+    digits = _digits(found.value)
+    width = f"{found.half_width:,.{digits}f}"
+    plus_minus = f" ± {width}" if float(width.replace(",", "")) else ""
+    return f"{'' if found.narrow else '~'}{found.value:,.{digits}f}{plus_minus}"
+
+
+def _digits(value: float) -> int:
+    """After the point, so that three count."""
+    rounded = float(f"{abs(value):.2e}")
+    return max(0, 2 - math.floor(math.log10(rounded))) if rounded > 1e-4 else 4
+
+
+def bias_and_variance(measures: Measures) -> tuple[float, float]:
+    """Squared bias, 0 where the draws do not tell it from 0, and variance."""
+    bias = measures.relative_bias
+    return (bias.value**2 if bias.low > 0 else 0.0), measures.relative_std.value**2
+
+
+def front(rows: Sequence[Row], part: str) -> list[Row]:
+    """The rows of one checkpoint that no other one beats in bias and variance both, `exact` aside."""
+    measured = [row for row in rows if getattr(row, part) is not None and row.estimator != ENUMERATED]
+    points = [bias_and_variance(getattr(row, part)) for row in measured]
+    return [
+        row
+        for row, (bias, variance) in zip(measured, points, strict=True)
+        if not any(b <= bias and v <= variance and (b, v) != (bias, variance) for b, v in points)
+    ]

@@ -1,0 +1,143 @@
+"""Audits in the output folder: what was measured of gradient estimators, as rows that need no TensorFlow to be read."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from vaecli.errors import RunError
+from vaecli.runs.files import write_json
+
+PREFIX = "audit-"
+FORMAT = 1
+# Raise it when the same audit would measure other numbers than before.
+NUMERICS = 1
+NARROW = 0.05  # half of an interval, as a share of its value
+
+
+class Estimated(NamedTuple):
+    """A figure with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def half_width(self) -> float:
+        return (self.high - self.low) / 2
+
+    @property
+    def narrow(self) -> bool:
+        return self.half_width <= NARROW * abs(self.value)
+
+
+class Measures(NamedTuple):
+    """Of an estimate g of the exact gradient g*, in units of |g*|."""
+
+    relative_bias: Estimated  # |E g - g*|
+    relative_std: Estimated  # square root of E |g - E g|^2
+    cosine: Estimated | None  # between E g and g*; None where E g is 0
+    mse: Estimated  # E |g - g*|^2
+
+    @property
+    def wide(self) -> list[str]:
+        """The figures whose interval is more than NARROW of their value on either side."""
+        return [name for name, found in self._asdict().items() if found is not None and not found.narrow]
+
+
+class Row(NamedTuple):
+    """One estimator at one temperature on one checkpoint."""
+
+    epoch: int | None  # None: a toy has none
+    estimator: str
+    temperature: float | None  # None: it has none
+    decodings: int  # of each image and draw
+    warm_up: int  # steps that it learned for before it was measured; 0: it learns nothing
+    draws: int
+    milliseconds: float  # for each draw of the gradient of all images; differs between two audits
+    logits: Measures
+    weights: Measures | None  # of the gradient of the images' mean loss; None for a toy, which has no weights
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, with `wide`: the figures whose interval is too wide to be trusted in full."""
+        parts = {part: _plain(getattr(self, part)) for part in ("logits", "weights")}
+        return {**self._asdict(), **parts}
+
+    @classmethod
+    def from_dict(cls, tree: Mapping[str, Any]) -> "Row":
+        return cls(**{**tree, **{part: _measures(tree[part]) for part in ("logits", "weights")}})
+
+    @property
+    def key(self) -> tuple[int | None, str, float | None]:
+        return self.epoch, self.estimator, self.temperature
+
+
+class Audit:
+    """One audit is one folder, named by all that was asked."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.audit_json = path / "audit.json"
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    def read(self) -> dict[str, Any]:
+        """All of audit.json but its rows; raises RunError if it cannot be understood."""
+        return {key: value for key, value in self._tree().items() if key != "rows"}
+
+    @property
+    def rows(self) -> list[Row]:
+        """What has been measured so far, in the order of the measurements."""
+        if not self.audit_json.exists():
+            return []
+        try:
+            return [Row.from_dict(row) for row in self._tree()["rows"]]
+        except (KeyError, TypeError, ValueError) as error:
+            raise RunError(f"{self.audit_json}: damaged ({error!r}); remove it and audit again") from None
+
+    def write(self, about: Mapping[str, Any], rows: Iterable[Row]) -> None:
+        """Raises RunFailed where the folder cannot be written."""
+        write_json(self.audit_json, {"format": FORMAT, **about, "rows": [row.to_dict() for row in rows]})
+
+    def _tree(self) -> dict[str, Any]:
+        try:
+            tree = json.loads(self.audit_json.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise RunError(f"{self.audit_json}: cannot be read ({error}); remove it and audit again") from None
+        if not isinstance(tree, dict) or tree.get("format", 0) > FORMAT:
+            raise RunError(f"{self.audit_json}: not of this version of vaecli")
+        return tree
+
+
+def audit_of(asked: Mapping[str, Any], output_dir: Path) -> Audit:
+    """audit-<hash> of all that decides what is measured."""
+    text = json.dumps({**asked, "numerics": NUMERICS}, sort_keys=True)
+    return Audit(output_dir / f"{PREFIX}{hashlib.sha256(text.encode()).hexdigest()[:8]}")
+
+
+def audits_among(runs: Sequence[str], output_dir: Path) -> list[Audit]:
+    """The finished audits of any of these runs, by name."""
+    found = []
+    for path in sorted(output_dir.glob(f"{PREFIX}*/audit.json")):
+        audit = Audit(path.parent)
+        about = audit.read()
+        if about.get("finished") and about.get("asked", {}).get("subject", {}).get("run") in runs:
+            found.append(audit)
+    return found
+
+
+def _plain(measures: Measures | None) -> dict[str, Any] | None:
+    if measures is None:
+        return None
+    figures = {name: found and found._asdict() for name, found in measures._asdict().items()}
+    return {**figures, "wide": measures.wide}
+
+
+def _measures(tree: Mapping[str, Any] | None) -> Measures | None:
+    if tree is None:
+        return None
+    figures: dict[str, Any] = {name: tree[name] and Estimated(**tree[name]) for name in Measures._fields}
+    return Measures(**figures)

@@ -13,6 +13,7 @@ from vaecli.config import Config, config_from_text
 from vaecli.data import load
 from vaecli.registry import METHODS
 from vaecli.runs import Run
+from vaecli.runs.audits import Estimated, Measures, Row
 from vaecli.runs.files import PART, write, write_json
 
 METHOD_NAMES = tuple(METHODS)
@@ -93,6 +94,26 @@ def made_up(
     norms = {"encoder": encoder}
     write_json(run.summary_json, {"test": test, "gradient_norm": norms, "parameters": 7, "seconds": 1.0})
     return run
+
+
+def audit_row(
+    estimator: str,
+    bias: float,
+    std: float,
+    *,
+    temperature: float | None = None,
+    epoch: int = 10,
+    told: bool = True,
+    cosine: float = 0.5,
+) -> Row:
+    """A row of an audit with intervals of 2 %; a bias that is not told from 0 has one from there."""
+
+    def around(value: float) -> Estimated:
+        return Estimated(value, 0.98 * value, 1.02 * value)
+
+    bias_ = around(bias) if told else Estimated(bias, 0.0, 2 * bias)
+    found = Measures(bias_, around(std), around(cosine), around(bias**2 + std**2))
+    return Row(epoch, estimator, temperature, 1, 0, 4096, 0.25, found, found)
 
 
 def written(folder: Path) -> list[str]:

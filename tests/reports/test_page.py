@@ -1,15 +1,17 @@
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 
 import pytest
 
-from helpers import small_config, train, written
+from helpers import audit_row, small_config, train, written
 from vaecli.config import config_from_text
 from vaecli.evaluation.references import compute
 from vaecli.reports import page
 from vaecli.reports.comparison import compared
 from vaecli.reports.page import report_folder, write_report
+from vaecli.runs.audits import audit_of
 from vaecli.runs.files import write_json
 
 HOSTILE = "<script>alert('$x$ & y')</script>"
@@ -153,3 +155,22 @@ def test_a_run_without_its_environment_is_still_told(trained, tmp_path):
     write_json(copy.run_json, {**run.info, "git_commit": None, "argv": []})
     write_report(compared([type(copy)(copy.path)]), {}, tmp_path / "report")
     assert "source commit" not in (tmp_path / "report" / "report.html").read_text()
+
+
+def test_the_page_tells_of_audits_of_its_runs_and_of_no_others(groups, trained, tmp_path):
+    rows = [audit_row("rloo", 0.01, 1.2, told=False), audit_row("gumbel", 0.8, 0.5, temperature=1.0)]
+    audits = []
+    assert write_report(groups, {}, tmp_path)
+    for title, run in (("audit <b>of</b> mine", trained[0].name), ("audit of another", "other")):
+        asked = {"subject": {"run": run}}
+        audits.append(audit_of(asked, trained[0].path.parent))
+        audits[-1].write({"title": title, "asked": asked, "left_out": {}, "finished": True}, rows)
+    assert write_report(groups, {}, tmp_path)  # drawn again, because there is something new
+    assert not write_report(groups, {}, tmp_path)
+    html = (tmp_path / "report.html").read_text()
+    assert "audit &lt;b&gt;of&lt;/b&gt; mine" in html
+    assert "audit of another" not in html
+    assert sum(tag == "img" for tag, _ in Page(html).tags) == 5
+    assert "The lowest squared error of one draw has gumbel at 1" in html
+    for audit in audits:
+        shutil.rmtree(audit.path)

@@ -25,8 +25,9 @@ def test_a_toy_is_measured_drawn_and_shown_again(vaecli, tmp_path):
     first = vaecli(*TOY)
     assert first.exit_code == 0
     table = first.stdout.splitlines()
-    assert table[0].split()[:5] == ["estimator", "bias", "std", "cosine", "mse"]
-    assert [line.split()[0] for line in table[1:5]] == ["exact", "straight_through", "reinmax", "reinmax"]
+    assert table[0] == "logits' gradient"
+    assert table[1].split()[:5] == ["estimator", "bias", "std", "cosine", "mse"]
+    assert [line.split()[0] for line in table[2:6]] == ["exact", "straight_through", "reinmax", "reinmax"]
     assert "4/4  reinmax at 2: bias" in first.stderr
     (folder,) = (tmp_path / "outputs").iterdir()
     assert written(folder) == ["audit.json", "bias_variance.png", "temperature.png"]

@@ -26,17 +26,22 @@ def label(row: Row) -> str:
 
 
 def table_lines(rows: Sequence[Row], left_out: Mapping[str, str], width: int | None) -> Iterator[str]:
-    """A table for each checkpoint; with a width its columns are folded to that many characters."""
+    """Two tables for each checkpoint; with a width their columns are folded to that many characters."""
     for epoch, of_epoch in by_epoch(rows).items():
-        if epoch is not None:
-            yield f"after {epoch} epoch{'s' * (epoch != 1)}"
-        found = columns(of_epoch)
-        parts = [found] if width is None else folded(found, width - 2)
-        for part in parts:
-            yield from (f"  {line}" for line in aligned([*zip(*part, strict=True)]))
-            yield ""
+        for part in measured_parts(of_epoch):
+            yield PARTS[part] + ("" if epoch is None else f" after {epoch} epoch{'s' * (epoch != 1)}")
+            found = columns(of_epoch, part)
+            for folds in [found] if width is None else folded(found, width - 2):
+                yield from (f"  {line}" for line in aligned([*zip(*folds, strict=True)]))
+                yield ""
     yield from left_out_lines(left_out)
     yield from legend(rows)
+
+
+def measured_parts(rows: Iterable[Row]) -> list[str]:
+    """Those of PARTS that there are figures of: a toy has no weights."""
+    rows = list(rows)
+    return [part for part in PARTS if any(getattr(row, part) for row in rows)]
 
 
 def by_epoch(rows: Iterable[Row]) -> dict[int | None, list[Row]]:
@@ -74,25 +79,22 @@ def verdict(rows: Sequence[Row]) -> str:
     )
 
 
-def columns(rows: Sequence[Row]) -> list[list[str]]:
-    """Header and cells of each column, of the rows of one checkpoint."""
-    fronts = {part: front(rows, part) for part in PARTS}
-    names = [row.estimator if row.temperature is None else f"{row.estimator} {row.temperature:g}" for row in rows]
+def columns(rows: Sequence[Row], part: str) -> list[list[str]]:
+    """Header and cells of each column, of the rows of one checkpoint; what they cost stands beside the first part."""
+    measured = [row for row in rows if getattr(row, part)]
+    of_front = front(measured, part)
+    names = [row.estimator if row.temperature is None else f"{row.estimator} {row.temperature:g}" for row in measured]
     found = [["estimator", *names]]
-    for part, of_part in PARTS.items():
-        measured: list[Measures | None] = [getattr(row, part) for row in rows]
-        if not any(measured):
-            continue
-        head = "" if part == "logits" else f" ({of_part})"
-        for name in ("relative_bias", "relative_std", "cosine", "mse"):
-            cells = ["" if found is None else figure(getattr(found, name)) for found in measured]
-            found.append([name.removeprefix("relative_") + head, *cells])
-        found.append([f"front{head}", *("*" * (row in fronts[part]) for row in rows)])
-    found.append(["ms", *(f"{row.milliseconds:.2f}" for row in rows)])
-    found.append(["decodings", *(str(row.decodings) for row in rows)])
-    found.append(["draws", *(f"{row.draws:,}" for row in rows)])
-    if any(row.warm_up for row in rows):
-        found.append(["warm-up", *(f"{row.warm_up:,}" if row.warm_up else "" for row in rows)])
+    for name in Measures._fields:
+        cells = [figure(getattr(getattr(row, part), name)) for row in measured]
+        found.append([name.removeprefix("relative_"), *cells])
+    found.append(["front", *("*" * (row in of_front) for row in measured)])
+    if part == "logits":
+        found.append(["ms", *(f"{row.milliseconds:.2f}" for row in rows)])
+        found.append(["decodings", *(str(row.decodings) for row in rows)])
+        found.append(["draws", *(f"{row.draws:,}" for row in rows)])
+        if any(row.warm_up for row in rows):
+            found.append(["warm-up", *(f"{row.warm_up:,}" if row.warm_up else "" for row in rows)])
     return found
 
 

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from vaecli.registry import METHODS
-from vaecli.reports.audit import ENUMERATED, PARTS, best, bias_and_variance, by_epoch, front, last_epoch
+from vaecli.reports.audit import ENUMERATED, PARTS, best, bias_and_variance, by_epoch, front, last_epoch, measured_parts
 from vaecli.reports.figures import save, styled
 from vaecli.reports.panorama import WIDTH, look
 from vaecli.runs.audits import Estimated, Measures, Row
@@ -56,13 +56,13 @@ def figures(title: str, rows: Sequence[Row]) -> dict[str, Callable[[], Figure]]:
 def bias_against_variance(title: str, rows: Sequence[Row]) -> Figure:
     """One marker for each estimator and temperature, larger where that is higher; lines of equal MSE behind them."""
     drawn = [row for row in rows if row.estimator != ENUMERATED]
-    parts = [part for part in PARTS if any(getattr(row, part) for row in rows)]
+    parts = measured_parts(rows)
     figure = Figure(figsize=(WIDTH, 4.3 if len(parts) > 1 else 3.9))
     axes = figure.subplots(1, len(parts), squeeze=False)[0]
     for axis, part in zip(axes, parts, strict=True):
         _bias_against_variance(axis, drawn, part)
         axis.set_title(PARTS[part], fontsize=8)
-    axes[0].set_ylabel("squared relative bias")
+    axes[0].set_ylabel("squared relative bias", fontsize=8)
     handles = _legend(drawn, linestyle="")
     ring = {"marker": "o", "markersize": 9, "markerfacecolor": "none", "markeredgecolor": "black", "linestyle": ""}
     handles += [
@@ -82,7 +82,8 @@ def _bias_against_variance(axis: Axes, rows: Sequence[Row], part: str) -> None:
     variances = [found.relative_std.value**2 for _, found in measured if found.relative_std.value > 1e-3]
     low_x, high_x = min(variances, default=1.0) / ROOM**2, max(variances, default=1.0) * ROOM
     low_y, high_y = min(biases, default=1.0) / ROOM, max(biases, default=1.0) * ROOM
-    axis.set(xscale="log", yscale="log", xlim=(low_x, high_x), ylim=(low_y, high_y), xlabel="relative variance")
+    axis.set(xscale="log", yscale="log", xlim=(low_x, high_x), ylim=(low_y, high_y))
+    axis.set_xlabel("relative variance", fontsize=8)
     axis.xaxis.set_major_formatter(PLAIN)
     axis.yaxis.set_major_formatter(PLAIN)
     axis.tick_params(labelsize=7)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vaecli.reports.audit import best, by_epoch, last_epoch, legend, verdict
+from vaecli.reports.audit import PARTS, best, by_epoch, last_epoch, legend, measured_parts, verdict
 from vaecli.reports.audit import columns as audit_columns
 from vaecli.reports.comparison import Group, csv_text, records, seed_of, titles
 from vaecli.reports.listing import flat, plain
@@ -146,12 +146,14 @@ def _of_audit(audit: Audit) -> dict[str, Any]:
 
     rows, title = audit.rows, audit.read()["title"]
     last = by_epoch(rows)[last_epoch(rows)]
-    header, *cells = zip(*audit_columns(best(last)), strict=True)
+    tables = []
+    for part in measured_parts(last):
+        header, *cells = zip(*audit_columns(best(last), part), strict=True)
+        tables.append({"title": PARTS[part], "header": header, "rows": cells})
     pictures = draw(title, rows, audit.path, formats=["png"], again=False)
     return {
         "title": title,
-        "header": header,
-        "rows": cells,
+        "tables": tables,
         "verdict": verdict(last),
         "legend": " ".join(legend(rows)),
         "figures": [_picture(path) for path in pictures],

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from helpers import written
+from test_imports import loaded_after
 from vaecli.audit import audit, targets
 from vaecli.audit.audit import Asked, keys, left_out, perform
 from vaecli.errors import Interrupted
@@ -34,6 +35,7 @@ def test_a_toy_is_measured_drawn_and_shown_again(vaecli, tmp_path):
     second = vaecli(*TOY)
     assert second.stdout == first.stdout
     assert "4/4" not in second.stderr
+    assert loaded_after(list(TOY), tmp_path) == "['matplotlib', 'numpy']"
     with_json = vaecli(*TOY, "--json", "--quiet")
     assert with_json.stderr == ""
     rows = json.loads(with_json.stdout)["rows"]

@@ -125,7 +125,15 @@ def loaded_after(arguments, folder):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["train", "--help"], ["compare", "--help"], ["--version"], ["check", "gumbel"], ["init", "vae"]],
+    [
+        ["--help"],
+        ["train", "--help"],
+        ["audit", "--help"],
+        ["compare", "--help"],
+        ["--version"],
+        ["check", "gumbel"],
+        ["init", "vae"],
+    ],
 )
 def test_help_and_configs_import_nothing_heavy(arguments, tmp_path):
     assert loaded_after(arguments, tmp_path) == "[]"

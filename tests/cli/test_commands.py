@@ -18,7 +18,9 @@ def test_version(vaecli):
     assert vaecli("--version").stdout == f"vaecli {__version__}\n"
 
 
-@pytest.mark.parametrize("command", [(), ("train",), ("plot",), ("check",), ("init",), ("data",), ("data", "fetch")])
+@pytest.mark.parametrize(
+    "command", [(), ("train",), ("audit",), ("plot",), ("check",), ("init",), ("data",), ("data", "fetch")]
+)
 def test_help_says_what_a_command_does(vaecli, command):
     result = vaecli(*command, "-h")
     assert result.exit_code == 0

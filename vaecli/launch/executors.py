@@ -64,7 +64,9 @@ def _local(jobs: int) -> Iterator[Any]:
     from distributed import Client, LocalCluster
 
     with contextlib.ExitStack() as stack:
-        stack.enter_context(dask.config.set(SETTINGS))
+        # A task may meet all workers when each has trained enough, and such an end is no failure of the task.
+        patience = {"distributed.scheduler.allowed-failures": 3 + jobs}
+        stack.enter_context(dask.config.set({**SETTINGS, **patience}))
         scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="vaecli-", ignore_cleanup_errors=True))
         cluster = stack.enter_context(
             LocalCluster(

@@ -1,5 +1,6 @@
 """What all tests stand on: no network, no data of the user's, and trained runs small enough to make anew."""
 
+import fcntl
 import gc
 import os
 from collections.abc import Callable, Iterator
@@ -12,12 +13,21 @@ from vaecli.backend import prepare
 prepare()  # before anything imports TensorFlow
 
 from helpers import KINDS, small_config, train  # noqa: E402
+from vaecli.config import Config  # noqa: E402
 from vaecli.data.known import KNOWN, locate  # noqa: E402
 from vaecli.runs import Run  # noqa: E402
 
 # Asked before the tests change the environment.
 MNIST_FILES = locate(KNOWN["mnist"], None)
 MNIST_DIR = None if MNIST_FILES is None else next(iter(MNIST_FILES.values())).parent
+
+
+# Minutes each: begun last, one of them would run alone while the other process has nothing left.
+SLOW = ("test_faults.py", "test_protocol.py", "test_cluster.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in SLOW)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -50,17 +60,37 @@ def memory_given_back() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
-    """`finished(method)`: a run of two epochs on digits, trained once per session; read it, do not change it."""
-    folder = tmp_path_factory.mktemp("outputs")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of all processes of this session."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    folder /= "shared"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def once(shared: Path) -> Callable[[Config], Run]:
+    """`once(config)`: its run, trained once per session, whichever process asks first; read it, do not change it."""
     runs: dict[str, Run] = {}
 
-    def run(method: str) -> Run:
-        if method not in runs:
-            runs[method] = train(small_config(method), folder)
-        return runs[method]
+    def run(config: Config) -> Run:
+        folder = shared / f"{config.training.epochs} epochs"  # apart, or a longer run would extend a shorter one
+        key = config.model_dump_json()
+        if key not in runs:
+            with (shared / "lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                runs[key] = train(config, folder)
+        return runs[key]
 
     return run
+
+
+@pytest.fixture(scope="session")
+def finished(once: Callable[[Config], Run]) -> Callable[..., Run]:
+    """`finished(method)`: a run of two epochs on digits (or `epochs=`, `seed=`), as `once` has it."""
+    return lambda method, **options: once(small_config(method, **options))
 
 
 @pytest.fixture(params=KINDS)

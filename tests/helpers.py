@@ -1,6 +1,7 @@
 """Slow but obvious references, and what several tests begin with."""
 
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,11 @@ def train(config: Config, output_dir: Path, *, stop: Callable[[], int | None] = 
     plan = experiment.plan(config, load(config.data), output_dir)
     experiment.train(plan, options.pop("reporter", Silent()), stop=stop, **options)
     return plan.run
+
+
+def copied(run: Run, folder: Path) -> Run:
+    """Its own copy of a run, to be changed."""
+    return Run(Path(shutil.copytree(run.path, folder / run.path.name)))
 
 
 def made_up(

@@ -9,7 +9,6 @@ import time
 
 import pytest
 
-from helpers import train
 from vaecli.config import read_config
 from vaecli.runs import all_runs
 
@@ -47,11 +46,10 @@ def weights(run):
 
 
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory):
-    """The weights of both runs, each trained in one go in this process."""
-    folder = tmp_path_factory.mktemp("alone")
+def alone(once):
+    """The weights of both runs, each trained in one go in a process of the tests."""
     settings = [*SMALL[1::2], f"training.epochs={EPOCHS}"]
-    runs = [train(read_config(method, settings), folder) for method in ("gumbel", "vqvae")]
+    runs = [once(read_config(method, settings)) for method in ("gumbel", "vqvae")]
     return {run.name: weights(run) for run in runs}
 
 

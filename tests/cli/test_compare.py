@@ -1,15 +1,41 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from helpers import written
+from vaecli.cli.app import app
 from vaecli.launch import executors
 from vaecli.registry import METHODS
 from vaecli.runs import all_runs
 
 SETTINGS = ["--set", "data=digits", "--set", "network.hidden=[8]", "--epochs", "1"]
 SMALL = [*SETTINGS, "--jobs", "1"]
+
+
+@pytest.fixture(scope="module")
+def stock(tmp_path_factory):
+    """A folder of finished runs with their references: gumbel at the seeds 0 to 2, and vqvae."""
+    folder = tmp_path_factory.mktemp("stock")
+    for names in (["gumbel", "--seeds", "3"], ["vqvae"]):
+        result = CliRunner().invoke(app, ["compare", *names, *SMALL, "--output-dir", str(folder)])
+        assert result.exit_code == 0
+    return folder
+
+
+@pytest.fixture
+def had(stock, tmp_path):
+    """`had("gumbel", 1)`: copies of runs of the stock, and its references, in an output folder."""
+
+    def copy(method, *seeds, to="outputs"):
+        shutil.copytree(stock / "references", tmp_path / to / "references", dirs_exist_ok=True)
+        for seed in seeds:
+            (run,) = stock.glob(f"{method}-*-s{seed}")
+            shutil.copytree(run, tmp_path / to / run.name)
+
+    return copy
 
 
 def test_compare_trains_what_is_missing_and_then_only_compares(vaecli, tmp_path):
@@ -74,9 +100,10 @@ def test_mistakes_are_one_line(vaecli, tmp_path):
     assert not written(tmp_path)
 
 
-def test_runs_of_a_folder_are_compared_as_they_are(vaecli, tmp_path):
-    vaecli("compare", "gumbel", "vqvae", *SMALL, "--output-dir", "one")
-    vaecli("compare", "gumbel", "--seeds", "1,2", *SMALL, "--output-dir", "two")
+def test_runs_of_a_folder_are_compared_as_they_are(vaecli, had, tmp_path):
+    had("gumbel", 0, to="one")
+    had("vqvae", 0, to="one")
+    had("gumbel", 1, 2, to="two")
     before = written(tmp_path / "one")
     result = vaecli("compare", "one", "two", "--no-train", "--format", "json")
     assert [(row["method"], row["runs"]) for row in json.loads(result.stdout) if row["method"] == "gumbel"] == [
@@ -85,8 +112,8 @@ def test_runs_of_a_folder_are_compared_as_they_are(vaecli, tmp_path):
     assert written(tmp_path / "one") == before
 
 
-def test_without_training_what_is_missing_is_left_out(vaecli, tmp_path):
-    vaecli("compare", "gumbel", *SMALL)
+def test_without_training_what_is_missing_is_left_out(vaecli, had):
+    had("gumbel", 0)
     result = vaecli("compare", "gumbel", "vqvae", "--seeds", "2", *SMALL, "--no-train", "--format", "json")
     assert [(row["method"], row["runs"]) for row in json.loads(result.stdout)] == [("gumbel", 1)]
     nothing = vaecli("compare", "vae", *SMALL, "--no-train")
@@ -102,9 +129,9 @@ def test_a_sweep_makes_a_row_of_each_value(vaecli):
     }
 
 
-def test_runs_of_two_data_sets_are_named_apart(vaecli, tmp_path):
+def test_runs_of_two_data_sets_are_named_apart(vaecli, had, tmp_path):
     np.savez(tmp_path / "mine.npz", x_train=np.zeros((70, 4, 4), np.uint8), x_test=np.zeros((10, 4, 4), np.uint8))
-    vaecli("compare", "vqvae", *SMALL)
+    had("vqvae", 0)
     vaecli("compare", "vqvae", *SMALL, "--set", "data={name: npz, path: mine.npz}")
     result = vaecli("compare", "outputs")
     assert result.exit_code == 0
@@ -121,8 +148,8 @@ def test_runs_of_two_data_sets_are_named_apart(vaecli, tmp_path):
         ("summary.json", "{", "summary.json: cannot be read"),
     ],
 )
-def test_a_run_that_cannot_be_read_is_one_line(vaecli, tmp_path, file, content, line):
-    vaecli("compare", "vqvae", *SMALL)
+def test_a_run_that_cannot_be_read_is_one_line(vaecli, had, tmp_path, file, content, line):
+    had("vqvae", 0)
     (run,) = all_runs(tmp_path / "outputs")
     (run.path / file).write_text(content)
     result = vaecli("compare", run.name)
@@ -131,7 +158,8 @@ def test_a_run_that_cannot_be_read_is_one_line(vaecli, tmp_path, file, content, 
     assert result.stdout == ""
 
 
-def test_a_torn_last_line_of_metrics_is_passed_over(vaecli, tmp_path):
+def test_a_torn_last_line_of_metrics_is_passed_over(vaecli, had, tmp_path):
+    had("vqvae", 0)
     first = vaecli("compare", "vqvae", *SMALL)
     (run,) = all_runs(tmp_path / "outputs")
     with run.metrics_csv.open("a") as file:

@@ -61,11 +61,11 @@ SEEDS = [small_config("gumbel", seed=seed) for seed in range(3)]
 def test_what_is_missing_is_trained_and_watched(tmp_path):
     heard = Heard()
     with open_launch(tmp_path) as launch, ThreadPoolExecutor(1) as executor:
-        asked = jobs([*SEEDS[:2], small_config("exact", epochs=3)], launch, tmp_path)
+        asked = jobs([SEEDS[0], small_config("vae", epochs=3)], launch, tmp_path)
         assert carry_out(asked, executor, launch, heard, stop=lambda: None) == {}
-        assert jobs(SEEDS[:2], launch, tmp_path) == []  # everything is there now, references too
+        assert jobs(SEEDS[:1], launch, tmp_path) == []  # everything is there now, references too
     assert set(heard.ends.values()) == {Outcome()}
-    assert sorted(heard.epochs.values()) == [[1, 2], [1, 2], [1, 2, 3]]
+    assert sorted(heard.epochs.values()) == [[1, 2], [1, 2, 3]]
     assert all(math.isfinite(seconds) for seconds in heard.seconds)
     assert heard.seconds[-1] == 0
 
@@ -83,11 +83,11 @@ def test_a_worker_that_has_trained_enough_gives_way_to_another(tmp_path):
     heard, calls = Heard(), []
     with open_launch(tmp_path) as launch, open_executor(1, None) as executor:
         executor._client.run(exec, "import vaecli.launch.task as task; task.RUNS_PER_PROCESS = 2")
-        asked = jobs(SEEDS, launch, tmp_path)
+        asked = [job for job in jobs(SEEDS, launch, tmp_path) if job.plan]  # references have a process of their own
         idle = functools.partial(calls.append, "idle")
         assert carry_out(asked, executor, launch, heard, stop=lambda: None, at_once=1, idle=idle) == {}
     assert set(heard.ends.values()) == {Outcome()}
-    of_runs = [pid for name, pid in heard.processes.items() if name.startswith("gumbel")]
+    of_runs = list(heard.processes.values())
     assert len(of_runs) == 3
     assert sorted(map(of_runs.count, set(of_runs))) == [1, 2]
     assert calls == ["idle"]

@@ -5,12 +5,13 @@ from html.parser import HTMLParser
 
 import pytest
 
-from helpers import audit_row, small_config, train, written
+from helpers import audit_row, copied, train, written
 from vaecli.config import config_from_text
 from vaecli.evaluation.references import compute
 from vaecli.reports import page
 from vaecli.reports.comparison import compared
 from vaecli.reports.page import report_folder, write_report
+from vaecli.runs import Run
 from vaecli.runs.audits import audit_of
 from vaecli.runs.files import write_json
 
@@ -33,14 +34,16 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
+def trained(finished, tmp_path_factory):
     """Codes at two seeds, and a Gaussian: two groups, with references."""
     folder = tmp_path_factory.mktemp("outputs")
-    configs = [small_config(method, seed=seed) for method in ("gumbel", "categorical") for seed in (0, 1)]
-    configs.append(small_config("vae"))
-    runs = [train(config, folder, argv=["/bin/vaecli", "compare", HOSTILE]) for config in configs]
-    list(compute(configs, folder, None, lambda line: None))
-    return runs
+    runs = [finished(method, seed=seed) for method in ("gumbel", "categorical") for seed in (0, 1)]
+    runs.append(finished("vae"))
+    list(compute([run.config for run in runs], folder, None, lambda line: None))
+    copies = [copied(run, folder) for run in runs]
+    for copy in copies:
+        write_json(copy.run_json, {**copy.info, "argv": ["/bin/vaecli", "compare", HOSTILE]})
+    return [Run(copy.path) for copy in copies]
 
 
 @pytest.fixture
@@ -142,8 +145,8 @@ def test_one_run_alone_of_any_latent_has_a_page(tmp_path, model):
     assert "One seed gives no interval" in (tmp_path / "report" / "report.html").read_text()
 
 
-def test_runs_of_two_protocols_have_figures_of_their_own(trained, tmp_path):
-    longer = train(small_config("gumbel", epochs=3), tmp_path / "longer")
+def test_runs_of_two_protocols_have_figures_of_their_own(trained, finished, tmp_path):
+    longer = finished("gumbel", epochs=3)
     write_report(compared([*trained, longer]), {}, tmp_path / "report")
     figures = json.loads((tmp_path / "report" / "comparison.json").read_text())["figures"]
     assert {name.partition("-")[2] for name in figures} == {"1.png", "2.png"}
@@ -151,9 +154,9 @@ def test_runs_of_two_protocols_have_figures_of_their_own(trained, tmp_path):
 
 def test_a_run_without_its_environment_is_still_told(trained, tmp_path):
     run = trained[0]
-    copy = train(small_config("gumbel"), tmp_path)
+    copy = copied(run, tmp_path)
     write_json(copy.run_json, {**run.info, "git_commit": None, "argv": []})
-    write_report(compared([type(copy)(copy.path)]), {}, tmp_path / "report")
+    write_report(compared([Run(copy.path)]), {}, tmp_path / "report")
     assert "source commit" not in (tmp_path / "report" / "report.html").read_text()
 
 

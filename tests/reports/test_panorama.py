@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from helpers import small_config, train
+from helpers import copied
 from vaecli.evaluation.references import compute
 from vaecli.reports import panorama
 from vaecli.reports.comparison import compared
@@ -14,13 +14,12 @@ from vaecli.runs.references import references_of
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
+def runs(finished, tmp_path_factory):
     folder = tmp_path_factory.mktemp("outputs")
-    configs = [small_config(method, seed=seed) for method in ("gumbel", "exact") for seed in (0, 1)]
-    configs.append(small_config("vae"))
-    found = [train(config, folder) for config in configs]
-    list(compute(configs, folder, None, lambda line: None))
-    return found
+    found = [finished(method, seed=seed) for method in ("gumbel", "exact") for seed in (0, 1)]
+    found.append(finished("vae"))
+    list(compute([run.config for run in found], folder, None, lambda line: None))
+    return [copied(run, folder) for run in found]
 
 
 @pytest.fixture
@@ -43,8 +42,8 @@ def centres(drawn, pixels):
     return ((np.arange(pixels) + 0.5) * drawn / pixels).astype(int)
 
 
-def test_latents_share_a_figure_and_epochs_do_not(runs, tmp_path):
-    longer = train(small_config("gumbel", epochs=3), tmp_path)
+def test_latents_share_a_figure_and_epochs_do_not(runs, finished):
+    longer = finished("gumbel", epochs=3)
     assert [len(scene.members) for scene in scenes(compared([*runs, longer]))] in ([3, 1], [1, 3])
 
 

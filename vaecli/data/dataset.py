@@ -16,7 +16,7 @@ Labels = NDArray[np.int32]
 VALIDATION_SEED = 20_210_601  # one split per data set and count, whatever the run's seed
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Split:
     """images [N, H, W], uint8 or float32; labels [N] or None."""
 
@@ -25,10 +25,6 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.images)
-
-    def move_to(self, memory: Images) -> None:
-        """The same images, in memory of somebody who has to have them too."""
-        object.__setattr__(self, "images", memory.reshape(self.images.shape))
 
 
 @dataclass(frozen=True)

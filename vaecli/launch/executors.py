@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -42,18 +41,6 @@ def open_executor(jobs: int | None, scheduler: str | None) -> Iterator[Executor]
     with contextlib.ExitStack() as stack:
         client = stack.enter_context(_theirs(scheduler) if scheduler else _local(jobs or 1))
         yield client.get_executor(pure=False)
-
-
-def is_renewed() -> bool:
-    """Whether this process is a dask worker whose nanny starts another when it ends."""
-    if "distributed" not in sys.modules:
-        return False
-    from distributed import get_worker
-
-    try:
-        return get_worker().nanny is not None
-    except ValueError:  # no worker
-        return False
 
 
 @contextlib.contextmanager

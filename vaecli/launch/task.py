@@ -28,7 +28,7 @@ from vaecli.config.schema import Data, NpzData
 from vaecli.data import Dataset, load
 from vaecli.data.known import KNOWN, locate
 from vaecli.errors import Interrupted, RunError, VaecliError
-from vaecli.launch.executors import is_renewed
+from vaecli.launch.worker import is_renewed
 from vaecli.runs.files import write_json
 
 if TYPE_CHECKING:

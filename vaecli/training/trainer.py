@@ -8,7 +8,6 @@ steps are cut into calls, and a state that was saved and loaded goes on as if no
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
 
 import keras
 import numpy as np
@@ -16,7 +15,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from vaecli.config.schema import Config, SGDTraining, Training
-from vaecli.data import Dataset, Split
+from vaecli.data import Dataset
 from vaecli.estimators.estimator import State
 from vaecli.estimators.sampling import fold_in
 from vaecli.models.autoencoder import PARTS, Autoencoder
@@ -29,8 +28,6 @@ STEP_METRICS = ("loss", "distortion", "rate", "penalty", *(f"gradient_norm_{part
 
 # What is folded into the run's seed for each independent use of randomness.
 _TRAINING_NOISE, _ESTIMATOR_STATE = 1, 2
-
-_TENSORS: WeakKeyDictionary[Split, tf.Tensor] = WeakKeyDictionary()
 
 
 class TrainState(NamedTuple):
@@ -75,7 +72,7 @@ class Trainer:
         self.beta = config.objective.beta
         self.optimizer = optimizer(training)
         self.scale = dataset.scale
-        self.images = _tensor(dataset.train)
+        self.images = tf.constant(dataset.train.images.reshape(self.num_images, -1))
         self.names = list(autoencoder.weights)
         self.variables = list(autoencoder.weights.values())
         self._compiled = tf.function(self._steps, jit_compile=True, autograph=False)
@@ -164,17 +161,6 @@ class Trainer:
         for name, gradient in zip(self.names, gradients, strict=True):
             squares[name.partition("/")[0]] += sum_of_squares(gradient)
         return [tf.sqrt(squares[part]) for part in PARTS]
-
-
-def _tensor(split: Split) -> tf.Tensor:
-    """The images [N, P]: once for all trainers of a split, and its array is a view of them from then on.
-
-    TensorFlow's allocator keeps what it once had, and MNIST is 47 MB.
-    """
-    if split not in _TENSORS:
-        _TENSORS[split] = tf.constant(split.images.reshape(len(split), -1))
-        split.move_to(np.asarray(memoryview(_TENSORS[split])))
-    return _TENSORS[split]
 
 
 def optimizer(training: Training) -> Optimizer:

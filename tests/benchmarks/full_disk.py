@@ -2,11 +2,11 @@
 
     python tests/benchmarks/full_disk.py [--method gumbel] [--step 1]
 
-`vaecli train` into a tmpfs of one page; each time it is refused, the disk grows by a page and the same command goes on,
-until the run fits. Then the same by number of files, where it is the opening of one that is refused. Prints how often
-which file was refused. Exits with 1 if a refusal is not one line and exit code 1, leaves the run in another state than
-"failed" or "interrupted", or takes back a saved step; and if the run ends with other bits or rows of metrics.csv
-(seconds aside) than one that always had room, or with files that nobody needs.
+`vaecli train` into a tmpfs with one page free; each time it is refused, the same command goes on with one page more
+free than the time before, until the run fits. Then the same by number of files, where it is the opening of one that is
+refused. Prints how often which file was refused. Exits with 1 if a refusal is not one line and exit code 1, leaves the
+run in another state than "failed" or "interrupted", or takes back a saved step; and if the run ends with other bits or
+rows of metrics.csv (seconds aside) than one that always had room, or with files that nobody needs.
 
 The disk is mounted in a namespace of this process alone: that needs Linux, but no rights, and nobody else sees it.
 """
@@ -54,7 +54,7 @@ class Attempt(NamedTuple):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--method", default="gumbel")
-    parser.add_argument("--step", type=int, default=1, help="pages or files that the disk grows by")
+    parser.add_argument("--step", type=int, default=1, help="pages or files more each time")
     args = parser.parse_args()
     if INSIDE not in os.environ:
         _enter_namespace()
@@ -77,8 +77,8 @@ def _grow(method: str, disk: Path, limit: str, step: int) -> bool:
     shutil.rmtree(disk / "outputs")
     refused: Counter[str] = Counter()
     saved, wrong = (0, 0), 0
-    for size in count(STEPS[limit], step * STEPS[limit]):
-        attempt = _attempt(method, disk, {limit: size})
+    for free in count(STEPS[limit], step * STEPS[limit]):
+        attempt = _attempt(method, disk, {limit: _used(disk)[limit] + free})
         if attempt.code == 0:
             break
         before, saved = saved, _steps_saved(disk)
@@ -88,17 +88,22 @@ def _grow(method: str, disk: Path, limit: str, step: int) -> bool:
         if not found or attempt.code != FAILED or status not in ("failed", "interrupted") or saved < before:
             wrong += 1
             told = f"exit code {attempt.code}, {status}, {before} -> {saved} steps saved: {attempt.said}"
-            print(f"{limit}={size}: {told}", file=sys.stderr, flush=True)
+            print(f"{limit} {free} free: {told}", file=sys.stderr, flush=True)
     run = _run(disk)
     tidy = run.failure is None and not list(disk.rglob(f"{PART}*"))
     same = _outcome(run) == expected
     print(
-        f"{limit}: refused {refused.total()} times, {wrong} of them wrong, until {size:,} were enough; the run is "
+        f"{limit}: refused {refused.total()} times, {wrong} of them wrong, until {free:,} free were enough; the run is "
         f"{'bit for bit equal' if same else 'DIFFERENT'}{'' if tidy else ', and NOT TIDY'}\n"
         f"    {', '.join(f'{name} {times}' for name, times in refused.items())}",
         flush=True,
     )
     return same and tidy and not wrong
+
+
+def _used(disk: Path) -> dict[str, int]:
+    found = os.statvfs(disk)
+    return {"size": (found.f_blocks - found.f_bfree) * found.f_frsize, "nr_inodes": found.f_files - found.f_ffree}
 
 
 def _attempt(method: str, disk: Path, limits: dict[str, int]) -> Attempt:

@@ -201,6 +201,7 @@ def test_a_longer_run_starts_from_the_shorter_one(finished, tmp_path):
     reporter = Silent()
     long = train(small_config("gumbel", epochs=2), tmp_path, reporter=reporter)
     assert long.info["extends"] == short.name
+    assert reporter.said == [f"extended from {short.name}", "resuming after 1 epochs and 0 of 22 steps"]
     assert [row["epoch"] for row in reporter.rows] == [2]  # the first epoch was not trained again
     assert weights(long) == weights(finished("gumbel"))
     assert metrics(long) == metrics(finished("gumbel"))
@@ -208,10 +209,12 @@ def test_a_longer_run_starts_from_the_shorter_one(finished, tmp_path):
 
 def test_a_scheduled_run_is_not_extended_because_a_longer_one_cools_more_slowly(tmp_path):
     model = "{name: gumbel, temperature: {schedule: linear, start: 1.0, end: 0.5}}"
-    train(small_config(model, epochs=1), tmp_path)
+    short = train(small_config(model, epochs=1), tmp_path)
     reporter = Silent()
     long = train(small_config(model, epochs=2), tmp_path, reporter=reporter)
     assert long.info["extends"] is None
+    (said,) = reporter.said
+    assert said == f"begins anew, not from {short.name}: a schedule is stretched over all epochs"
     assert [row["epoch"] for row in reporter.rows] == [1, 2]
     assert "τ = 1→0.5" in title(long)
 

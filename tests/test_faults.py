@@ -77,6 +77,15 @@ def test_a_disk_that_is_full_at_every_write_one_after_another(finished, tmp_path
     assert run.failure is None
 
 
+def test_a_disk_that_is_full_while_a_run_is_extended_is_one_line(finished, tmp_path, request):
+    short = finished("vae").path
+    shutil.copytree(short, tmp_path / short.name)
+    request.getfixturevalue("full_disk")  # not while the short one was trained
+    with pytest.raises(RunFailed, match=r"/weights/epoch-00000\.npz: cannot be written \(No space left on device\)$"):
+        train(small_config("vae", epochs=3), tmp_path)
+    assert weights(Run(tmp_path / short.name)) == weights(finished("vae"))
+
+
 def test_a_limit_on_the_size_of_files_is_one_line_and_exit_code_1(finished, tmp_path):
     """The system's own refusal, also to libraries that write by themselves."""
     config = finished("gumbel").config_yaml

@@ -13,7 +13,7 @@ from vaecli.config import Config
 from vaecli.data import Dataset
 from vaecli.errors import Interrupted, RunFailed, VaecliError
 from vaecli.runs import Run, run_name
-from vaecli.runs.extend import extend
+from vaecli.runs.extend import copy_state, shorter_run
 from vaecli.runs.provenance import changes, provenance, session
 
 if TYPE_CHECKING:
@@ -96,15 +96,21 @@ def train(
 def _enter(plan: Plan, reporter: Reporter, argv: Sequence[str], left_by: str | None) -> None:
     """Begins the run, or says with what it goes on."""
     config, dataset, run = plan
-    here = provenance(dataset, argv)
-    if not run.exists:
-        origin = extend(run, config, dataset)
-        run.begin(config, {**here, "extends": origin})
-        before = session(Run(run.path.parent / origin).info) if origin else here
-    else:
+    before = here = provenance(dataset, argv)
+    lines = [f"{left_by} died while training this run"] if left_by else []
+    if run.exists:
         before = session(run.info)
         run.resume(config, {**here, "changed": changes(before, here)})
-    lines = [f"{left_by} died while training this run"] if left_by else []
+    else:
+        origin = shorter_run(run, config, dataset)
+        if origin and config.model.scheduled:
+            lines.append(f"begins anew, not from {origin.name}: a schedule is stretched over all epochs")
+            origin = None
+        elif origin:
+            lines.append(f"extended from {origin.name}")
+            copy_state(origin, run)
+            before = session(origin.info)
+        run.begin(config, {**here, "extends": origin.name if origin else None})
     if changed := changes(before, here):
         lines.append(f"bit-for-bit repetition is not promised: {', '.join(changed)}")
     for line in lines:

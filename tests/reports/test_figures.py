@@ -33,6 +33,13 @@ def test_every_figure_is_drawn_and_again_the_same(finished_run, tmp_path):
         assert path.read_bytes() == (finished_run.figures / path.name).read_bytes()  # drawn when training ended
 
 
+def test_a_run_without_a_row_of_metrics_is_damaged(finished, tmp_path):
+    run = Run(shutil.copytree(finished("vae").path, tmp_path / "run"))
+    run.metrics_csv.write_text("")
+    with pytest.raises(RunError, match=r"metrics\.csv: damaged, it has no row"):
+        figures.draw_run(run)
+
+
 @pytest.mark.parametrize("fmt", ["svg", "pdf"])
 def test_every_format_is_what_it_says_and_twice_the_same(finished, tmp_path, fmt):
     first, second = (figures.draw_run(finished("gumbel"), output=tmp_path / name, fmt=fmt) for name in "ab")

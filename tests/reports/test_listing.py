@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from helpers import small_config
+from helpers import made_up, small_config
 from vaecli.reports.listing import aligned, cells, differences, entry, flat, plain, show_lines
 from vaecli.runs import Run
 
@@ -56,6 +56,18 @@ def test_what_cannot_be_read_is_listed_with_the_reason(half_done, content):
     assert found["status"] == "unreadable"
     assert found["reason"].startswith(str(half_done.run_json))
     assert cells(found)[:2] == [half_done.name, "unreadable"]
+
+
+def test_a_summary_without_its_figures_is_a_damaged_one(tmp_path):
+    run = made_up(tmp_path, "gumbel", seed=0, mse=0.05)
+    info = json.loads(run.run_json.read_text())
+    info["data"] |= {"fallback_for": None}
+    run.run_json.write_text(json.dumps(info | {"started": "2026-01-01T00:00:00Z"}))
+    assert entry(Run(run.path))["status"] == "finished"
+    run.summary_json.write_text(run.summary_json.read_text().replace("sampled", "samp1ed"))
+    found = entry(Run(run.path))
+    assert found["status"] == "unreadable"
+    assert found["reason"] == f"{run.summary_json}: damaged, it has no 'sampled'; train with --fresh makes it anew"
 
 
 def test_show_says_where_an_unfinished_run_stands(half_done):

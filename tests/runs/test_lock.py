@@ -60,6 +60,16 @@ def test_held_elsewhere_is_asked_without_taking_it(path):
     assert not Lock(path).held_elsewhere()
 
 
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_no_mistake_in_what_was_asked(path, monkeypatch, number):
+    def full(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "open", full)
+    with pytest.raises(RunFailed, match=rf"run: cannot be written \({os.strerror(number)}\)$"), Lock(path).held():
+        pass
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"pid": 1}', "\x00" * 5000])
 def test_what_the_file_says_does_not_decide(path, content):
     path.parent.mkdir()

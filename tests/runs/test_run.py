@@ -72,6 +72,25 @@ def test_metrics_that_are_no_numbers_are_one_line(run):
         _ = run.metrics
 
 
+def test_a_column_and_a_key_that_are_missing_are_damage_and_named(run):
+    """One flipped bit in a name is enough; at any depth, and told only of what is asked for."""
+    run.append_metrics(row(1))
+    run.metrics_csv.write_text(run.metrics_text.replace("loss", "los3"))
+    run.run_json.write_text(run.run_json.read_text().replace('"name": "gumbel"', '"nbme": "gumbel"'))
+    assert run.metrics[0]["epoch"] == 1
+    with pytest.raises(RunError, match=r"metrics\.csv: damaged, it has no 'loss'"):
+        _ = run.metrics[0]["loss"]
+    with pytest.raises(RunError, match=r"run\.json: damaged, it has no 'name'; train with --fresh makes it anew"):
+        _ = run.info["config"]["model"]["name"]
+
+
+@pytest.mark.parametrize("content", [b"", b"epoch,loss\n", b"epoch,loss\n1,\xff\n", b"epoch,loss\n1,2\n2,\xe2\x82"])
+def test_epochs_are_counted_whatever_the_rows_hold(run, content):
+    """Also where a write was cut off inside a character."""
+    run.metrics_csv.write_bytes(content)
+    assert run.epochs_done == max(0, content.count(b"\n") - 1)
+
+
 def test_status_is_derived_from_files(run):
     assert run.status == "interrupted"
     run.fail("diverged")

@@ -252,7 +252,7 @@ class View:
 
     def __init__(self, job: Job, launch: Launch, watcher: Watcher) -> None:
         self.job, self.folder, self.watcher = job, launch.folder, watcher
-        self.rows = len(job.plan.run.metrics) if job.plan else 0
+        self.rows = job.plan.run.epochs_done if job.plan else 0
         self.said = 0
         self.pid: int | None = None
         self.first: int | None = None  # steps that were done before this launch
@@ -273,11 +273,10 @@ class View:
                 self.first = beat.done if self.first is None else self.first
                 self.share = (beat.done - self.first) / max(1, beat.of - self.first)
             self.watcher.moved(name, beat)
-        if self.job.plan is not None:
-            metrics = self.job.plan.run.metrics
-            for row in metrics[self.rows :]:
+        if self.job.plan is not None and self.job.plan.run.epochs_done > self.rows:
+            for row in self.job.plan.run.metrics[self.rows :]:
                 self.watcher.epoch(name, row, self.job.plan.config.training.epochs)
-            self.rows = max(self.rows, len(metrics))
+                self.rows += 1
 
 
 def _left(jobs: Sequence[Job], views: Mapping[str, View], elapsed: float) -> float:

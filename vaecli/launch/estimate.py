@@ -35,7 +35,7 @@ def seconds_left(plan: Plan, known: Mapping[str, float]) -> float:
         return 0.0
     config, dataset = plan.config, plan.dataset
     speed = known.get(config.model.name) or statistics.median([*known.values()] or [WEIGHT_IMAGES_PER_SECOND])
-    epochs = config.training.epochs - len(plan.run.metrics)
+    epochs = config.training.epochs - plan.run.epochs_done
     return START_SECONDS + weights(config, dataset.num_pixels) * len(dataset.train) * epochs / speed
 
 

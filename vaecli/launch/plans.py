@@ -64,7 +64,7 @@ def plan_lines(asked: Asked, speeds: Mapping[str, float], jobs: int) -> Iterator
     states = []
     for run in asked.runs:
         states.append("finished" if run.finished else "half done" if run.exists else "missing")
-        notes = [f"{len(run.metrics)} of {run.config.training.epochs} epochs"] if states[-1] == "half done" else []
+        notes = [f"{run.epochs_done} of {run.config.training.epochs} epochs"] if states[-1] == "half done" else []
         notes += [in_words(left[run.name])] if left.get(run.name) else []
         yield f"{states[-1]:<9}  {run.name}{'  ' * bool(notes)}{', '.join(notes)}"
     counts = [f"{states.count(state)} {state}" for state in ("finished", "half done", "missing") if state in states]

@@ -51,6 +51,8 @@ def draw_run(run: Run, *, output: Path | None = None, fmt: str = "png") -> list[
         RunError: the run is not finished, its files are damaged, or the folder cannot be written.
     """
     arrays = run.reconstructions()
+    if not run.metrics:
+        raise RunError(f"{run.metrics_csv}: damaged, it has no row")
     folder = output or run.figures
     figures: dict[str, Callable[[], Figure]] = {
         "reconstructions": lambda: reconstructions(run, arrays),

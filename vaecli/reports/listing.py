@@ -19,6 +19,7 @@ def entry(run: Run) -> dict[str, Any]:
         info, status = run.info, run.status
         config, data = info["config"], info["data"]
         test = run.summary["test"] if status == "finished" else None
+        _figures(test)  # one that is missing is told of this run, and the others are listed
         return {
             "run": run.name,
             "status": status,
@@ -26,7 +27,7 @@ def entry(run: Run) -> dict[str, Any]:
             "fallback_for": data["fallback_for"],
             "model": config["model"]["name"],
             "seed": config["training"]["seed"],
-            "epochs": {"done": len(run.metrics), "of": config["training"]["epochs"]},
+            "epochs": {"done": run.epochs_done, "of": config["training"]["epochs"]},
             "started": info["started"],
             "test": test,
         }
@@ -39,13 +40,17 @@ def cells(entry: Mapping[str, Any]) -> list[str]:
     """The row of an entry under COLUMNS."""
     if entry["status"] == "unreadable":
         return [entry["run"], "unreadable", *[""] * (len(COLUMNS) - 2)]
-    test, epochs = entry["test"], entry["epochs"]
-    figures = [None] * 4
-    if test:
-        figures = [*(test["mse"][name] for name in ("sampled", "mode", "relaxed")), test["perplexity"]]
+    epochs, figures = entry["epochs"], _figures(entry["test"])
     done = str(epochs["of"]) if epochs["done"] == epochs["of"] else f"{epochs['done']}/{epochs['of']}"
     texts = ["" if x is None else f"{x:.{digits}f}" for x, digits in zip(figures, (4, 4, 4, 2), strict=True)]
     return [entry["run"], entry["status"], entry["data"], entry["model"], str(entry["seed"]), done, *texts]
+
+
+def _figures(test: Mapping[str, Any] | None) -> list[float | None]:
+    """Under the last columns; of a run that is not finished, nothing."""
+    if test is None:
+        return [None] * 4
+    return [*(test["mse"][name] for name in ("sampled", "mode", "relaxed")), test["perplexity"]]
 
 
 def show_lines(run: Run) -> Iterator[str]:

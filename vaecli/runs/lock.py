@@ -1,6 +1,7 @@
 """One process at a time trains a run: a lock that the system drops when its holder dies, and who the holder is."""
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -13,6 +14,7 @@ from pathlib import Path
 from vaecli.errors import RunError, RunFailed
 
 ATTEMPTS = 4  # asking whether it is held takes it for a moment
+FULL = (errno.ENOSPC, errno.EDQUOT)  # any other refusal of the folder is a mistake in what was asked
 _HOLDER_BYTES = 1000
 
 
@@ -29,13 +31,15 @@ class Lock:
 
         Raises:
             RunError: the folder cannot be written.
-            RunFailed: another process holds it; the line says which.
+            RunFailed: another process holds it, and the line says which; or the disk is full.
         """
         folder = self.path.parent
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._handle = os.open(self.path, os.O_CREAT | os.O_RDWR, 0o644)
         except OSError as error:
+            if error.errno in FULL:
+                raise RunFailed(f"{folder}: cannot be written ({error.strerror})") from None
             raise RunError(f"{folder}: cannot be written ({error.strerror}); see --output-dir") from None
         try:
             self._take(self._handle)

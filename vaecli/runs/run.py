@@ -7,9 +7,9 @@ import io
 import json
 import shutil
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,9 +20,21 @@ from vaecli.runs.files import PART, Arrays, append, read_npz, sync, to_npz, writ
 from vaecli.runs.lock import Lock
 
 FORMAT = 1
+ANEW = "train with --fresh makes it anew"
 
 Status = Literal["finished", "running", "failed", "interrupted"]
 Row = Mapping[str, float | None]
+
+
+class Part(dict[str, Any]):
+    """An object of a run's JSON, or a row of its metrics; a key that it ought to have and lacks is damage."""
+
+    def __init__(self, path: Path, items: Iterable[tuple[str, Any]]) -> None:
+        super().__init__(items)
+        self.path = path
+
+    def __missing__(self, key: str) -> Any:
+        raise RunError(f"{self.path}: damaged, it has no {key!r}; {ANEW}")
 
 
 class Run:
@@ -92,14 +104,19 @@ class Run:
 
     @property
     def metrics(self) -> list[dict[str, float | None]]:
-        """One row per epoch."""
+        """One row per epoch; raises RunError if the file is damaged."""
         text = self.metrics_text
         whole = text[: text.rfind("\n") + 1]  # a last line without its end was cut off by a crash
         rows = csv.DictReader(io.StringIO(whole))
         try:
-            return [{key: float(value) if value else None for key, value in row.items()} for row in rows]
+            return [Part(self.metrics_csv, ((key, float(x) if x else None) for key, x in row.items())) for row in rows]
         except (ValueError, TypeError, csv.Error) as error:
             raise RunError(f"{self.metrics_csv}: damaged ({error})") from None
+
+    @property
+    def epochs_done(self) -> int:
+        """As many as metrics.csv has rows, whatever they hold."""
+        return max(0, self.metrics_text.count("\n") - 1)
 
     @property
     def metrics_text(self) -> str:
@@ -134,13 +151,14 @@ class Run:
         self._write_json(self.run_json, {"format": FORMAT, **info, "config": config.to_dict()})
 
     def resume(self, config: Config, session: Mapping[str, Any]) -> None:
-        """Adds a session to the history in run.json, and tidies up after the one that did not come to its end."""
+        """Tidies up after the session that did not come to its end, and adds this one to the history in run.json."""
+        with writing(self.path):
+            for part in self.path.rglob(f"{PART}*"):  # first of all: on a full disk, this makes the room
+                part.unlink(missing_ok=True)
         self.info = {**self.info, "history": [*self.info.get("history", []), session]}
         self._write_json(self.run_json, self.info)
         self._write_config(config)
-        with writing(self.path):
-            for part in self.path.rglob(f"{PART}*"):
-                part.unlink(missing_ok=True)
+        with writing(self.failure_json):
             self.failure_json.unlink(missing_ok=True)
 
     def clear(self) -> None:
@@ -247,9 +265,9 @@ class Run:
 
     def _json(self, path: Path) -> dict[str, Any]:
         try:
-            value = json.loads(path.read_text(encoding="utf-8"))
+            value = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=partial(Part, path))
         except (OSError, ValueError) as error:
-            raise RunError(f"{path}: cannot be read ({error}); train with --fresh makes it anew") from None
+            raise RunError(f"{path}: cannot be read ({error}); {ANEW}") from None
         if not isinstance(value, dict) or value.get("format", FORMAT) > FORMAT:
             raise RunError(f"{path}: not of this version of vaecli")
         return value

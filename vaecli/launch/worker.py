@@ -4,7 +4,6 @@ import contextlib
 import os
 from typing import Any
 
-
 _ours: list[Any] = []
 
 

@@ -57,14 +57,6 @@ def test_every_epoch_and_every_seed_has_another_order_of_the_same_images():
     assert np.array_equal(orders[0], batch_order(0, 0, 1000))
 
 
-def test_the_images_are_in_memory_once_for_all_trainers_of_a_data_set():
-    data, config = digits(), small_config("vae")
-    one, two = (Trainer(build(config, data.num_pixels), data, config) for _ in range(2))
-    assert one.images is two.images
-    assert np.shares_memory(data.train.images, np.asarray(memoryview(one.images)))
-    assert data.digest == digits().digest
-
-
 def test_the_last_partial_batch_is_dropped():
     trainer = new_trainer()
     chunk, _ = trained(new_trainer(epochs=1))

@@ -110,7 +110,7 @@ def audit_row(
     temperature: float | None = None,
     epoch: int = 10,
     told: bool = True,
-    cosine: float = 0.5,
+    cosine: float | None = 0.5,
 ) -> Row:
     """A row of an audit with intervals of 2 %; a bias that is not told from 0 has one from there."""
 
@@ -118,7 +118,7 @@ def audit_row(
         return Estimated(value, 0.98 * value, 1.02 * value)
 
     bias_ = around(bias) if told else Estimated(bias, 0.0, 2 * bias)
-    found = Measures(bias_, around(std), around(cosine), around(bias**2 + std**2))
+    found = Measures(bias_, around(std), cosine and around(cosine), around(bias**2 + std**2))
     return Row(epoch, estimator, temperature, 1, 0, 4096, 0.25, found, found)
 
 

@@ -14,15 +14,14 @@ ENUMERATED = "exact"  # has neither bias nor variance, and would be the whole fr
 def row_line(row: Row) -> str:
     """One measurement, as it comes in."""
     return (
-        f"{label(row)}: bias {figure(row.logits.relative_bias)}, std {figure(row.logits.relative_std)} "
+        f"{label(row)}{'' if row.epoch is None else f', epoch {row.epoch}'}: bias {figure(row.logits.relative_bias)}, std {figure(row.logits.relative_std)} "
         f"({row.draws:,} draws of {row.milliseconds:.2f} ms)"
     )
 
 
 def label(row: Row) -> str:
-    """ "gumbel at 0.5 after 10 epochs"."""
-    words = row.estimator if row.temperature is None else f"{row.estimator} at {row.temperature:g}"
-    return words if row.epoch is None else f"{words}, epoch {row.epoch}"
+    """ "gumbel at 0.5"."""
+    return row.estimator if row.temperature is None else f"{row.estimator} at {row.temperature:g}"
 
 
 def table_lines(rows: Sequence[Row], left_out: Mapping[str, str], width: int | None) -> Iterator[str]:
@@ -65,18 +64,26 @@ def best(rows: Iterable[Row]) -> list[Row]:
 
 
 def verdict(rows: Sequence[Row]) -> str:
-    """Of one checkpoint, in a sentence: which estimator comes closest, and by bias or by variance."""
-    drawing = [row for row in best(rows) if row.estimator != ENUMERATED]
-    if not drawing:
-        return "Nothing but the exact gradient was measured."
-    first, *others = sorted(drawing, key=lambda row: row.logits.mse.value)
-    bias, variance = bias_and_variance(first.logits)
-    share = f"{bias / (bias + variance):.0%}" if bias + variance else "0%"
-    second = f", then {label(others[0])} ({figure(others[0].logits.mse)})" if others else ""
-    return (
-        f"The lowest squared error of one draw has {label(first)} ({figure(first.logits.mse)}, {share} of it "
-        f"squared bias){second}; to give no gradient at all has 1."
-    )
+    """Of one checkpoint, in words: the least spread without bias, and the best direction with one.
+
+    Squared error alone would be won by an estimator that hardly gives a gradient: to give none has 1.
+    """
+    drawing = [row for row in rows if row.estimator != ENUMERATED]
+    unbiased = [row for row in drawing if row.logits.relative_bias.low == 0]
+    biased = [row for row in drawing if row not in unbiased]
+    sentences = []
+    if unbiased:
+        first = min(unbiased, key=lambda row: row.logits.relative_std.value)
+        spread = figure(first.logits.relative_std)
+        sentences.append(f"Without a bias that the draws tell from 0, {label(first)} has the least spread ({spread}).")
+    pointing = [(row.logits.cosine.value, row) for row in biased if row.logits.cosine]
+    if pointing:
+        _, first = max(pointing, key=lambda found: found[0])
+        cosine, bias = figure(first.logits.cosine), figure(first.logits.relative_bias)
+        sentences.append(
+            f"Of the biased ones {label(first)} points closest to the exact gradient (cosine {cosine}, bias {bias})."
+        )
+    return " ".join(sentences)
 
 
 def columns(rows: Sequence[Row], part: str) -> list[list[str]]:

@@ -13,8 +13,9 @@ ENUMERATED = "exact"  # has neither bias nor variance, and would be the whole fr
 
 def row_line(row: Row) -> str:
     """One measurement, as it comes in."""
+    place = "" if row.epoch is None else f", epoch {row.epoch}"
     return (
-        f"{label(row)}{'' if row.epoch is None else f', epoch {row.epoch}'}: bias {figure(row.logits.relative_bias)}, std {figure(row.logits.relative_std)} "
+        f"{label(row)}{place}: bias {figure(row.logits.relative_bias)}, std {figure(row.logits.relative_std)} "
         f"({row.draws:,} draws of {row.milliseconds:.2f} ms)"
     )
 

@@ -92,7 +92,7 @@ def find(name, output_dir, *, epochs=(), images=8):
 
 
 def test_an_audit_that_is_stopped_keeps_its_rows_and_goes_on_to_the_same(tmp_path):
-    toy = targets.toy("linear", seed=0)
+    toy = targets.toy("linear", images=8, seed=0)
     whole, stopped = Audit(tmp_path / "whole"), Audit(tmp_path / "stopped")
     told = []
     perform(toy, QUICK, whole, {}, told=lambda row, done, of: told.append((done, of)), stop=lambda: None)
@@ -108,7 +108,7 @@ def test_an_audit_that_is_stopped_keeps_its_rows_and_goes_on_to_the_same(tmp_pat
 
 
 def test_every_estimator_has_a_row_for_each_of_its_temperatures():
-    toy = targets.toy("linear", seed=0)
+    toy = targets.toy("linear", images=8, seed=0)
     asked = QUICK._replace(estimators=audit.ESTIMATORS, temperatures=(0.5, 1.0))
     found = [(name, temperature) for _, name, temperature in keys(toy, asked)]
     for name, method in METHODS.items():

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from vaecli.audit.subjects import Subject, Tensors
 
 MOST_CODES = 16_384  # K^L; the exact gradient decodes every one
-TOY_IMAGES, TOY_CODES = 64, (1, 10)
+TOY_CODES = (1, 10)
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,14 @@ def find(
         DataError: its data cannot be had, or are others than those it was trained on.
     """
     if name is None:
-        fitting = [run for run in all_runs(output_dir) if run.finished and run.config.model.method.estimator]
-        if not fitting:
+        runs = (run for run in all_runs(output_dir) if run.finished and run.config.model.method.estimator)
+        newest = next(runs, None)
+        if newest is None:
             raise RunError(
                 f"{output_dir}: no finished run with categorical codes; `vaecli train --config gumbel` makes one, "
                 "and --objective linear needs none"
             )
-        return _of_run(fitting[0], epochs, images, seed, data_dir)
+        return _of_run(newest, epochs, images, seed, data_dir)
     exact = [run for run in all_runs(output_dir) if run.name == name]
     if not exact and find_config_or_none(name):
         config = read_config(name)
@@ -75,19 +76,19 @@ def find_config_or_none(name: str) -> Path | None:
     return path if path.is_file() else None
 
 
-def toy(objective: str, *, seed: int) -> Target:
-    """A loss of the code alone, at logits drawn from N(0, 1)."""
+def toy(objective: str, *, images: int, seed: int) -> Target:
+    """A loss of the code alone, at as many draws of the logits from N(0, 1) as there would be images."""
     num_latents, num_classes = TOY_CODES
 
     def build() -> "tuple[Subject, dict[int | None, Tensors]]":
         from vaecli.audit.subjects import Toy
 
-        subject = Toy(objective, num_images=TOY_IMAGES, num_latents=num_latents, num_classes=num_classes, seed=seed)
+        subject = Toy(objective, num_images=images, num_latents=num_latents, num_classes=num_classes, seed=seed)
         return subject, {None: []}
 
     return Target(
-        title=f"{objective} toy loss, K = {num_classes}, {TOY_IMAGES} draws of the logits",
-        description={"objective": objective, "codes": TOY_CODES, "images": TOY_IMAGES},
+        title=f"{objective} toy loss, K = {num_classes}, {images:,} draws of the logits",
+        description={"objective": objective, "codes": TOY_CODES, "images": images},
         epochs=(None,),
         code_shape=TOY_CODES,
         outputs=1,

@@ -46,7 +46,9 @@ def audit(
     ] = None,
     estimators: Annotated[str | None, typer.Option(help="Names, e.g. gumbel_st,reinmax; else every one.")] = None,
     temperatures: Annotated[str, typer.Option(help="Of the estimators that have one, each of these.")] = TEMPERATURES,
-    images: Annotated[int, typer.Option(min=1, help="Test images, the same for every estimator.")] = 64,
+    images: Annotated[
+        int, typer.Option(min=1, help="Test images (of a toy: draws of the logits), the same for every estimator.")
+    ] = 64,
     draws: Annotated[
         int | None,
         typer.Option(min=128, help=f"At most, where intervals stay wide. [default: {DRAWS}; {TOY_DRAWS} for a toy]"),
@@ -87,7 +89,7 @@ def audit(
             seed,
         )
         if objective:
-            found = targets.toy(objective.value, seed=seed)
+            found = targets.toy(objective.value, images=images, seed=seed)
         else:
             found = targets.find(
                 target,

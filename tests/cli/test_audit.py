@@ -152,6 +152,11 @@ BAD = {
     ),
     "no number": (("audit", "gumbel-", "--epochs", "1,x"), "--epochs 1,x: whole numbers such as 0,1,5 are needed", ""),
     "too many codes": (("audit", "many.yaml"), "decodes 10^5 codes, at most 16,384 are possible", ""),
+    "nothing that fits": (
+        ("audit", "some.yaml", "--estimators", "exact"),
+        "left out: exact: decodes 10^3 codes at once, at most 256",
+        "",
+    ),
     "a toy of a run": (("audit", "gumbel-", "--objective", "mlp"), "a toy has neither run nor epochs", ""),
 }
 
@@ -162,6 +167,7 @@ def test_a_mistake_is_one_line(vaecli, finished, tmp_path, mistake):
     for method in ("gumbel", "vae"):
         shutil.copytree(finished(method).path, tmp_path / "outputs" / finished(method).name)
     (tmp_path / "many.yaml").write_text("model: {name: gumbel, num_latents: 5}\ndata: digits\n")
+    (tmp_path / "some.yaml").write_text("model: {name: gumbel, num_latents: 3}\ndata: digits\n")
     before = written(tmp_path)
     result = vaecli(*arguments, "--quiet")
     assert result.exit_code == 2

@@ -75,7 +75,7 @@ def audit(
         from vaecli.audit import targets
         from vaecli.audit.audit import Asked, estimators_of, keys, left_out, perform
         from vaecli.backend import chatter, import_keras, prepare
-        from vaecli.reports.audit import row_line, table_lines
+        from vaecli.reports.audit import left_out_lines, row_line, table_lines
         from vaecli.reports.audit_figures import draw
         from vaecli.runs.audits import audit_of
 
@@ -100,10 +100,12 @@ def audit(
                 data_dir=data_dir,
             )
         question = {"subject": dict(found.description), **asked._asdict()}
-        where, skipped = audit_of(question, output_dir), left_out(found, asked)
+        where, skipped, wanted = audit_of(question, output_dir), left_out(found, asked), keys(found, asked)
+        if not wanted:
+            raise ConfigError(list(left_out_lines(skipped)))
         about = {"title": found.title, "asked": question, "left_out": skipped}
         console.say(f"{found.title} -> {where.path}")
-        missing = len(keys(found, asked)) - len(where.rows)
+        missing = len(wanted) - len(where.rows)
         if missing:
             stop()  # from now on a signal waits for the measurement at hand
             prepare(threads)

@@ -51,11 +51,12 @@ def test_keras_is_imported_without_what_it_does_not_need():
         "import sys\n"
         "from vaecli.backend import import_keras, prepare\n"
         "prepare(); import_keras()\n"
+        "import gc; print(gc.isenabled(), gc.get_freeze_count() > 100_000)\n"
         "print({'keras', 'tensorflow', 'sklearn', 'jax'} & set(sys.modules) == {'keras', 'tensorflow'})\n"
         "import sklearn\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "True\n"
+    assert done.stdout == "True True\nTrue\n"
 
 
 def test_keras_runs_on_tensorflow_whatever_the_environment_says():

@@ -32,7 +32,7 @@ def test_the_decodings_of_a_method_are_those_it_asks_for(name):
     options = {key: OPTIONS[key].default for key in method.estimator.options}
     estimator, asked = method.estimator.load(), []
 
-    def objective(z):
+    def objective(z, codes=None):
         asked.append(int(np.prod(z.shape[:-2])))
         return tf.reduce_sum(z, (-2, -1))
 

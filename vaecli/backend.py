@@ -1,6 +1,7 @@
 """TensorFlow as this program wants it: set up before it is imported, and kept off the terminal."""
 
 import contextlib
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -47,7 +48,14 @@ def import_keras() -> None:
 
     They import both, where they can, for wrappers and converters that no run uses (measured: 0.35 s and 0.3 s).
     Afterwards both can be imported as ever.
+
+    The garbage collector rests meanwhile, and what is there afterwards it never looks at again: half a million objects
+    that live as long as the process (measured: 0.4 s less to import, 0.15 s less for each full collection).
     """
+    if "keras" in sys.modules:
+        return
+    collecting = gc.isenabled()
+    gc.disable()
     hidden = [name for name in ("sklearn", "jax") if name not in sys.modules]
     modules: dict[str, Any] = sys.modules
     modules.update(dict.fromkeys(hidden))  # None: an import raises ImportError
@@ -56,3 +64,6 @@ def import_keras() -> None:
     finally:
         for name in hidden:
             del modules[name]
+        gc.freeze()
+        if collecting:
+            gc.enable()

@@ -79,7 +79,7 @@ def test_a_scheduled_temperature_is_that_of_its_progress_and_at_last_in_evaluati
     weights = tf.constant([1.0, -2.0, 0.5, 3.0])
 
     def losses(bottleneck, progress):
-        objective = lambda z: tf.reduce_sum(tf.square(weights - z), (1, 2))  # noqa: E731
+        objective = lambda z, codes=None: tf.reduce_sum(tf.square(weights - z), (1, 2))  # noqa: E731
         train = compiled(lambda x: bottleneck.train(x, objective, state=(), seed=SEED, progress=progress).surrogate)
         return train(FEATURES).numpy()
 
@@ -120,7 +120,7 @@ def test_the_gaussian_trains_on_a_sample_whose_gradient_reaches_mean_and_std():
     def train(features):
         seen = []
         with tf.GradientTape() as tape:
-            objective = lambda z: seen.append(z) or tf.reduce_sum(weights * z, (-2, -1))  # noqa: E731
+            objective = lambda z, codes=None: seen.append(z) or tf.reduce_sum(weights * z, (-2, -1))  # noqa: E731
             step = bottleneck.train(features, objective, state=(), seed=SEED)
         return seen[0], step.penalty, tape.gradient(step.surrogate, [head.value for head in heads])
 
@@ -155,8 +155,10 @@ def test_a_vector_becomes_its_nearest_codebook_row():
 def test_the_decoder_reads_codebook_rows_to_the_last_bit_in_training_too():
     bottleneck = quantizer()
     seen = []
-    bottleneck.train(FEATURES, lambda z: seen.append(z) or tf.zeros(64), state=(), seed=SEED)
-    assert np.array_equal(seen[0], bottleneck.codebook.numpy()[bottleneck.encode(FEATURES).codes])
+    bottleneck.train(FEATURES, lambda z, codes: seen.extend((z, codes)) or tf.zeros(64), state=(), seed=SEED)
+    codes = bottleneck.encode(FEATURES).codes.numpy()
+    assert np.array_equal(seen[0], bottleneck.codebook.numpy()[codes])
+    assert np.array_equal(seen[1], np.eye(7)[codes])
 
 
 def quantizer_gradients(bottleneck, objective):
@@ -180,7 +182,7 @@ def quantizer_gradients(bottleneck, objective):
 
 def test_the_distortion_moves_the_encoder_and_not_the_codebook():
     weights = np.random.default_rng(2).normal(size=(2, 3)).astype(np.float32)
-    (encoder, codebook), _ = quantizer_gradients(quantizer(), lambda z: tf.reduce_sum(weights * z, (1, 2)))
+    (encoder, codebook), _ = quantizer_gradients(quantizer(), lambda z, codes: tf.reduce_sum(weights * z, (1, 2)))
     np.testing.assert_allclose(encoder, np.tile(weights, (64, 1, 1)))
     assert codebook is None or not codebook.any()
 
@@ -190,11 +192,11 @@ def test_the_codebook_loss_moves_the_codebook_and_the_commitment_the_encoder(com
     bottleneck = quantizer(commitment=commitment)
     e = bottleneck.embed(FEATURES).numpy()
     q, codes = (x.numpy() for x in bottleneck.quantize(e))
-    _, (encoder, codebook) = quantizer_gradients(bottleneck, lambda z: tf.zeros(64))
+    _, (encoder, codebook) = quantizer_gradients(bottleneck, lambda z, codes: tf.zeros(64))
     np.testing.assert_allclose(encoder, commitment * 2 * (e - q) / 6, atol=1e-6)
     expected = np.zeros((7, 3))
     for place in np.ndindex(64, 2):
-        expected[codes[place]] += 2 * (q[place] - e[place]) / 6
+        expected[codes[place].argmax()] += 2 * (q[place] - e[place]) / 6
     np.testing.assert_allclose(codebook, expected, rtol=1e-4, atol=1e-6)
 
 

@@ -26,11 +26,11 @@ CLOSE = {"atol": 1e-5, "rtol": 1e-5}  # float32 sums of some tens of terms of or
 
 # z [..., L, K] -> [...]; the cubic is not separable, a separable one would hide errors of direction
 OBJECTIVES = {
-    "constant": lambda z: 3.0 + 0 * tf.reduce_sum(z, (-2, -1)),
-    "linear": lambda z: tf.reduce_sum(WEIGHTS * z, (-2, -1)),
-    "quadratic": lambda z: tf.reduce_sum(tf.square(WEIGHTS - z), (-2, -1)),
-    "cubic": lambda z: tf.reduce_sum(WEIGHTS * z, (-2, -1)) ** 3,
-    "mlp": lambda z: tf.reduce_sum(tf.tanh(tf.einsum("...lk,kh->...h", z, LAYERS[0])) * LAYERS[1], -1),
+    "constant": lambda z, codes=None: 3.0 + 0 * tf.reduce_sum(z, (-2, -1)),
+    "linear": lambda z, codes=None: tf.reduce_sum(WEIGHTS * z, (-2, -1)),
+    "quadratic": lambda z, codes=None: tf.reduce_sum(tf.square(WEIGHTS - z), (-2, -1)),
+    "cubic": lambda z, codes=None: tf.reduce_sum(WEIGHTS * z, (-2, -1)) ** 3,
+    "mlp": lambda z, codes=None: tf.reduce_sum(tf.tanh(tf.einsum("...lk,kh->...h", z, LAYERS[0])) * LAYERS[1], -1),
 }
 
 
@@ -73,7 +73,8 @@ def run(name, objective, logits, state, seed=SEED, **options):
 @functools.cache
 def facts(name, **options):
     """When each of the K codes in turn was drawn: the gradients on the logits [K, K] by objective, the z that the
-    decoder read, and the expected gradient on the weights of a decoder of the cubic."""
+    decoder read with the codes it was told they are, and the expected gradient on the weights of a decoder of the
+    cubic."""
 
     @compiled
     def backward(logits, decoder, state, p):
@@ -86,7 +87,11 @@ def facts(name, **options):
         read = []
         with tf.GradientTape() as tape:
             tape.watch(decoder)
-            cubic = lambda z: read.append(z) or tf.reduce_sum(decoder * z, (-2, -1)) ** 3  # noqa: E731
+
+            def cubic(z, codes=None):
+                read.append((z, codes))
+                return tf.reduce_sum(decoder * z, (-2, -1)) ** 3
+
             expected = tf.reduce_sum(p * run(name, cubic, logits, state, **options).surrogate)
         return found, read, tape.gradient(expected, decoder)
 
@@ -95,7 +100,7 @@ def facts(name, **options):
         p = tf.constant(softmax(LOGITS), tf.float32)
         found, read, decoder = backward(logits, tf.constant(WEIGHTS), state_of(name), p)
     gradients = {objective: x.numpy().astype(np.float64) for objective, x in found.items()}
-    return gradients, [z.numpy() for z in read], decoder.numpy()
+    return gradients, [(z.numpy(), codes) for z, codes in read], decoder.numpy()
 
 
 def gradients(name, objective, **options):
@@ -281,7 +286,15 @@ def test_gst_decodes_its_definition():
 @pytest.mark.parametrize("name", HARD)
 def test_the_decoder_reads_the_code_itself(name):
     codes = np.eye(K, dtype=np.float32)[:, None]
-    assert any(np.array_equal(np.broadcast_to(codes, z.shape), z) for z in facts(name)[1])
+    assert any(np.array_equal(np.broadcast_to(codes, z.shape), z) for z, _ in facts(name)[1])
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_an_objective_is_told_the_codes_of_a_z_that_is_hard_and_of_no_other(name):
+    for z, codes in facts(name)[1]:
+        hard = np.isin(z, (0, 1)).all() and name != "exact"  # which reads all codes, each once
+        assert (codes is not None) == hard
+        assert codes is None or np.array_equal(codes, z)
 
 
 @pytest.mark.parametrize("name", HARD)
@@ -307,7 +320,7 @@ def test_exact_equals_brute_force_for_two_latents():
             ]
         )
 
-    def objective(z):
+    def objective(z, codes=None):
         pair = tf.einsum("...i,...j,ij->...", z[..., 0, :], z[..., 1, :], tf.constant(table, tf.float32))
         return pair * tf.constant(images, tf.float32)
 
@@ -339,7 +352,7 @@ def test_gumbel_is_the_gradient_of_its_relaxed_loss(temperature):
         with tf.GradientTape() as tape:
             tape.watch(logits)
             seen = []
-            objective = lambda z: seen.append(z) or OBJECTIVES["cubic"](z)  # noqa: E731
+            objective = lambda z, codes=None: seen.append(z) or OBJECTIVES["cubic"](z)  # noqa: E731
             surrogate = estimator(objective, logits, state=(), seed=SEED, temperature=temperature).surrogate
         return seen[0], tape.gradient(surrogate, logits)
 
@@ -362,7 +375,7 @@ def test_gumbel_at_a_low_temperature_is_the_code(seed):
     @compiled
     def draw(logits):
         seen = []
-        objective = lambda z: seen.append(z) or tf.reduce_sum(z, (-2, -1))  # noqa: E731
+        objective = lambda z, codes=None: seen.append(z) or tf.reduce_sum(z, (-2, -1))  # noqa: E731
         seeds = tf.constant([seed, 0])
         return seen, estimator(objective, logits, state=(), seed=seeds, temperature=1e-4).one_hot
 

@@ -22,7 +22,7 @@ def of(name):
     return METHODS[name].estimator.load()
 
 
-def cubic(z, decoder=DECODER):
+def cubic(z, codes=None, decoder=DECODER):
     return tf.reduce_sum(decoder * z, (-2, -1)) ** 3
 
 
@@ -54,7 +54,7 @@ def test_no_gradient_flows_through_the_new_state(name):
         state = estimator.initial_state(L, K, SEED)
         with tf.GradientTape() as tape:
             tape.watch([logits, decoder])
-            objective = lambda z: cubic(z, decoder)  # noqa: E731
+            objective = lambda z, codes=None: cubic(z, decoder=decoder)  # noqa: E731
             estimate = estimator(objective, logits, state=state, seed=SEED, **OPTIONS.get(name, {}))
             leaves = [tf.reduce_sum(x) for x in tf.nest.flatten(estimate.state) if x.dtype.is_floating]
             total = tf.add_n(leaves)
@@ -71,7 +71,7 @@ def test_the_baseline_is_the_moving_average_of_the_losses_of_earlier_steps():
     def gradient(state):
         with tf.GradientTape() as tape:
             tape.watch(LOGITS)
-            loss = lambda z: 5.0 + 0 * tf.reduce_sum(z, (-2, -1))  # noqa: E731
+            loss = lambda z, codes=None: 5.0 + 0 * tf.reduce_sum(z, (-2, -1))  # noqa: E731
             estimate = estimator(loss, LOGITS, state=state, seed=SEED)
         return estimate.state, tape.gradient(estimate.surrogate, LOGITS)
 
@@ -98,7 +98,7 @@ def test_eta_is_one_for_a_loss_that_does_not_see_the_code():
     def gradient(state):
         with tf.GradientTape() as tape:
             tape.watch(LOGITS)
-            loss = lambda z: 5.0 + 0 * tf.reduce_sum(z, (-2, -1))  # noqa: E731
+            loss = lambda z, codes=None: 5.0 + 0 * tf.reduce_sum(z, (-2, -1))  # noqa: E731
             estimate = estimator(loss, LOGITS, state=state, seed=SEED, temperature=0.5)
         return estimate.state, tape.gradient(estimate.surrogate, LOGITS)
 

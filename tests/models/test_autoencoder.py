@@ -1,3 +1,5 @@
+from unittest import mock
+
 import keras
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from helpers import KINDS, METHOD_NAMES, compiled, small_config, softmax
 from vaecli.config import config_from_text
 from vaecli.models.autoencoder import build
 from vaecli.models.likelihood import LIKELIHOODS
+from vaecli.models.networks import Network
 
 IMAGES = tf.constant(np.random.default_rng(0).uniform(size=(20, 64)), tf.float32)
 SEED = tf.constant([0, 1])
@@ -127,6 +130,43 @@ def test_decoding_keeps_the_axes_before_the_latent(method):
     assert outputs.shape == (3, 4, 64)
     for place in np.ndindex(3, 4):
         np.testing.assert_allclose(outputs[place], model.decode(z[place][None])[0], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("hidden", [(), (16,), (32, 8)])
+@pytest.mark.parametrize("method", ["straight_through", "vqvae"])
+def test_to_decode_each_code_once_gives_the_values_and_gradients_of_decoding_every_z(method, hidden):
+    """In z, which need not have arrived there as a constant, and in the decoder's weights; of several draws too."""
+    model = autoencoder(method, hidden=hidden)
+    codes = tf.one_hot(np.random.default_rng(4).integers(10, size=(3, 20, 1)), 10)
+    each = model.bottleneck.lookup(tf.range(10)[:, None])[:, 0]
+    weights = [weight for layer in model.decoder.layers for weight in layer.trainable_variables]
+
+    def backward(*told):
+        @compiled
+        def run(codes):
+            z = tf.einsum("sblk,kd->sbld", codes, each)
+            with tf.GradientTape() as tape:
+                tape.watch(z)
+                loss = model.likelihood.distortion(IMAGES, model.decode(z, *told))
+                total = tf.reduce_sum(loss**2)
+            return loss, tape.gradient(total, [z, *weights])
+
+        return run(codes)
+
+    (loss, gradients), (expected_loss, expected) = backward(codes), backward()
+    np.testing.assert_allclose(loss, expected_loss, rtol=1e-6)
+    for found, slope in zip(gradients, expected, strict=True):
+        np.testing.assert_allclose(found, slope, rtol=1e-4, atol=1e-6)
+
+
+def test_each_code_is_decoded_once_where_there_are_twice_as_many_z():
+    model = autoencoder("straight_through")
+    codes, rows, call = tf.one_hot([[0]] * 20, 10), [], Network.__call__
+    with mock.patch.object(Network, "__call__", lambda network, x: rows.append(len(x)) or call(network, x)):
+        for number in (20, 19):
+            model.decode(codes[:number], codes[:number])
+        model.decode(codes)
+    assert rows == [10, 20, 19, 20]  # of the first 20 the gradient alone is computed
 
 
 @pytest.mark.parametrize("method", ["gumbel", "straight_through", "vae"])

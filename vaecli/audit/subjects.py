@@ -28,8 +28,8 @@ class Subject(Protocol):
     def logits(self) -> tf.Tensor:
         """[B, L, K]."""
 
-    def objective(self, z: tf.Tensor) -> tf.Tensor:
-        """z [..., B or 1, L, K] -> [..., B or 1], each image's loss."""
+    def objective(self, z: tf.Tensor, codes: tf.Tensor | None = None) -> tf.Tensor:
+        """z [..., B or 1, L, K] -> [..., B or 1], each image's loss; `codes` as in Objective."""
 
     def pull(self, weights: Tensors, gradient: tf.Tensor) -> tf.Tensor:
         """From the gradient of each image's loss in its logits [B, L, K] to that of their mean in the weights [P]."""
@@ -54,8 +54,8 @@ class Checkpoint:
     def logits(self) -> tf.Tensor:
         return self.bottleneck.logits(self.autoencoder.encoder(self.images))
 
-    def objective(self, z: tf.Tensor) -> tf.Tensor:
-        return self.autoencoder.likelihood.distortion(self.images, self.autoencoder.decode(z))
+    def objective(self, z: tf.Tensor, codes: tf.Tensor | None = None) -> tf.Tensor:
+        return self.autoencoder.likelihood.distortion(self.images, self.autoencoder.decode(z, codes))
 
     def pull(self, weights: Tensors, gradient: tf.Tensor) -> tf.Tensor:
         """Of the encoder and of the layer that makes the logits: all that a gradient reaches through a code alone."""
@@ -88,7 +88,8 @@ class Toy:
     def logits(self) -> tf.Tensor:
         return self._logits
 
-    def objective(self, z: tf.Tensor) -> tf.Tensor:
+    def objective(self, z: tf.Tensor, codes: tf.Tensor | None = None) -> tf.Tensor:
+        del codes  # there is nothing to gain
         return self._loss(tf.reshape(z, tf.concat([tf.shape(z)[:-2], (-1,)], 0)))
 
     def pull(self, weights: Tensors, gradient: tf.Tensor) -> tf.Tensor:

@@ -58,12 +58,12 @@ class VectorQuantizer:
         return tf.reshape(self.head(features), (-1, *self.latent_shape))
 
     def quantize(self, e: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """q [B, L, D] with the codebook's gradient, and codes [B, L]."""
+        """q [B, L, D] with the codebook's gradient, and its codes, one_hot [B, L, K]."""
         codebook = self.codebook
         # |e|^2 is the same for all codes and does not change the argmin
         distances = tf.reduce_sum(tf.square(codebook), -1) - 2 * tf.einsum("bld,kd->blk", e, codebook)
-        codes = tf.argmin(distances, -1, output_type=tf.int32)
-        return tf.einsum("blk,kd->bld", one_hot(codes, like=distances), codebook), codes
+        codes = one_hot(tf.argmin(distances, -1), like=distances)
+        return tf.einsum("blk,kd->bld", codes, codebook), codes
 
     def rate(self, features: tf.Tensor) -> tf.Tensor:
         num_latents, _ = self.latent_shape
@@ -80,16 +80,16 @@ class VectorQuantizer:
     ) -> Step:
         del seed, progress  # nothing is drawn, nothing is scheduled
         e = self.embed(features)
-        q, _ = self.quantize(e)
+        q, codes = self.quantize(e)
         penalty = tf.reduce_mean(tf.square(tf.stop_gradient(e) - q), (1, 2)) + self.commitment * tf.reduce_mean(
             tf.square(e - tf.stop_gradient(q)), (1, 2)
         )
-        return Step(objective(with_gradient(q, of=e)), self.rate(features), penalty, state)
+        return Step(objective(with_gradient(q, of=e), codes), self.rate(features), penalty, state)
 
     def encode(self, features: tf.Tensor, *, seed: tf.Tensor | None = None) -> Latent:
         del seed  # the posterior is a point: sample and mode are one
         q, codes = self.quantize(self.embed(features))
-        return Latent(q, codes, self.rate(features))
+        return Latent(q, tf.argmax(codes, -1, output_type=tf.int32), self.rate(features))
 
     def relaxed(self, features: tf.Tensor, *, seed: tf.Tensor) -> None:
         del features, seed  # the decoder reads hard codes in training too

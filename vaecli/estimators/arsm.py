@@ -30,9 +30,8 @@ def arsm(objective: Objective, logits: tf.Tensor, *, state: State, seed: tf.Tens
     log_w = tf.nn.log_softmax(logits - perturbed_logits(logits, drawn, seed=fold_in(seed, 1)))
     orders, which = exchanges(logits.shape[-1])
     exchanged = tf.gather(log_w, orders, axis=-1)  # [B, L, S - 1, K]
-    codes = tf.argmax(logits[..., None, :] - exchanged, -1)
-    loss = objective(drawn)
-    others = tf.stop_gradient(objective(one_hot(tf.transpose(codes, (2, 0, 1)), like=logits)))
+    codes = one_hot(tf.transpose(tf.argmax(logits[..., None, :] - exchanged, -1), (2, 0, 1)), like=logits)
+    loss, others = objective(drawn, drawn), tf.stop_gradient(objective(codes, codes))
     losses = tf.gather(tf.concat([tf.stop_gradient(loss)[None], others], 0), which)  # [K, K, B]
     centred = losses - tf.reduce_mean(losses, 0)
     gradient = tf.einsum("cjb,blj->blc", centred, 1 / logits.shape[-1] - tf.exp(log_w))

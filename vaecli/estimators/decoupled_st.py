@@ -38,4 +38,4 @@ def decoupled_st(
     one_hot = sample(cold, seed=fold_in(seed, 0))
     noise = tf.stop_gradient(perturbed_logits(cold, one_hot, seed=fold_in(seed, 1)) - cold)
     y = tf.nn.softmax(logits / backward_temperature + noise)
-    return Estimate(objective(with_gradient(one_hot, of=y)), one_hot, state)
+    return Estimate(objective(with_gradient(one_hot, of=y), one_hot), one_hot, state)

@@ -2,21 +2,28 @@
 
     estimate(objective, logits [B, L, K], *, state, seed, **options) -> Estimate
 
-`objective(z [..., B or 1, L, K]) -> [..., B]` decodes z and returns each example's distortion. One interface serves
-training, evaluation and the tests on toy objectives.
+`objective(z [..., B or 1, L, K], codes) -> [..., B]` decodes z and returns each example's distortion. Where z has the
+value of hard codes, they are handed in too, one_hot as z: an objective may then decode each code once instead of each
+z. One interface serves training, evaluation and the tests on toy objectives.
 """
 
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import tensorflow as tf
 
 from vaecli.estimators.sampling import fold_in, sample
 
-Objective = Callable[[tf.Tensor], tf.Tensor]
 State = Any  # a nest of tensors, () for estimators that learn nothing
+
+
+class Objective(Protocol):
+    """What is to become small."""
+
+    def __call__(self, z: tf.Tensor, codes: tf.Tensor | None = None) -> tf.Tensor:
+        """z [..., B or 1, L, K] -> [..., B]; `codes`: the one_hot codes that z has the value of."""
 
 
 class Estimate(NamedTuple):
@@ -78,7 +85,7 @@ def pathwise(*, relaxed: bool) -> Callable[[Callable[..., tf.Tensor]], Estimator
         ) -> Estimate:
             one_hot = sample(logits, seed=fold_in(seed, 0))
             z = relax(logits, one_hot, seed=fold_in(seed, 1), **options)
-            return Estimate(objective(z), one_hot, state)
+            return Estimate(objective(z, None if relaxed else one_hot), one_hot, state)
 
         return Estimator(estimate, _options(relax), relax=relax if relaxed else None)
 

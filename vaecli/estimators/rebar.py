@@ -35,7 +35,7 @@ def rebar(objective: Objective, logits: tf.Tensor, *, state: State, seed: tf.Ten
     one_hot = sample(logits, seed=fold_in(seed, 0))
     z = tf.stop_gradient(perturbed_logits(logits, one_hot, seed=fold_in(seed, 1)))
     relaxed_loss, slope = value_and_slope(objective, tf.nn.softmax(z / temperature))
-    loss = objective(one_hot)
+    loss = objective(one_hot, one_hot)
     centred = one_hot - tf.nn.softmax(logits)
     score = loss[:, None, None] * centred
     control = reparameterised(through_softmax(slope, z, temperature), z, logits)

@@ -28,7 +28,7 @@ def reinforce(objective: Objective, logits: tf.Tensor, *, state: State, seed: tf
         logits: [B, L, K].
     """
     one_hot = sample(logits, seed=fold_in(seed, 0))
-    loss = objective(one_hot)
+    loss = objective(one_hot, one_hot)
     # begun at 0, the average is short of its target by this factor (as in Adam)
     baseline = tf.math.divide_no_nan(state["average"], 1 - tf.pow(DECAY, state["steps"]))
     gradient = (loss - baseline)[:, None, None] * (one_hot - tf.nn.softmax(logits))

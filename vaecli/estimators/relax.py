@@ -46,7 +46,7 @@ def relax(objective: Objective, logits: tf.Tensor, *, state: State, seed: tf.Ten
     z = tf.stop_gradient(perturbed_logits(logits, one_hot, seed=fold_in(seed, 1)))
     y = tf.nn.softmax(z / temperature)
     relaxed_loss, relaxed_slope = value_and_slope(objective, y)
-    loss = objective(one_hot)
+    loss = objective(one_hot, one_hot)
     fixed_loss, fixed_logits = tf.stop_gradient(loss), tf.stop_gradient(logits)
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(state["weights"])

@@ -21,7 +21,7 @@ def rloo(objective: Objective, logits: tf.Tensor, *, state: State, seed: tf.Tens
     """
     copies = tf.broadcast_to(logits, tf.concat([(num_draws,), tf.shape(logits)], 0))
     one_hots = sample(copies, seed=fold_in(seed, 0))
-    losses = objective(one_hots)
+    losses = objective(one_hots, one_hots)
     # f_s - (sum - f_s) / (S - 1) = (f_s - mean) S / (S - 1)
     centred = (losses - tf.reduce_mean(losses, 0)) * (num_draws / (num_draws - 1))
     gradient = tf.reduce_mean(centred[..., None, None] * (one_hots - tf.nn.softmax(logits)), 0)

@@ -57,6 +57,13 @@ def test_the_weights_that_are_handed_in_are_measured():
     assert not found.codes.any()
 
 
+def test_hard_codes_are_measured_by_one_program_whatever_trained_them():
+    models = {name: build(small_config(name), 64) for name in ("categorical", "reinmax", "gumbel", "gumbel_st", "vae")}
+    programs = {name: Evaluator(model, TEST, DATA.scale, 0)._compiled for name, model in models.items()}
+    assert programs["categorical"] is programs["reinmax"] is programs["gumbel_st"]
+    assert len({id(program) for program in programs.values()}) == 3  # gumbel measures its relaxed samples too
+
+
 def test_the_rate_is_the_mean_over_images():
     found, model, _ = evaluate("gumbel")
     p = softmax(model.bottleneck.logits(model.encoder(DATA.floats(TEST.images).reshape(50, -1))))

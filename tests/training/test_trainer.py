@@ -1,10 +1,12 @@
 import functools
+from collections import OrderedDict
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from helpers import KINDS, METHOD_NAMES, compiled, small_config
+from vaecli import programs
 from vaecli.config import config_from_text
 from vaecli.data.digits import digits
 from vaecli.estimators.estimator import Estimate, Estimator
@@ -159,6 +161,35 @@ def test_the_compiled_loop_takes_the_steps_that_are_written_out_here(method, epo
             np.square(g).sum() for name, g in zip(trainer.names, gradients, strict=True) if name.startswith(part)
         ]
         assert log[f"gradient_norm_{part}"][2] == pytest.approx(np.sqrt(sum(squares)), rel=1e-3, abs=1e-9)
+
+
+@pytest.mark.parametrize("method", KINDS)
+def test_another_seed_in_the_same_program_has_the_bits_of_one_that_compiled_its_own(method, monkeypatch):
+    first, second = new_trainer(method), new_trainer(method, seed=1)
+    assert first._compiled is second._compiled
+    expected = trained(second)
+    assert bits(expected[0].state) != whole(method)[0]
+    monkeypatch.setattr(programs, "_programs", OrderedDict())
+    alone = new_trainer(method, seed=1)
+    assert alone._compiled is not second._compiled
+    chunk, metrics = trained(alone)
+    assert (bits(chunk.state), metrics) == (bits(expected[0].state), expected[1])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"method": "gumbel_st"},
+        {"extra": "objective: {beta: 0.1}"},
+        {"extra": "objective: {likelihood: bernoulli}"},
+        {"extra_training": ", learning_rate: 0.1"},
+        {"extra_training": ", optimizer: sgd"},
+        {"extra_training": ", batch_size: 32"},
+        {"epochs": 3},
+    ],
+)
+def test_whatever_else_differs_has_a_program_of_its_own(other):
+    assert new_trainer(**other)._compiled is not new_trainer()._compiled
 
 
 @pytest.mark.parametrize(("beta", "hears"), [(0.0, False), (0.1, True)])

@@ -14,6 +14,7 @@ from vaecli.data import Split
 from vaecli.estimators.sampling import fold_in
 from vaecli.evaluation.codes import contingency, matching_accuracy, normalized_mutual_information, perplexity
 from vaecli.models.autoencoder import Autoencoder, Measures, Reconstructions
+from vaecli.programs import program
 
 BATCH = 1000
 NOTHING = np.zeros(0, np.int64)
@@ -46,6 +47,24 @@ class Evaluation(NamedTuple):
         return np.stack([np.bincount(column, minlength=num_codes) for column in self.codes.T])
 
 
+class Measurement:
+    """Of one batch, and the reconstructions of some of its rows."""
+
+    def __init__(self, autoencoder: Autoencoder, scale: float) -> None:
+        self.autoencoder = autoencoder
+        self.variables = list(autoencoder.weights.values())
+        self.scale = scale
+
+    def __call__(
+        self, weights: list[tf.Tensor], images: tf.Tensor, seed: tf.Tensor, index: tf.Tensor, rows: tf.Tensor
+    ) -> Any:
+        with keras.StatelessScope(zip(self.variables, weights, strict=True)):
+            measures, pixels = self.autoencoder.measure(
+                tf.cast(images, tf.float32) * self.scale, seed=fold_in(seed, index)
+            )
+        return measures, Reconstructions(*(None if y is None else tf.gather(y, rows) for y in pixels))
+
+
 class Evaluator:
     """Measures an autoencoder on one split, in batches of one compiled program."""
 
@@ -55,20 +74,19 @@ class Evaluator:
         """`shown` [S]: images of the split whose reconstructions are kept."""
         self.autoencoder = autoencoder
         self.shown = shown
-        self.variables = list(autoencoder.weights.values())
         self.count = len(split)
-        self.scale = scale
         self.seed = seed
         batch = min(BATCH, self.count)
         flat = split.images.reshape(self.count, -1)
         padding = np.zeros((-self.count % batch, flat.shape[1]), flat.dtype)
         self.batches = np.concatenate([flat, padding]).reshape(-1, batch, flat.shape[1])
-        self._compiled = tf.function(self._measure, jit_compile=True, autograph=False)
+        self._compiled = program(Measurement(autoencoder, scale), autoencoder.measured_as, scale)
 
     def __call__(self, weights: Sequence[tf.Tensor]) -> Evaluation:
         rows = tf.constant(self.shown % self.batches.shape[1], tf.int32)
+        seed = tf.constant([self.seed, _EVALUATION_SEED], tf.int32)
         results = [
-            self._compiled(list(weights), tf.constant(images), tf.constant(i), rows)
+            self._compiled(list(weights), tf.constant(images), seed, tf.constant(i), rows)
             for i, images in enumerate(self.batches)
         ]
         parts, pictures = zip(*results, strict=True)
@@ -84,12 +102,6 @@ class Evaluator:
             codes=measures.codes,
             shown=shown,
         )
-
-    def _measure(self, weights: list[tf.Tensor], images: tf.Tensor, index: tf.Tensor, rows: tf.Tensor) -> Any:
-        seed = fold_in(tf.constant([self.seed, _EVALUATION_SEED], tf.int32), index)
-        with keras.StatelessScope(zip(self.variables, weights, strict=True)):
-            measures, pixels = self.autoencoder.measure(tf.cast(images, tf.float32) * self.scale, seed=seed)
-        return measures, Reconstructions(*(None if y is None else tf.gather(y, rows) for y in pixels))
 
     def _join(self, column: Sequence[tf.Tensor | None]) -> Any:
         arrays = [part.numpy() for part in column if part is not None]

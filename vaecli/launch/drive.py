@@ -20,7 +20,8 @@ from vaecli.experiment import Plan
 from vaecli.launch.estimate import seconds_left
 from vaecli.launch.executors import open_executor
 from vaecli.launch.plans import DataSets
-from vaecli.launch.task import REFERENCES, RUNS_PER_PROCESS, STOP, Beat, Outcome, Task, perform, read_beat
+from vaecli.launch.task import REFERENCES, SETTINGS_PER_PROCESS, STOP, Beat, Outcome, Task, perform, read_beat
+from vaecli.runs import but_for_the_seed
 from vaecli.runs.files import write
 from vaecli.runs.references import load_references, references_path, wanted
 
@@ -181,7 +182,8 @@ def train_missing(
             return {}
         jobs = min(jobs, len(asked))
         threads = None if jobs == 1 and scheduler is None else 1
-        here = jobs == 1 and len(asked) <= RUNS_PER_PROCESS
+        settings = {but_for_the_seed(job.plan.run.name) for job in asked if job.plan}
+        here = jobs == 1 and len(settings) <= SETTINGS_PER_PROCESS
         asked = [job._replace(task=job.task._replace(threads=threads)) for job in asked]
         with open_executor(None if here else jobs, scheduler) as executor:
             return carry_out(asked, executor, launch, watcher, stop=stop, at_once=jobs, idle=idle)

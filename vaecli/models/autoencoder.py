@@ -1,5 +1,6 @@
 """Encoder, bottleneck, decoder: the one object that is equal for all methods but for its bottleneck."""
 
+from collections.abc import Hashable
 from typing import Any, NamedTuple
 
 import keras
@@ -44,7 +45,18 @@ class Reconstructions(NamedTuple):
 class Autoencoder:
     """Pure functions of the images [B, P] in [0, 1] and, inside a keras.StatelessScope, of the weights."""
 
-    def __init__(self, encoder: Network, bottleneck: Bottleneck, decoder: Network, likelihood: Likelihood) -> None:
+    def __init__(
+        self,
+        encoder: Network,
+        bottleneck: Bottleneck,
+        decoder: Network,
+        likelihood: Likelihood,
+        *,
+        trained_as: Hashable,
+        measured_as: Hashable,
+    ) -> None:
+        """Of two autoencoders that are `trained_as` equals, `losses` is the same function; so for `measure`."""
+        self.trained_as, self.measured_as = trained_as, measured_as
         self.encoder = encoder
         self.bottleneck = bottleneck
         self.decoder = decoder
@@ -156,7 +168,21 @@ def build(config: Config, num_pixels: int) -> Autoencoder:
     bottleneck = _bottleneck(config, encode.outputs)
     latents, width = bottleneck.latent_shape
     decode = decoder(latents * width, hidden, num_pixels, seed=seed)
-    return Autoencoder(encode, bottleneck, decode, LIKELIHOODS[config.objective.likelihood])
+    method, options = config.model.method, config.model.options()
+    estimator = getattr(bottleneck, "estimator", None)
+    around = (config.network, config.objective.likelihood, num_pixels)
+    trained_as = (config.model, estimator, *around)
+    # estimators of hard codes differ in the gradient alone
+    hard = (method.bottleneck, *(options[name] for name in method.bottleneck.options), *around)
+    measured_as = trained_as if estimator and estimator.relax else hard
+    return Autoencoder(
+        encode,
+        bottleneck,
+        decode,
+        LIKELIHOODS[config.objective.likelihood],
+        trained_as=trained_as,
+        measured_as=measured_as,
+    )
 
 
 def _bottleneck(config: Config, inputs: int) -> Bottleneck:

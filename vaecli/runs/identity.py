@@ -8,7 +8,7 @@ from vaecli.config.schema import Config
 from vaecli.data import Dataset
 
 # Raise it when the same config would give other numbers than before.
-NUMERICS = 1
+NUMERICS = 2
 WITHOUT_EFFECT = ("checkpoint_seconds",)  # keys of `training` that change no result
 
 
@@ -17,6 +17,11 @@ def run_name(config: Config, dataset: Dataset) -> str:
     code = _hash(config, dataset, but=("seed",))[:8]
     data = "" if dataset.name == "mnist" else f"-{dataset.name}"
     return f"{config.model.name}{data}-{code}-s{config.training.seed}"
+
+
+def but_for_the_seed(name: str) -> str:
+    """What the names of runs of the same settings and data begin with."""
+    return name.rpartition("-s")[0]
 
 
 def state_hash(config: Config, dataset: Dataset) -> str:

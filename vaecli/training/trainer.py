@@ -20,6 +20,7 @@ from vaecli.estimators.estimator import State
 from vaecli.estimators.sampling import fold_in
 from vaecli.models.autoencoder import PARTS, Autoencoder
 from vaecli.optimizers import Optimizer, adam, sgd
+from vaecli.programs import program
 
 SECONDS_PER_CALL = 0.5  # progress moves and Ctrl-C is answered
 FIRST_CALL_STEPS = 8  # it compiles, and says how long a step takes
@@ -58,6 +59,63 @@ def batch_order(seed: int, epoch: int, num_images: int) -> NDArray[np.int32]:
     return np.random.default_rng((seed, epoch)).permutation(num_images).astype(np.int32)
 
 
+class Loop:
+    """Many steps in one call. It knows neither data nor seed: runs that differ in these alone share one program."""
+
+    def __init__(self, autoencoder: Autoencoder, config: Config, steps_per_epoch: int, scale: float) -> None:
+        training = config.training
+        self.autoencoder = autoencoder
+        self.names = list(autoencoder.weights)
+        self.variables = list(autoencoder.weights.values())
+        self.optimizer = optimizer(training)
+        self.beta = config.objective.beta
+        self.scale = scale
+        self.steps_per_epoch = steps_per_epoch
+        self.steps = training.epochs * steps_per_epoch
+        alike = training.model_copy(update={"seed": 0, "checkpoint_seconds": 0.0})
+        self.key = (autoencoder.trained_as, alike, self.beta, scale, steps_per_epoch)
+
+    def __call__(
+        self,
+        nest: Any,
+        images: tf.Tensor,
+        order: tf.Tensor,
+        seed: tf.Tensor,
+        epoch: tf.Tensor,
+        start: tf.Tensor,
+        stop: tf.Tensor,
+    ) -> Any:
+        epoch_seed = fold_in(seed, epoch)
+
+        def one_step(step: tf.Tensor, nest: Any) -> Any:
+            weights, slots, estimator, log = nest
+            batch = tf.cast(tf.gather(images, order[step]), tf.float32) * self.scale
+            seed = fold_in(epoch_seed, step)
+            done = epoch * self.steps_per_epoch + step
+            with (
+                keras.StatelessScope(zip(self.variables, weights, strict=True)),
+                tf.GradientTape(watch_accessed_variables=False) as tape,
+            ):
+                tape.watch(weights)
+                losses = self.autoencoder.losses(
+                    batch, beta=self.beta, state=estimator, seed=seed, progress=tf.cast(done, tf.float32) / self.steps
+                )
+            gradients = tape.gradient(losses.loss, weights, unconnected_gradients="zero")
+            weights, slots = self.optimizer.update(weights, gradients, slots, done + 1)
+            values = [losses.loss, losses.distortion, losses.rate, losses.penalty, *self._norms(gradients)]
+            log = tf.tensor_scatter_nd_update(log, [[step]], [tf.stack(values)])
+            return step + 1, (weights, slots, losses.state, log)
+
+        return tf.while_loop(lambda step, _: step < stop, one_step, (start, nest))[1]
+
+    def _norms(self, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
+        """The L2 norm of each part's gradient."""
+        squares = {part: tf.zeros(()) for part in PARTS}
+        for name, gradient in zip(self.names, gradients, strict=True):
+            squares[name.partition("/")[0]] += sum_of_squares(gradient)
+        return [tf.sqrt(squares[part]) for part in PARTS]
+
+
 class Trainer:
     """Trains one autoencoder on one data set; `chunks` may be started from any TrainState."""
 
@@ -69,13 +127,12 @@ class Trainer:
         self.batch_size = training.batch_size
         self.num_images = len(dataset.train)
         self.steps_per_epoch = dataset.steps_per_epoch(training.batch_size)
-        self.beta = config.objective.beta
         self.optimizer = optimizer(training)
-        self.scale = dataset.scale
         self.images = tf.constant(dataset.train.images.reshape(self.num_images, -1))
         self.names = list(autoencoder.weights)
         self.variables = list(autoencoder.weights.values())
-        self._compiled = tf.function(self._steps, jit_compile=True, autograph=False)
+        loop = Loop(autoencoder, config, self.steps_per_epoch, dataset.scale)
+        self._compiled = program(loop, *loop.key)
 
     def initial_state(self) -> TrainState:
         """Before the first step."""
@@ -84,7 +141,7 @@ class Trainer:
         return TrainState(
             weights,
             self.optimizer.slots(weights),
-            tf.function(self.autoencoder.bottleneck.initial_state, jit_compile=True, autograph=False)(seed),
+            program(self.autoencoder.bottleneck.initial_state, "state", self.autoencoder.trained_as)(seed),
             tf.zeros((self.steps_per_epoch, len(STEP_METRICS))),
             epoch=0,
             step=0,
@@ -117,6 +174,7 @@ class Trainer:
             (state.weights, state.slots, state.estimator, state.log),
             self.images,
             order,
+            _seed(self.seed, _TRAINING_NOISE),
             tf.constant(state.epoch),
             tf.constant(state.step),
             tf.constant(stop),
@@ -127,40 +185,6 @@ class Trainer:
         after = TrainState(weights, slots, estimator, log, state.epoch, stop)
         loss, seconds = float(losses.mean()), time.perf_counter() - start
         return Chunk(after, loss, diverged, steps * self.batch_size, seconds, 0.0, None)
-
-    def _steps(
-        self, nest: Any, images: tf.Tensor, order: tf.Tensor, epoch: tf.Tensor, start: tf.Tensor, stop: tf.Tensor
-    ) -> Any:
-        epoch_seed = fold_in(_seed(self.seed, _TRAINING_NOISE), epoch)
-        total = self.epochs * self.steps_per_epoch
-
-        def one_step(step: tf.Tensor, nest: Any) -> Any:
-            weights, slots, estimator, log = nest
-            batch = tf.cast(tf.gather(images, order[step]), tf.float32) * self.scale
-            seed = fold_in(epoch_seed, step)
-            done = epoch * self.steps_per_epoch + step
-            with (
-                keras.StatelessScope(zip(self.variables, weights, strict=True)),
-                tf.GradientTape(watch_accessed_variables=False) as tape,
-            ):
-                tape.watch(weights)
-                losses = self.autoencoder.losses(
-                    batch, beta=self.beta, state=estimator, seed=seed, progress=tf.cast(done, tf.float32) / total
-                )
-            gradients = tape.gradient(losses.loss, weights, unconnected_gradients="zero")
-            weights, slots = self.optimizer.update(weights, gradients, slots, done + 1)
-            values = [losses.loss, losses.distortion, losses.rate, losses.penalty, *self._norms(gradients)]
-            log = tf.tensor_scatter_nd_update(log, [[step]], [tf.stack(values)])
-            return step + 1, (weights, slots, losses.state, log)
-
-        return tf.while_loop(lambda step, _: step < stop, one_step, (start, nest))[1]
-
-    def _norms(self, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
-        """The L2 norm of each part's gradient."""
-        squares = {part: tf.zeros(()) for part in PARTS}
-        for name, gradient in zip(self.names, gradients, strict=True):
-            squares[name.partition("/")[0]] += sum_of_squares(gradient)
-        return [tf.sqrt(squares[part]) for part in PARTS]
 
 
 def optimizer(training: Training) -> Optimizer:

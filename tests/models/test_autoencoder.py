@@ -133,11 +133,12 @@ def test_decoding_keeps_the_axes_before_the_latent(method):
 
 
 @pytest.mark.parametrize("hidden", [(), (16,), (32, 8)])
+@pytest.mark.parametrize("draws", [1, 3, 12])  # in the last, each image is held against each code
 @pytest.mark.parametrize("method", ["straight_through", "vqvae"])
-def test_to_decode_each_code_once_gives_the_values_and_gradients_of_decoding_every_z(method, hidden):
+def test_to_decode_each_code_once_gives_the_values_and_gradients_of_decoding_every_z(method, draws, hidden):
     """In z, which need not have arrived there as a constant, and in the decoder's weights; of several draws too."""
     model = autoencoder(method, hidden=hidden)
-    codes = tf.one_hot(np.random.default_rng(4).integers(10, size=(3, 20, 1)), 10)
+    codes = tf.one_hot(np.random.default_rng(4).integers(10, size=(draws, 20, 1)), 10)
     each = model.bottleneck.lookup(tf.range(10)[:, None])[:, 0]
     weights = [weight for layer in model.decoder.layers for weight in layer.trainable_variables]
 
@@ -147,7 +148,7 @@ def test_to_decode_each_code_once_gives_the_values_and_gradients_of_decoding_eve
             z = tf.einsum("sblk,kd->sbld", codes, each)
             with tf.GradientTape() as tape:
                 tape.watch(z)
-                loss = model.likelihood.distortion(IMAGES, model.decode(z, *told))
+                loss = model.distortion(IMAGES, z, *told)
                 total = tf.reduce_sum(loss**2)
             return loss, tape.gradient(total, [z, *weights])
 

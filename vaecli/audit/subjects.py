@@ -55,7 +55,7 @@ class Checkpoint:
         return self.bottleneck.logits(self.autoencoder.encoder(self.images))
 
     def objective(self, z: tf.Tensor, codes: tf.Tensor | None = None) -> tf.Tensor:
-        return self.autoencoder.likelihood.distortion(self.images, self.autoencoder.decode(z, codes))
+        return self.autoencoder.distortion(self.images, z, codes)
 
     def pull(self, weights: Tensors, gradient: tf.Tensor) -> tf.Tensor:
         """Of the encoder and of the layer that makes the logits: all that a gradient reaches through a code alone."""

@@ -100,7 +100,7 @@ def loss_curves(scene: Scene) -> Figure:
             style = REFERENCES[reference.kind]
             axis.axhline(reference.mse, color=REFERENCE_COLOUR, linewidth=1, linestyle=style["linestyle"], zorder=0)
         axis.set_xlabel("epoch")
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axis.margins(x=0.04)
     band = "mean over seeds; band: from the lowest to the highest seed"
     figure.suptitle(title(scene, scene.seeds) + (f"\n{band}" if len(scene.seeds) > 1 else ""), fontsize=8)
@@ -237,7 +237,7 @@ def _panels(scene: Scene, *, lines: bool = True) -> tuple[Figure, dict[bool, Axe
     """Axes of one height for codes (True) and for Gaussian vectors (False), as far as there are any, and the legend."""
     kinds = sorted({member.discrete for member in scene.members}, reverse=True)
     handles = _legend(scene, {} if lines else {"linestyle": ""})
-    figure = Figure(figsize=(WIDTH, max(3.2, 0.155 * len(handles) + 0.7)))
+    figure = Figure(figsize=(WIDTH, max(3.2, 0.2 * len(handles) + 0.7)))
     drawn = figure.subplots(1, len(kinds), sharey=True, squeeze=False, width_ratios=[3, 2][: len(kinds)])[0]
     axes = dict(zip(kinds, drawn, strict=True))
     for discrete, axis in axes.items():

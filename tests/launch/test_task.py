@@ -1,5 +1,7 @@
 """What a worker does, in this process."""
 
+import os
+
 import pytest
 
 from helpers import small_config, train, written
@@ -7,6 +9,7 @@ from vaecli import experiment
 from vaecli.config import config_from_text, dump
 from vaecli.data import load
 from vaecli.journal import Journal
+from vaecli.launch import task as module
 from vaecli.launch.task import STOP, Outcome, Task, perform, read_beat
 from vaecli.runs import Run
 from vaecli.runs.references import load_references
@@ -31,6 +34,27 @@ def test_a_run_ends_with_the_bits_of_one_that_was_trained_alone(folder, tmp_path
     assert {name: array.tobytes() for name, array in run.load_weights().items()} == {
         name: array.tobytes() for name, array in alone.load_weights().items()
     }
+
+
+def test_a_process_that_would_compile_for_too_many_settings_ends_and_seeds_are_none(folder, monkeypatch):
+    class Ended(BaseException):
+        """What os._exit is here."""
+
+    def end(code):
+        raise Ended
+
+    monkeypatch.setattr(module, "_trained", set())
+    monkeypatch.setattr(module, "SETTINGS_PER_PROCESS", 1)
+    monkeypatch.setattr(module, "is_renewed", lambda: True)
+    monkeypatch.setattr(os, "_exit", end)
+    first, other = (task_of(small_config(method, epochs=1), folder) for method in ("gumbel", "vqvae"))
+    for task in (first, task_of(small_config("gumbel", epochs=1, seed=1), folder)):
+        assert perform(task) == Outcome()
+    with pytest.raises(Ended):
+        perform(other)
+    assert not (folder.parent / other.name).exists()
+    train(small_config("vqvae", epochs=1), folder.parent)  # elsewhere
+    assert perform(other) == perform(first) == Outcome()
 
 
 def test_it_tells_how_far_it_is(folder):

@@ -29,7 +29,7 @@ from vaecli.data import Dataset, load
 from vaecli.data.known import KNOWN, locate
 from vaecli.errors import Interrupted, RunError, VaecliError
 from vaecli.launch.worker import is_renewed
-from vaecli.runs import but_for_the_seed
+from vaecli.runs import Run, but_for_the_seed
 from vaecli.runs.files import write_json
 
 if TYPE_CHECKING:
@@ -114,10 +114,11 @@ def _perform(task: Task) -> None:
     if task.configs:
         _compute_references(task, stop)
         return
-    setting = but_for_the_seed(task.name)
-    if len(_trained | {setting}) > SETTINGS_PER_PROCESS and is_renewed():
-        os._exit(0)  # the task goes to another process
-    _trained.add(setting)
+    if not Run(task.output_dir / task.name).finished:  # a worker's end may have lost the outcome of its last task
+        setting = but_for_the_seed(task.name)
+        if len(_trained | {setting}) > SETTINGS_PER_PROCESS and is_renewed():
+            os._exit(0)  # the task goes to another process
+        _trained.add(setting)
     prepare(task.threads)
     config = config_from_text(task.config, task.name)
     dataset = _dataset(config.data, task.data_dir)

@@ -127,11 +127,9 @@ class Trainer:
         self.batch_size = training.batch_size
         self.num_images = len(dataset.train)
         self.steps_per_epoch = dataset.steps_per_epoch(training.batch_size)
-        self.optimizer = optimizer(training)
         self.images = tf.constant(dataset.train.images.reshape(self.num_images, -1))
-        self.names = list(autoencoder.weights)
-        self.variables = list(autoencoder.weights.values())
         loop = Loop(autoencoder, config, self.steps_per_epoch, dataset.scale)
+        self.optimizer, self.names, self.variables = loop.optimizer, loop.names, loop.variables
         self._compiled = program(loop, *loop.key)
 
     def initial_state(self) -> TrainState:

@@ -39,9 +39,9 @@ STOP = "stop"
 SECONDS_BETWEEN_BEATS = 0.5
 REFERENCES = "references"
 # XLA never lets a compiled program go: some 400 memory maps and 20 MB for each setting at the article's size, while its
-# seeds share one. Measured on MNIST, a worker peaks 270 MB above one that only imports TensorFlow in its first run,
-# 380 MB in its sixth of as many methods, 520 MB in its eighth.
-SETTINGS_PER_PROCESS = 6
+# seeds share one. Measured on MNIST, the largest worker peaks 470 to 480 MB above importing TensorFlow with the five
+# methods of the article; with all methods 540 MB when renewed after three settings, 580 MB after six.
+SETTINGS_PER_PROCESS = 3
 
 # TensorFlow, its log and its compiled programs belong to a process, whatever number of threads a worker has.
 _ONE_AT_A_TIME = threading.Lock()

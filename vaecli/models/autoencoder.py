@@ -76,9 +76,9 @@ class Autoencoder:
         """z [..., L, K or D] -> the decoder's outputs [..., P].
 
         Args:
-            codes: [..., L, K], the one_hot codes that z has the value of. Where one latent has far fewer of them than
-                there are z, each is decoded once: the values and the gradients, in z and in the decoder's weights, are
-                the same but for rounding.
+            codes: [..., L, K], the one_hot codes that z has the value of. Where one latent has at most half as many of
+                them as there are z, each is decoded once: the values and the gradients, in z and in the decoder's
+                weights, are the same but for rounding.
 
         Of a layer's three products, the outputs and the gradient in the weights then have K rows, not one for each z;
         the gradient in the inputs is computed only where z has a gradient. Measured on one thread at the article's
@@ -94,7 +94,7 @@ class Autoencoder:
     def distortion(self, images: tf.Tensor, z: tf.Tensor, codes: tf.Tensor | None = None) -> tf.Tensor:
         """Of images [B, P] decoded from z [..., B or 1, L, K or D]: [..., B]; `codes` as in `decode`.
 
-        With more draws for an image than there are codes, each image is held against each code once.
+        With at least as many draws for an image as there are codes, each image is held against each code once.
         """
         if codes is None or not _few(codes, images.shape[0]):
             return self.likelihood.distortion(images, self.decode(z, codes))

@@ -1,5 +1,6 @@
 """Slow but obvious references, and what several tests begin with."""
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -7,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from vaecli import experiment
 from vaecli.config import Config, config_from_text
@@ -15,7 +15,9 @@ from vaecli.data import load
 from vaecli.registry import METHODS
 from vaecli.runs import Run
 from vaecli.runs.audits import Estimated, Measures, Row
-from vaecli.runs.files import PART, write, write_json
+from vaecli.runs.files import PART
+from vaecli.runs.run import file_digest
+from vaecli.runs.sealed import write_sealed
 
 METHOD_NAMES = tuple(METHODS)
 # One of each kind, for what is slow and does not depend on the estimator: no codes, hard or relaxed codes, a codebook,
@@ -83,23 +85,50 @@ def made_up(
     perplexity: float = 9.0,
 ) -> Run:
     """A finished run of invented figures; it has no arrays."""
-    options: dict[str, Any] = {"latent_dim": 10} if model == "vae" else {"num_latents": 1, "num_classes": 10}
-    if temperature is not None:
-        options["temperature"] = temperature
+    options = "" if temperature is None else f", temperature: {temperature}"
+    config = config_from_text(
+        f"model: {{name: {model}{options}}}\n"
+        f"data: {'mnist' if data == 'mnist' else 'digits'}\n"
+        f"objective: {{beta: {beta}}}\n"
+        f"training: {{epochs: {epochs}, batch_size: {batch_size}, seed: {seed}}}\n"
+    )
     run = Run(folder / f"{model}-{epochs}{data}{beta}{temperature}{batch_size}-s{seed}")
-    config = {
-        "model": {"name": model, **options},
-        "objective": {"likelihood": "mse", "beta": beta},
-        "training": {"epochs": epochs, "batch_size": batch_size, "seed": seed},
-    }
-    found = {"name": data, "fallback_for": None, "digest": f"{data:0<64}", "train": 60, "validation": 0, "test": 10}
-    write_json(run.run_json, {"format": 1, "config": config, "data": found})
-    write(run.config_yaml, yaml.safe_dump(config))
-    test = {"mse": {"sampled": mse, "mode": mode or mse, "relaxed": relaxed}, "bits": 2.0}
+    made = session()
+    facts = made["data"] | {"name": data, "digest": f"{data.encode().hex():0<64}"}
+    run.begin(config, {**made, "data": facts})
+    mses = {"sampled": mse, "mode": mode or mse, "relaxed": relaxed}
+    test = {"mse": mses, "distortion": None, "rate": 1.4, "elbo": None, "bits": 2.0, "capacity_bits": None}
     test |= {"codes_used": codes_used, "perplexity": perplexity, "accuracy": accuracy, "nmi": accuracy}
     norms = {"encoder": encoder}
-    write_json(run.summary_json, {"test": test, "gradient_norm": norms, "parameters": 7, "seconds": 1.0})
-    return run
+    about = {"name": data, "fallback_for": None, "digest": facts["digest"]}
+    figures = {"test": test, "gradient_norm": norms, "parameters": 7, "seconds": 1.0, "without_gradient": []}
+    run.finish({**figures, "data": about}, "epoch\n")
+    return Run(run.path)
+
+
+def session(**others: Any) -> dict[str, Any]:
+    """What run.json has of the start of a run, made up."""
+    facts = {"name": "digits", "fallback_for": None, "source": "made up", "digest": "0" * 64}
+    facts |= {"scale": 1.0, "image_shape": [8, 8], "train": 60, "validation": 0, "test": 10}
+    made = {"argv": ["vaecli", "train"], "started": "2026-01-01T00:00:00Z", "data": facts, "git_commit": None}
+    made |= {"versions": {"keras": "3.15", "torch": None}, "host": "here", "platform": "Linux", "cpu": "fast"}
+    return {**made, "cpus": 2, "threads": "1", "extends": None, **others}
+
+
+def forge(run: Run, change: Callable[[dict[str, Any]], None]) -> Run:
+    """Changes run.json of a finished run, and its digest in summary.json, as somebody who knows how could."""
+    reseal(run.run_json, change)
+    digest = file_digest(run.run_json)
+    reseal(run.summary_json, lambda summary: summary["files"].update({"run.json": digest}))
+    return Run(run.path)
+
+
+def reseal(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Changes a sealed file and seals it again, as somebody who knows how could."""
+    tree = json.loads(path.read_text())
+    tree.pop("seal", None)
+    change(tree)
+    write_sealed(path, tree)
 
 
 def audit_row(
@@ -130,7 +159,7 @@ def written(folder: Path) -> list[str]:
 def place_of(call: str, path: str) -> tuple[str, str]:
     """One write of a training: what was called for which file, the same whatever a temporary name was."""
     name = os.path.basename(path)
-    return call, os.path.splitext(name.removeprefix(PART))[0] if name.startswith(PART) else name
+    return call, name.removeprefix(PART).partition(".")[2] if name.startswith(PART) else name
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:

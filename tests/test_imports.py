@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "bottlenecks": {"estimators", "layers"},
     "models": {"bottlenecks", "config", "estimators", "layers"},
     "training": {"config", "data", "estimators", "models", "optimizers", "programs"},
-    "evaluation": {"config", "data", "estimators", "models", "programs", "runs"},
+    "evaluation": {"config", "data", "errors", "estimators", "models", "programs", "runs"},
     "journal": BASE | {"data", "evaluation", "models", "reports", "runs", "training"},
     "memory": BASE | {"config", "data"},
     "experiment": BASE | {"backend", "config", "data", "journal", "memory", "models", "runs", "training"},

@@ -2,6 +2,7 @@ import shutil
 
 import pytest
 
+from helpers import forge
 from vaecli import verify
 from vaecli.errors import RunError, RunFailed
 from vaecli.runs import Run
@@ -15,7 +16,7 @@ def copied(finished, tmp_path):
 
 
 def test_untouched_files_are_whole(finished_run):
-    files = verify.check_files(finished_run)
+    files = finished_run.examine()
     assert (files.changed, files.missing) == ([], [])
     assert {"config.yaml", "run.json", "metrics.csv", "model.keras", "weights/last.npz"} <= set(files.whole)
 
@@ -26,7 +27,7 @@ def test_a_flipped_bit_and_a_missing_file_are_named(copied):
     raw[len(raw) // 2] ^= 1
     (copied.path / name).write_bytes(raw)
     copied.model_keras.unlink()
-    files = verify.check_files(copied)
+    files = copied.examine()
     assert (files.changed, files.missing) == ([name], ["model.keras"])
     total = sum(map(len, files))
     assert list(files.lines) == [
@@ -39,7 +40,7 @@ def test_a_flipped_bit_and_a_missing_file_are_named(copied):
 def test_an_unfinished_run_has_nothing_to_verify_yet(copied):
     copied.summary_json.unlink()
     with pytest.raises(RunError, match="not finished"):
-        verify.check_files(copied)
+        copied.examine()
 
 
 def test_a_short_copy_that_is_killed_repeats_bit_for_bit(finished, tmp_path):
@@ -47,7 +48,7 @@ def test_a_short_copy_that_is_killed_repeats_bit_for_bit(finished, tmp_path):
     assert proof.different == []
     assert proof.resumed_after == 8  # the compiled loop's first call
     assert (proof.epochs, proof.steps) == (2, 22)
-    assert proof.arrays == len(finished("gumbel").load_checkpoint()[0]) - 1
+    assert proof.arrays == len(next(finished("gumbel").states())[1]) - 2
     (killed,) = (tmp_path / "killed").iterdir()
     assert "died while training this run" in Run(killed).train_log.read_text()
 
@@ -64,7 +65,7 @@ def test_runs_that_differ_are_told_apart(finished, tmp_path, monkeypatch):
 
 
 def test_a_copy_that_fails_is_one_line(copied, tmp_path):
-    copied.run_json.write_text(copied.run_json.read_text().replace('"digest": "', '"digest": "0'))
+    copied = forge(copied, lambda info: info["data"].update(digest="0" * 64))
     with pytest.raises(RunFailed, match=r"exit code 1, saying: .*not the data that vqvae-.* was trained on") as error:
         verify.prove(copied, tmp_path / "copies", None)
     assert len(error.value.lines) == 1

@@ -11,7 +11,7 @@ class VaecliError(Exception):
     exit_code = USAGE
 
     def __init__(self, *lines: str) -> None:
-        self.lines = tuple(map(_printable, lines))
+        self.lines = tuple(map(printable, lines))
         super().__init__("\n".join(self.lines))
 
 
@@ -28,6 +28,10 @@ class DataError(VaecliError):
 
 class RunError(VaecliError):
     """A run folder that cannot be found, read, written or entered."""
+
+
+class Damaged(RunError):
+    """A file of a run, an audit or the references that is not what was written there."""
 
 
 class RunFailed(RunError):
@@ -50,6 +54,12 @@ class Interrupted(VaecliError):
         self.exit_code = exit_code
 
 
-def _printable(line: str) -> str:
-    """A line stays one, and what a file contains cannot steer a terminal."""
+def printable(line: str) -> str:
+    """The line with its control characters spelt out: it stays one, and what a file contains cannot steer a terminal.
+
+    >>> printable("a\x1b[31mb")
+    'a\\x1b[31mb'
+    """
+    if line.isprintable():
+        return line
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)

@@ -3,18 +3,21 @@
 import contextlib
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from vaecli import memory
 from vaecli.backend import chatter, import_keras
 from vaecli.config import Config
 from vaecli.data import Dataset
-from vaecli.errors import Interrupted, RunFailed, VaecliError
+from vaecli.errors import Damaged, Interrupted, RunError, RunFailed, VaecliError
 from vaecli.runs import Run, run_name
+from vaecli.runs.checkpoints import is_of
 from vaecli.runs.extend import copy_state, shorter_run
+from vaecli.runs.identity import settings, state_hash
 from vaecli.runs.provenance import changes, provenance, session
+from vaecli.runs.run import is_kept
 
 if TYPE_CHECKING:
     from vaecli.training.trainer import Chunk, Trainer
@@ -60,7 +63,9 @@ def train(
     fresh: bool = False,
     stop: Callable[[], int | None] = lambda: None,
 ) -> None:
-    """Starts, resumes or extends the planned run, and brings it to its end; a finished run stays as it is.
+    """Starts, resumes or extends the planned run, and brings it to its end; one that is finished and whole stays.
+
+    Of a finished run whose files were changed or removed, those are made again from its last state.
 
     Args:
         argv: the command, for run.json.
@@ -80,7 +85,11 @@ def train(
         if fresh:
             run.clear()
         if run.finished:
-            return
+            if not mendable(run):
+                return
+            for name in mendable(run):
+                reporter.say(f"{run.path / name} is not what the run wrote: made again from the last state")
+            run.reopen()
         try:
             _enter(plan, reporter, argv, left_by)
             with chatter(run.tensorflow_log):
@@ -93,18 +102,27 @@ def train(
             raise failure from None
 
 
+def mendable(run: Run) -> list[str]:
+    """The files of a finished run that are not what it wrote, and that its last state can make again."""
+    examined = run.examine()
+    return [name for name in (*examined.changed, *examined.missing) if not is_kept(name)]
+
+
 def _enter(plan: Plan, reporter: Reporter, argv: Sequence[str], left_by: str | None) -> None:
     """Begins the run, or says with what it goes on."""
     config, dataset, run = plan
-    before = here = provenance(dataset, argv)
+    here = provenance(dataset, argv)
+    before: Mapping[str, Any] = here
     lines = [f"{left_by} died while training this run"] if left_by else []
-    if run.exists:
+    if run.run_json.exists():
+        lines += _put_right(plan, here)
+    if run.run_json.exists():
         before = session(run.info)
         run.resume(config, {**here, "changed": changes(before, here)})
     else:
-        origin = shorter_run(run, config, dataset)
+        origin = None if any(run.states()) else shorter_run(run, config, dataset)
         if origin and config.model.scheduled:
-            lines.append(f"begins anew, not from {origin.name}: a schedule is stretched over all epochs")
+            lines.append(f"begins again, not from {origin.name}: a schedule is stretched over all epochs")
             origin = None
         elif origin:
             lines.append(f"extended from {origin.name}")
@@ -116,6 +134,44 @@ def _enter(plan: Plan, reporter: Reporter, argv: Sequence[str], left_by: str | N
     for line in lines:
         run.log(line)
         reporter.say(line)
+
+
+def _put_right(plan: Plan, here: Mapping[str, Any]) -> Iterator[str]:
+    """Sets a run.json aside that is damaged or of another run, where the states say that the folder is of this one.
+
+    Raises:
+        RunError: the folder holds another run, whole.
+    """
+    config, dataset, run = plan
+    try:
+        other = list(_differences(run, config, here))
+        wrong = f"{run.run_json} is not of this run ({', '.join(other)})" if other else ""
+    except Damaged as error:
+        other, wrong = (
+            [],
+            f"{run.run_json} is damaged ({str(error).removeprefix(f'{run.run_json}: ').partition(';')[0]})",
+        )
+    if not wrong:
+        return
+    states = [arrays for _, arrays in run.states() if arrays]
+    if other and not any(is_of(arrays, state_hash(config, dataset)) for arrays in states):
+        raise RunError(
+            f"{run.path}: holds a run of another config or other data ({', '.join(other)}); move it elsewhere"
+        )
+    run.set_info_aside()
+    yield f"{wrong}: set aside, and written again"
+
+
+def _differences(run: Run, config: Config, here: Mapping[str, Any]) -> Iterator[str]:
+    """In what run.json is of another run than the one that is planned, e.g. "training.seed 1 for 0"."""
+    for block, keys in settings(config).items():
+        for key, value in settings(run.config)[block].items():
+            if keys.get(key) != value:
+                yield f"{block}.{key} {value} for {keys.get(key)}"
+    data = run.info["data"]
+    for key in ("name", "digest", "scale", "image_shape", "train", "validation", "test"):
+        if data[key] != here["data"][key]:  # type: ignore[literal-required]
+            yield f"data.{key} {data[key]} for {here['data'][key]}"  # type: ignore[literal-required]
 
 
 def _train(plan: Plan, reporter: Reporter, stop: Callable[[], int | None]) -> None:

@@ -1,6 +1,9 @@
 """What a training leaves in its run folder: at the end of each epoch, and at its own end."""
 
+import json
 import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -9,12 +12,13 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from vaecli.data import Split
-from vaecli.errors import Diverged, RunError
+from vaecli.errors import Diverged
 from vaecli.evaluation.codes import contingency
 from vaecli.evaluation.evaluator import Evaluation, Evaluator, latents_and_codes, summarize
 from vaecli.reports.summary import epoch_line
 from vaecli.runs import checkpoints
 from vaecli.runs.identity import state_hash
+from vaecli.runs.run import is_kept, set_aside
 from vaecli.training.state import from_arrays, to_arrays
 from vaecli.training.trainer import Chunk, Trainer, TrainState
 
@@ -42,34 +46,51 @@ class Journal:
         self.validation = Evaluator(self.autoencoder, held_out, scale, seed) if held_out else None
 
     def restore(self, initial: TrainState) -> TrainState:
-        """The newest whole state of the folder, and metrics.csv as it was then; else the initial state.
+        """The newest state of this run in the folder, and metrics.csv as it was then; else the initial state.
 
-        Raises:
-            RunError: the state is of another run.
+        What is damaged or of another run is said and set aside, and so are weights of earlier epochs that are no
+        longer what the run wrote.
         """
-        arrays, damaged = self.run.load_checkpoint()
-        for path in damaged:
-            before = "going back to the state before it" if arrays or path != damaged[-1] else "beginning again"
-            self._say(f"{path} is damaged, {before}")
-            checkpoints.set_aside(path)
-        if arrays is None:
-            self.run.write_metrics("")
-            self.run.save_weights("epoch-00000", self.weights(initial))
-            return initial
-        try:
-            if arrays["config"].tobytes().decode() != self.state_hash:
-                raise ValueError("it is of another config or other data")
-            state = from_arrays(arrays, initial, self.trainer.names)
-            self.metrics = arrays["metrics"].tobytes().decode()
-        except (KeyError, ValueError) as error:
-            raise RunError(f"{self.run.checkpoints}: not of this run ({error}); see --fresh") from None
+        passed: list[tuple[Path, str]] = []
+        for path, arrays in self.run.states():
+            try:
+                if arrays is None:
+                    raise ValueError("damaged")
+                if not checkpoints.is_of(arrays, self.state_hash):
+                    raise ValueError("of another run")
+                state = from_arrays(arrays, initial, self.trainer.names)
+                self.metrics = arrays["metrics"].tobytes().decode()
+                written = json.loads(arrays["written"].tobytes()) if "written" in arrays else None
+            except (KeyError, ValueError) as error:
+                passed.append((path, str(error)))
+                continue
+            self._pass_over(passed, "going back to the state before it")
+            self._restore_files(written)
+            steps = self.trainer.steps_per_epoch
+            self._say(f"resuming after {state.epoch} epochs and {state.step} of {steps} steps")
+            return state
+        self._pass_over(passed, "beginning again")
+        self.run.write_metrics("")
+        self.run.save_weights("epoch-00000", self.weights(initial))
+        return initial
+
+    def _pass_over(self, passed: Sequence[tuple[Path, str]], last: str) -> None:
+        for number, (path, reason) in enumerate(passed, 1):
+            self._say(f"{path} is {reason}, {last if number == len(passed) else 'going back to the state before it'}")
+            set_aside(path)
+
+    def _restore_files(self, written: Mapping[str, str] | None) -> None:
+        """metrics.csv as the state knows it, and the weights that were kept before it, by their digests.
+
+        Args:
+            written: None where a version made the state that kept no digests; then the files are taken as they are.
+        """
         if not self.run.metrics_text.startswith(self.metrics):
             self._say(f"{self.run.metrics_csv} was changed, putting back what the state knows of it")
         self.run.write_metrics(self.metrics)
         self.rows = self.run.metrics
-        steps = self.trainer.steps_per_epoch
-        self._say(f"resuming after {state.epoch} epochs and {state.step} of {steps} steps")
-        return state
+        for name, problem in self.run.adopt(written):
+            self._say(f"{self.run.path / name} is {problem}: the run has no weights of that epoch any more")
 
     def save(self, state: TrainState) -> None:
         """The complete state, swapped in by a rename; raises Diverged instead of saving one that has."""
@@ -108,11 +129,9 @@ class Journal:
         model = self.autoencoder.export(self.dataset.image_shape)
         self.run.save_model(model.save)
         self.run.save_reconstructions(self._reconstructions(evaluation, model))
-        draw_run(self.run)
         norms = {part: last[f"gradient_norm_{part}"] for part in ("encoder", "bottleneck", "decoder")}
         self.run.finish(
             {
-                "format": 1,
                 "test": summarize(evaluation, self.config, self.dataset.test),
                 "gradient_norm": norms,
                 "without_gradient": self._without_gradient(norms),
@@ -124,8 +143,10 @@ class Journal:
                     "digest": self.dataset.digest,
                 },
                 "protocol": self._protocol(),
-            }
+            },
+            self.metrics,
         )
+        draw_run(self.run)
 
     def weights(self, state: TrainState) -> dict[str, Any]:
         """The weights alone, as named arrays."""
@@ -146,7 +167,8 @@ class Journal:
         if wrong:
             epoch, step = (state.epoch + 1, state.step) if state.step else (state.epoch, self.trainer.steps_per_epoch)
             raise self.diverged(f"epoch {epoch}, step {step}", wrong[0])
-        text = {"config": self.state_hash, "metrics": self.metrics}
+        written = json.dumps({name: self.run.written[name] for name in sorted(self.run.written) if is_kept(name)})
+        text = {"config": self.state_hash, "metrics": self.metrics, "written": written}
         return arrays | {name: np.frombuffer(value.encode(), np.uint8) for name, value in text.items()}
 
     def _say(self, line: str) -> None:

@@ -37,7 +37,8 @@ class TrainedRun:
         self.config: Config = run.config
         self.metrics = run.metrics
         self.summary = run.summary
-        self.image_shape: tuple[int, int] = tuple(run.info["data"]["image_shape"])
+        height, width = run.info["data"]["image_shape"]
+        self.image_shape = (height, width)
         self._scale = float(run.info["data"]["scale"])
         self._weights = run.load_weights(weights)
 
@@ -81,7 +82,11 @@ class TrainedRun:
 
         autoencoder = build(self.config, self.image_shape[0] * self.image_shape[1])
         for name, variable in autoencoder.weights.items():
-            variable.assign(self._weights[name])
+            array = self._weights.get(name)
+            if array is None or array.shape != tuple(variable.shape) or array.dtype != variable.dtype:
+                found = "missing" if array is None else f"{array.dtype} {array.shape}"
+                raise RunError(f"{self.path}: weights {name}: {variable.dtype} {variable.shape} is needed, {found}")
+            variable.assign(array)
         return autoencoder
 
     @cached_property

@@ -15,29 +15,13 @@ from typing import Any, NamedTuple
 
 from vaecli.config import Config
 from vaecli.data import Dataset, Split, load
-from vaecli.errors import DataError, RunError, RunFailed
+from vaecli.errors import DataError, RunFailed
 from vaecli.runs import Run
 from vaecli.runs.files import Arrays
 from vaecli.runs.provenance import changes, environment, session
-from vaecli.runs.run import file_digest
 
 EPOCHS, STEPS, OTHER_IMAGES = 2, 24, 500
 CALL_OF_DEATH = 2  # the first saved a state inside the epoch; this one has just written rows that it does not know
-
-
-class Files(NamedTuple):
-    """By name, what became of the files whose digests the run recorded."""
-
-    whole: list[str]
-    changed: list[str]
-    missing: list[str]
-
-    @property
-    def lines(self) -> Iterator[str]:
-        total = sum(map(len, self))
-        yield f"files   {len(self.whole)} of {total} are as the run wrote them"
-        for what in ("changed", "missing"):
-            yield from (f"        {name}: {what}" for name in getattr(self, what))
 
 
 class Proof(NamedTuple):
@@ -59,22 +43,6 @@ class Proof(NamedTuple):
         yield from (f"        {name}: differs" for name in self.different)
         if not self.different:
             yield f"        all {self.numbers:,} numbers of {self.arrays} arrays are equal bit for bit, metrics too"
-
-
-def check_files(run: Run) -> Files:
-    """Reads every file again whose digest is in summary.json; raises RunError if the run is not finished."""
-    found = Files([], [], [])
-    recorded = run.summary.get("files")
-    if not isinstance(recorded, dict):
-        raise RunError(f"{run.summary_json}: damaged, it names no files")
-    for name, digest in recorded.items():
-        try:
-            same = file_digest(run.path / name) == digest
-        except OSError:
-            found.missing.append(name)
-            continue
-        (found.whole if same else found.changed).append(name)
-    return found
 
 
 def prove(run: Run, folder: Path, data_dir: Path | None) -> Proof:
@@ -161,8 +129,8 @@ def _cut(dataset: Dataset, config: Config) -> Dataset:
 
 def _state(run: Run) -> Arrays:
     """The newest complete state, without the text of metrics.csv, whose seconds nobody repeats."""
-    arrays, _ = run.load_checkpoint()
-    return {name: array for name, array in (arrays or {}).items() if name != "metrics"}
+    newest: Arrays = next((arrays for _, arrays in run.states() if arrays), {})
+    return {name: array for name, array in newest.items() if name not in ("metrics", "written")}
 
 
 def _rows(run: Run) -> list[dict[str, float | None]]:

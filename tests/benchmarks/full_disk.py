@@ -137,10 +137,11 @@ def _run(disk: Path) -> Run:
 
 def _steps_saved(disk: Path) -> tuple[int, int]:
     """Epochs and steps of the newest state; a damaged one is a refusal gone wrong."""
-    arrays, damaged = _run(disk).load_checkpoint()
-    if damaged:
-        sys.exit(f"damaged: {damaged}")
-    return (int(arrays["epoch"]), int(arrays["step"])) if arrays else (0, 0)
+    for path, arrays in _run(disk).states():
+        if arrays is None:
+            sys.exit(f"damaged: {path}")
+        return int(arrays["epoch"]), int(arrays["step"])
+    return 0, 0
 
 
 def _outcome(run: Run) -> object:

@@ -70,7 +70,7 @@ def test_a_signal_saves_and_says_how_to_go_on(tmp_path, number, code):
     assert "the same command resumes" in said
     (run,) = all_runs(tmp_path / "outputs")
     assert run.status == "interrupted"
-    assert run.load_checkpoint()[0] is not None
+    assert any(arrays for _, arrays in run.states())
 
 
 def test_interrupted_and_resumed_a_run_has_the_bits_of_one_that_was_not(tmp_path, finished):

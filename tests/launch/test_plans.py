@@ -99,11 +99,11 @@ def test_a_half_done_run_goes_on_where_it_is_or_is_left_alone(tmp_path):
     assert asked([str(tmp_path / "elsewhere")], tmp_path / "outputs", training=False).plans == []
 
 
-def test_a_half_done_run_whose_data_are_others_now_is_one_line(tmp_path):
+def test_a_half_done_run_in_a_renamed_folder_is_told_its_name(tmp_path):
     half_done(tmp_path)
     (found,) = asked([str(tmp_path)], tmp_path).runs
     found.path.rename(tmp_path / "gumbel-digits-00000000-s0")
-    with pytest.raises(RunError, match="its data are not those at hand"):
+    with pytest.raises(RunError, match=f"cannot go on: the folder was renamed, its name is {found.name}"):
         asked([str(tmp_path)], tmp_path)
 
 

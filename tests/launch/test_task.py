@@ -87,7 +87,7 @@ def test_a_stop_file_saves_and_stops(folder, monkeypatch):
     task = task_of(small_config("gumbel", epochs=1000), folder)
     assert perform(task) == Outcome(interrupted=True)
     run = Run(folder.parent / task.name)
-    assert run.load_checkpoint()[0] is not None
+    assert any(arrays for _, arrays in run.states())
     assert perform(task_of(small_config("vqvae"), folder)) == Outcome(interrupted=True)
     assert not (folder.parent / task_of(small_config("vqvae"), folder).name).exists()
 

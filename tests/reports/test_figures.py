@@ -6,7 +6,7 @@ import matplotlib
 import numpy as np
 import pytest
 
-from helpers import small_config, train
+from helpers import reseal, small_config, train
 from vaecli.config import config_from_text
 from vaecli.data.digits import digits
 from vaecli.errors import RunError
@@ -14,6 +14,7 @@ from vaecli.reports import figures
 from vaecli.reports.summary import summary_lines
 from vaecli.runs import Run
 from vaecli.runs.references import References, references_path, save_references
+from vaecli.runs.run import file_digest
 
 MAGIC = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
 
@@ -36,6 +37,11 @@ def test_every_figure_is_drawn_and_again_the_same(finished_run, tmp_path):
 def test_a_run_without_a_row_of_metrics_is_damaged(finished, tmp_path):
     run = Run(shutil.copytree(finished("vae").path, tmp_path / "run"))
     run.metrics_csv.write_text("")
+    with pytest.raises(RunError, match=r"metrics\.csv: was changed after the run was finished"):
+        figures.draw_run(run)
+    digest = file_digest(run.metrics_csv)
+    reseal(run.summary_json, lambda summary: summary["files"].update({"metrics.csv": digest}))
+    run = Run(run.path)
     with pytest.raises(RunError, match=r"metrics\.csv: damaged, it has no row"):
         figures.draw_run(run)
 

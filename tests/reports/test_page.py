@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from helpers import audit_row, copied, train, written
+from helpers import audit_row, copied, forge, train, written
 from vaecli.config import config_from_text
 from vaecli.evaluation.references import compute
 from vaecli.reports import page
@@ -13,7 +13,6 @@ from vaecli.reports.comparison import compared
 from vaecli.reports.page import report_folder, write_report
 from vaecli.runs import Run
 from vaecli.runs.audits import audit_of
-from vaecli.runs.files import write_json
 
 HOSTILE = "<script>alert('$x$ & y')</script>"
 
@@ -42,7 +41,7 @@ def trained(finished, tmp_path_factory):
     list(compute([run.config for run in runs], folder, None, lambda line: None))
     copies = [copied(run, folder) for run in runs]
     for copy in copies:
-        write_json(copy.run_json, {**copy.info, "argv": ["/bin/vaecli", "compare", HOSTILE]})
+        forge(copy, lambda info: info.update(argv=["/bin/vaecli", "compare", HOSTILE]))
     return [Run(copy.path) for copy in copies]
 
 
@@ -91,7 +90,7 @@ def test_what_a_user_wrote_is_text_and_never_markup(groups, tmp_path):
 
 def test_the_same_runs_give_the_same_bytes(groups, tmp_path):
     for name in ("one", "two"):
-        assert write_report(groups, {}, tmp_path / name)
+        assert write_report(groups, {}, tmp_path / name).drawn
     files = written(tmp_path / "one")
     assert files == written(tmp_path / "two")
     assert len(files) == 7
@@ -99,15 +98,15 @@ def test_the_same_runs_give_the_same_bytes(groups, tmp_path):
 
 
 def test_what_is_there_is_not_drawn_again_and_what_has_changed_is(groups, tmp_path, monkeypatch):
-    assert write_report(groups, {}, tmp_path)
+    assert write_report(groups, {}, tmp_path).drawn
     with monkeypatch.context() as nothing_is_drawn:
         nothing_is_drawn.setattr(page, "_draw", None)
-        assert not write_report(groups, {}, tmp_path)
-    assert write_report(groups, {"a": "failed"}, tmp_path)
+        assert not write_report(groups, {}, tmp_path).drawn
+    assert write_report(groups, {"a": "failed"}, tmp_path).drawn
     (tmp_path / "loss.png").unlink()
-    assert write_report(groups, {"a": "failed"}, tmp_path)
+    assert write_report(groups, {"a": "failed"}, tmp_path).drawn
     (tmp_path / "comparison.json").write_text("{")
-    assert write_report(groups, {"a": "failed"}, tmp_path)
+    assert write_report(groups, {"a": "failed"}, tmp_path).drawn
 
 
 def test_a_page_never_stands_beside_figures_of_other_runs(groups, tmp_path, monkeypatch):
@@ -155,21 +154,21 @@ def test_runs_of_two_protocols_have_figures_of_their_own(trained, finished, tmp_
 def test_a_run_without_its_environment_is_still_told(trained, tmp_path):
     run = trained[0]
     copy = copied(run, tmp_path)
-    write_json(copy.run_json, {**run.info, "git_commit": None, "argv": []})
-    write_report(compared([Run(copy.path)]), {}, tmp_path / "report")
+    copy = forge(copy, lambda info: info.update(git_commit=None, argv=[]))
+    write_report(compared([copy]), {}, tmp_path / "report")
     assert "source commit" not in (tmp_path / "report" / "report.html").read_text()
 
 
 def test_the_page_tells_of_audits_of_its_runs_and_of_no_others(groups, trained, tmp_path):
     rows = [audit_row("rloo", 0.01, 1.2, told=False), audit_row("gumbel", 0.8, 0.5, temperature=1.0)]
     audits = []
-    assert write_report(groups, {}, tmp_path)
+    assert write_report(groups, {}, tmp_path).drawn
     for title, run in (("audit <b>of</b> mine", trained[0].name), ("audit of another", "other")):
-        asked = {"subject": {"run": run}}
+        asked = {"subject": {"run": run, "weights": "first"}}
         audits.append(audit_of(asked, trained[0].path.parent))
         audits[-1].write({"title": title, "asked": asked, "left_out": {}, "finished": True}, rows)
-    assert write_report(groups, {}, tmp_path)  # drawn again, because there is something new
-    assert not write_report(groups, {}, tmp_path)
+    assert write_report(groups, {}, tmp_path).drawn  # drawn again, because there is something new
+    assert not write_report(groups, {}, tmp_path).drawn
     html = (tmp_path / "report.html").read_text()
     assert "audit &lt;b&gt;of&lt;/b&gt; mine" in html
     assert "audit of another" not in html

@@ -12,7 +12,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from vaecli.cli.complete import config_and_run_names
-from vaecli.cli.console import Console
+from vaecli.cli.console import Console, echo
 from vaecli.cli.options import OUTPUT_DIR, DataDirOption, JsonOption, OutputDirOption, QuietOption
 from vaecli.cli.plot import Format
 from vaecli.cli.signals import Stop
@@ -117,10 +117,10 @@ def audit(
         for path in draw(found.title, rows, where.path, formats={"png", format_.value}, again=missing > 0):
             console.say(str(path))
     if json:
-        typer.echo(json_format.dumps({**about, "rows": [row.to_dict() for row in rows]}, indent=2))
+        echo(json_format.dumps({**about, "rows": [row.to_dict() for row in rows]}, indent=2))
         return
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    typer.echo("\n".join(table_lines(rows, skipped, width)))
+    echo("\n".join(table_lines(rows, skipped, width)))
 
 
 Number = TypeVar("Number", int, float)

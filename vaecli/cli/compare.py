@@ -4,16 +4,17 @@ import json as json_format
 import os
 import sys
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vaecli.cli.board import Board
 from vaecli.cli.complete import config_and_run_names
-from vaecli.cli.console import Console
+from vaecli.cli.console import Console, echo
 from vaecli.cli.options import OUTPUT_DIR, DataDirOption, OutputDirOption, QuietOption, SetOption
 from vaecli.cli.signals import Stop
-from vaecli.errors import SOME_FAILED, ConfigError, RunError
+from vaecli.errors import SOME_FAILED, ConfigError, RunError, RunFailed
 
 if TYPE_CHECKING:
     from vaecli.reports.comparison import Group
@@ -58,6 +59,10 @@ def compare(
     sort_by: Annotated[str, typer.Option("--sort-by", help="A column, best first; or method.")] = "mse sampled",
     output_dir: OutputDirOption = OUTPUT_DIR,
     data_dir: DataDirOption = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Folder for table, figures and page; else one of the output folder."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
     format_: Annotated[Format, typer.Option("--format", "-f", help="Of the table.")] = Format.table,
     quiet: QuietOption = False,
@@ -71,11 +76,12 @@ def compare(
     with Console(quiet=quiet) as console, Stop() as stop:
         from vaecli.launch.drive import train_missing
         from vaecli.launch.estimate import speeds
-        from vaecli.launch.plans import ask, plan_lines
+        from vaecli.launch.plans import absent_of, ask, plan_lines
         from vaecli.registry import METHODS
-        from vaecli.reports.comparison import compared, sort_key
+        from vaecli.reports.comparison import compared, sort_key, unseen
         from vaecli.reports.page import report_folder, write_report
         from vaecli.runs import all_runs
+        from vaecli.runs.absent import remarks, whole_runs
 
         column = sort_key(sort_by)
         settings = [*(set_ or []), *([] if epochs is None else [f"training.epochs={epochs}"])]
@@ -109,15 +115,23 @@ def compare(
                     stop=stop,
                     idle=_load_report,
                 )
-        finished = [run for run in asked.runs if run.finished]
+        finished, damaged = whole_runs(asked.runs)
+        failures |= damaged
+        absent = absent_of(asked, failures)
         if not finished and not failures:
             raise RunError("none of these runs is finished, so there is nothing to compare")
-        groups = compared(finished, column)
+        groups = compared(finished, column, absent)
+        console.lines(remarks(finished))
+        console.lines(f"not in the table: {name}: {why}" for name, why in unseen(groups, absent).items())
         _print(groups, failures, format_)
         if finished:
-            folder = report_folder(output_dir, [run.name for run in asked.runs])
-            write_report(groups, failures, folder)
-            console.say(f"{folder}/report.html")
+            folder = output or report_folder(output_dir, [run.name for run in asked.runs])
+            try:
+                console.lines(write_report(groups, failures, folder).lines)
+            except RunFailed as error:  # a folder that may only be read: the table is there all the same
+                console.say(f"{error}; --output names a folder for table, figures and page")
+            else:
+                console.say(f"{folder}/report.html")
     if failures:
         raise typer.Exit(SOME_FAILED)
 
@@ -140,13 +154,13 @@ def _print(groups: "list[Group]", failures: dict[str, str], format_: Format) -> 
             for part in rich_tables(groups, failures, terminal.width):
                 terminal.print(part)
         case Format.table:
-            typer.echo("\n".join(table_lines(groups, failures)))
+            echo("\n".join(table_lines(groups, failures)))
         case Format.md:
-            typer.echo("\n".join(markdown_lines(groups, failures)))
+            echo("\n".join(markdown_lines(groups, failures)))
         case Format.csv:
-            typer.echo(csv_text(groups, failures), nl=False)
+            echo(csv_text(groups, failures).rstrip("\n"))
         case Format.json:
-            typer.echo(json_format.dumps(records(groups, failures), indent=2))
+            echo(json_format.dumps(records(groups, failures), indent=2))
 
 
 def _seeds(text: str) -> list[int]:

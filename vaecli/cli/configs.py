@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from vaecli.cli.console import echo
 from vaecli.cli.options import JsonOption, SetOption
 from vaecli.registry import METHODS
 
@@ -24,9 +25,9 @@ def check(
 
     checked = read_config(config, set_ or [])
     if json:
-        typer.echo(json_format.dumps(checked.to_dict(), indent=2))
+        echo(json_format.dumps(checked.to_dict(), indent=2))
     else:
-        typer.echo(f"{find_config(config)}: ok, {checked.model.name} on {checked.data.name}")
+        echo(f"{find_config(config)}: ok, {checked.model.name} on {checked.data.name}")
 
 
 def init(
@@ -48,7 +49,7 @@ def init(
     text = template(model)
     target = output or Path(f"{model}.yaml")
     if str(target) == "-":
-        typer.echo(text, nl=False)
+        echo(text.rstrip("\n"))
         return
     try:
         with target.open("x", encoding="utf-8") as file:
@@ -57,4 +58,4 @@ def init(
         raise ConfigError([f"{target}: exists already; remove it, or write elsewhere with --output"]) from None
     except OSError as error:
         raise ConfigError([f"{target}: cannot be written ({error.strerror})"]) from None
-    typer.echo(target)
+    echo(str(target))

@@ -7,6 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
+import typer
+
+from vaecli.errors import printable
+
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
     from rich.progress import Progress, TaskID
@@ -39,6 +43,7 @@ class Console:
         """One line, unless --quiet."""
         if self.quiet:
             return
+        line = printable(line)
         if self._bar is not None:
             self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
             return
@@ -96,6 +101,11 @@ class Console:
             yield
         except OSError:
             self.quiet = True
+
+
+def echo(text: str, *, err: bool = False) -> None:
+    """Prints lines, the one way in which a command does so: what files contain cannot steer a terminal."""
+    typer.echo("\n".join(map(printable, text.split("\n"))), err=err)
 
 
 def _duplicate_of_stderr() -> TextIO:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from vaecli.cli.console import Console
+from vaecli.cli.console import Console, echo
 from vaecli.cli.options import OUTPUT_DIR, DataDirOption, JsonOption, OutputDirOption, QuietOption
 
 app = typer.Typer(help="Show, fetch and measure data sets.")
@@ -33,11 +33,11 @@ def table(ctx: typer.Context, data_dir: DataDirOption = None, json: JsonOption =
             {"name": name, "available": place is not None or name == "digits", "where": state, "what": description}
         )
     if json:
-        typer.echo(json_format.dumps(rows, indent=2))
+        echo(json_format.dumps(rows, indent=2))
         return
     for line in aligned([[str(row[key]) for key in ("name", "where", "what")] for row in rows]):
-        typer.echo(line)
-    typer.echo(f"looked in {', then '.join(map(str, folders(data_dir)))}", err=True)
+        echo(line)
+    echo(f"looked in {', then '.join(map(str, folders(data_dir)))}", err=True)
 
 
 @app.command()
@@ -60,7 +60,7 @@ def fetch(
             fetch_known(known, data_dir, console.fetching)
         files = locate(known, data_dir)
         assert files is not None, "a download that succeeded is found again"
-        typer.echo(read(known, files).source)
+        echo(read(known, files).source)
 
 
 @app.command()
@@ -90,4 +90,4 @@ def references(
         configs = configs or [read_config(str(file)) for file in sorted(preset_folders()[0].glob("*.yaml"))]
     with Console(quiet=quiet) as console:
         for path in compute(configs, output_dir, data_dir, console.say):
-            typer.echo(path)
+            echo(str(path))

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from vaecli.cli.complete import run_names
+from vaecli.cli.console import echo
 from vaecli.cli.options import OUTPUT_DIR, OutputDirOption
 
 GUMBEL_MAX = "gumbel-max"
@@ -25,7 +26,7 @@ def plot(
         list[str] | None,
         typer.Argument(
             metavar="[RUN]...",
-            help=f"Names of runs or their beginnings, else the newest run; or {GUMBEL_MAX}: the figure of that trick.",
+            help=f"Runs by name, beginning or path, else the newest finished; or {GUMBEL_MAX}: that trick's figure.",
             autocompletion=run_names,
         ),
     ] = None,
@@ -40,15 +41,25 @@ def plot(
     Reconstructions, loss curves, what each code draws, and code use against the labels. Prints the files written.
     Several runs with --output get a folder each.
     """
+    from vaecli.errors import RunError
     from vaecli.reports import figures
-    from vaecli.runs import find_runs
+    from vaecli.runs import find_runs, newest_finished
 
     if runs == [GUMBEL_MAX]:
         figure = figures.gumbel_max(logits=ARTICLE_LOGITS, draws=DRAWS, seed=0)
-        typer.echo(figures.save(figure, (output or output_dir) / f"gumbel_max.{format_}"))
+        echo(str(figures.save(figure, (output or output_dir) / f"gumbel_max.{format_}")))
         return
-    found = find_runs(runs or [], output_dir)
+    found = find_runs(runs, output_dir) if runs else [newest_finished(output_dir)]
+    failed = 0
     for run in found:
         folder = output / run.name if output and len(found) > 1 else output
-        for path in figures.draw_run(run, output=folder, fmt=format_):
-            typer.echo(path)
+        try:
+            for path in figures.draw_run(run, output=folder, fmt=format_):
+                echo(str(path))
+        except RunError as error:
+            if len(found) == 1:
+                raise
+            failed = error.exit_code  # the others are drawn
+            echo(str(error), err=True)
+    if failed:
+        raise typer.Exit(failed)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from vaecli.cli.complete import run_names
+from vaecli.cli.console import echo
 from vaecli.cli.options import OUTPUT_DIR, JsonOption, OutputDirOption
 
 RunArgument = Annotated[
@@ -17,16 +18,19 @@ def list_runs(output_dir: OutputDirOption = OUTPUT_DIR, json: JsonOption = False
     """List runs, newest first."""
     from vaecli.reports.listing import COLUMNS, aligned, cells, entry
     from vaecli.runs import all_runs
+    from vaecli.runs.find import closed_folders
 
     entries = [entry(run) for run in all_runs(output_dir)]
+    for folder in closed_folders(output_dir):
+        echo(f"{folder}: cannot be entered", err=True)
     if json:
-        typer.echo(json_format.dumps(entries, indent=2))
+        echo(json_format.dumps(entries, indent=2))
         return
     for line in aligned([COLUMNS, *map(cells, entries)]):
-        typer.echo(line)
+        echo(line)
     for broken in entries:
         if broken["status"] == "unreadable":
-            typer.echo(broken["reason"], err=True)
+            echo(broken["reason"], err=True)
 
 
 def show(run: RunArgument, output_dir: OutputDirOption = OUTPUT_DIR, json: JsonOption = False) -> None:
@@ -41,10 +45,11 @@ def show(run: RunArgument, output_dir: OutputDirOption = OUTPUT_DIR, json: JsonO
     if json:
         summary = found.summary if found.finished else None
         whole: dict[str, Any] = {"run": found.name, "status": found.status, **found.info}
-        typer.echo(json_format.dumps({**whole, "summary": summary, "metrics": found.metrics}, indent=2))
+        config = found.config.to_dict()
+        echo(json_format.dumps({**whole, "config": config, "summary": summary, "metrics": found.metrics}, indent=2))
         return
     for line in show_lines(found):
-        typer.echo(line)
+        echo(line)
 
 
 def diff(
@@ -60,11 +65,11 @@ def diff(
     runs = [find_run(name, output_dir) for name in (one, two)]
     found = differences(*runs)
     if json:
-        typer.echo(json_format.dumps(found, indent=2))
+        echo(json_format.dumps(found, indent=2))
         return
     rows: list[list[str]] = [["", *(run.name for run in runs)]]
     for section, values in found.items():
         rows.append([section if values else f"{section}: no difference", "", ""])
         rows += [[f"  {key}", *map(plain, pair)] for key, pair in values.items()]
     for line in aligned(rows):
-        typer.echo(line)
+        echo(line)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from vaecli.cli.console import Console
+from vaecli.cli.console import Console, echo
 from vaecli.cli.options import (
     OUTPUT_DIR,
     ConfigOption,
@@ -50,6 +50,7 @@ def train(
             from vaecli.cli.plan import plan_lines
             from vaecli.config import read_config
             from vaecli.data import load
+            from vaecli.reports.listing import changed_lines
             from vaecli.reports.summary import summary_lines
 
             shortcuts = {"epochs": epochs, "seed": seed, "batch_size": batch_size}
@@ -58,18 +59,19 @@ def train(
             prepare(threads)
             if dry_run:
                 for line in plan_lines(asked, data_dir, output_dir):
-                    typer.echo(line)
+                    echo(line)
                 return
             dataset = load(asked.data, data_dir, console.fetching)
             if dataset.fallback_for:
                 console.say(dataset.fallback_reason or "")
                 console.say(f"training on the bundled {dataset.name} (8x8) instead of {dataset.fallback_for}")
             plan = experiment.plan(asked, dataset, output_dir)
-            if plan.run.finished and not fresh:
+            if plan.run.finished and not fresh and not experiment.mendable(plan.run):
                 console.say(f"{plan.run.path} is finished already; this is its result (--fresh trains it again)")
             else:
                 name = plan.config.model.name
                 console.say(f"{name} on {dataset.name} ({dataset.source}) -> {plan.run.path}")
                 experiment.train(plan, console, argv=sys.argv, fresh=fresh, stop=stop)
         console.lines(summary_lines(plan.run))
-    typer.echo(json_format.dumps(plan.run.summary, indent=2) if json else plan.run.path)
+        console.lines(changed_lines(plan.run))
+    echo(json_format.dumps(plan.run.summary, indent=2) if json else str(plan.run.path))

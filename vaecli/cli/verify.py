@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from vaecli.cli.complete import run_names
+from vaecli.cli.console import echo
 from vaecli.cli.options import OUTPUT_DIR, DataDirOption, JsonOption, OutputDirOption
 from vaecli.errors import FAILED
 
@@ -28,25 +29,25 @@ def verify(
     Exit codes: 0 all is equal, 1 something is not, 2 a mistake in what was asked.
     """
     from vaecli.runs import find_run
-    from vaecli.verify import changed_here, check_files, prove
+    from vaecli.verify import changed_here, prove
 
     found = find_run(run, output_dir)
-    files, proof = check_files(found), None
+    files, proof = found.examine(), None
     changed = changed_here(found)
     if not json:
         for line in files.lines:
-            typer.echo(line)
+            echo(line)
         for line in changed:
-            typer.echo(f"        {line} since then: trained here again, the run may get other bits")
+            echo(f"        {line} since then: trained here again, the run may get other bits")
     if not files_only:
         with tempfile.TemporaryDirectory(prefix="vaecli-verify-") as folder:
             proof = prove(found, Path(folder), data_dir)
     verified = not (files.changed or files.missing or (proof and proof.different))
     if json:
         parts = {"files": files._asdict(), "changed_since": changed, "copy": proof._asdict() if proof else None}
-        typer.echo(json_format.dumps({"run": found.name, "verified": verified, **parts}, indent=2))
+        echo(json_format.dumps({"run": found.name, "verified": verified, **parts}, indent=2))
     elif proof:
         for line in proof.lines:
-            typer.echo(line)
+            echo(line)
     if not verified:
         raise typer.Exit(FAILED)

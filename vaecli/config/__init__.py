@@ -1,8 +1,17 @@
 """Configs: the schema, the YAML reader that knows line and column, and the templates of `vaecli init`."""
 
-from vaecli.config.read import config_from_text, find_config, preset_folders, read_config
+from vaecli.config.read import config_from_text, config_from_tree, find_config, preset_folders, read_config
 from vaecli.config.schema import Config
 from vaecli.config.source import dump
 from vaecli.config.template import template
 
-__all__ = ["Config", "config_from_text", "dump", "find_config", "preset_folders", "read_config", "template"]
+__all__ = [
+    "Config",
+    "config_from_text",
+    "config_from_tree",
+    "dump",
+    "find_config",
+    "preset_folders",
+    "read_config",
+    "template",
+]

@@ -30,6 +30,11 @@ def config_from_text(text: str, name: str = "config") -> Config:
     return validate(parse(text, name=name))
 
 
+def config_from_tree(tree: Any, name: str) -> Config:
+    """As `read_config`, from plain values that were kept in a file of this name."""
+    return validate(Source(name, tree))
+
+
 def preset_folders() -> list[Path]:
     """Where the shipped configs are: inside the wheel, or beside the package in a checkout."""
     package = Path(__file__).resolve().parents[1]

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from vaecli.config import Config
 from vaecli.data import Dataset, load
+from vaecli.errors import Damaged
 from vaecli.evaluation.codes import contingency, normalized_mutual_information, perplexity
 from vaecli.runs.references import (
     References,
@@ -36,9 +37,12 @@ def compute(
         dataset = datasets.setdefault(repr(config.data), load(config.data, data_dir))
         path = references_path(output_dir, dataset.name, dataset.digest)
         if path not in found:
-            found[path] = load_references(path, dataset.digest) or References(
-                dataset.name, dataset.digest, mean_image(dataset)
-            )
+            try:
+                known = load_references(path, dataset.digest)
+            except Damaged as error:
+                say(f"{error}: computed again")
+                known = None
+            found[path] = known or References(dataset.name, dataset.digest, mean_image(dataset))
             save_references(path, found[path])
         asked = wanted(config, dataset)
         if asked is None:

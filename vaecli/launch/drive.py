@@ -114,7 +114,7 @@ def jobs_of(
     """What is missing, the longest first, so that none is left for the end; references are one task per data set."""
     jobs = []
     for plan in plans:
-        if not plan.run.finished:
+        if not plan.run.whole:
             folder = data.folder(plan.config)
             text, where = dump(plan.config.to_dict()), plan.run.path.parent.resolve()
             task = Task(plan.run.name, text, where, folder, launch.folder, tuple(argv))

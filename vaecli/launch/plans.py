@@ -1,5 +1,6 @@
 """From what was asked (configs, runs, folders; seeds, settings, sweeps) to one plan per run."""
 
+import contextlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,8 @@ from vaecli.experiment import Plan
 from vaecli.launch.estimate import in_words, seconds_left
 from vaecli.registry import METHODS, suggest
 from vaecli.runs import Run, all_runs
+from vaecli.runs.absent import Absent, reason_of
+from vaecli.runs.provenance import facts
 
 
 class Asked(NamedTuple):
@@ -202,8 +205,33 @@ def plans_of(configs: Iterable[Config], unfinished: Iterable[Run], output_dir: P
         plan = experiment.plan(config, data.of(config), output_dir)
         plans[plan.run.path.resolve()] = plan
     for run in unfinished:
-        plan = experiment.plan(run.config, data.of(run.config), run.path.parent)
+        dataset = data.of(run.config)
+        plan = experiment.plan(run.config, dataset, run.path.parent)
         if plan.run.name != run.path.resolve().name:
-            raise RunError(f"{run.path}: its data are not those at hand, so it cannot go on; see --no-train")
+            raise RunError(f"{run.path}: cannot go on: {_why_not(run, dataset, plan)}; see --no-train")
         plans.setdefault(plan.run.path.resolve(), plan)
     return list(plans.values())
+
+
+def _why_not(run: Run, dataset: Dataset, plan: Plan) -> str:
+    """Why a half done run is not the one that its config and the data at hand describe."""
+    if dataset.digest != run.info["data"]["digest"]:
+        return f"it was trained on other data than {dataset.source}"
+    began = run.info.get("run", run.name)
+    if began == plan.run.name:
+        return f"the folder was renamed, its name is {began}"
+    return "a version of vaecli made it whose numbers differ from this one's"
+
+
+def absent_of(asked: Asked, failures: Mapping[str, str]) -> list[Absent]:
+    """The runs that were asked for and have no figures, with the reason in a word or two."""
+    found = []
+    described = {plan.run.path.resolve(): (plan.config, facts(plan.dataset)) for plan in asked.plans}
+    for run in asked.runs:
+        if run.finished and run.name not in failures:
+            continue
+        reason = "failed" if run.name in failures else reason_of(run)
+        with contextlib.suppress(RunError):  # nobody knows which row a run is of whose run.json cannot be read
+            config, data = described.get(run.path.resolve()) or (run.config, run.info["data"])
+            found.append(Absent(config, data, reason))
+    return found

@@ -2,16 +2,22 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
+from vaecli.config import Config
 from vaecli.errors import ConfigError
 from vaecli.registry import suggest
 from vaecli.reports.intervals import Interval, interval, paired, resolved
 from vaecli.reports.listing import flat, plain
-from vaecli.runs import Run
-from vaecli.runs.references import references_of
+from vaecli.runs import Run, but_for_the_seed
+from vaecli.runs.absent import Absent
+from vaecli.runs.identity import settings
+from vaecli.runs.provenance import made_with
+from vaecli.runs.references import references_of, references_problem
 
 
 class Measure(NamedTuple):
@@ -46,10 +52,20 @@ class Row:
     name: str
     runs: Sequence[Run]
     values: Mapping[str, Mapping[int, float]]
+    absent: Mapping[int, str] = field(default_factory=dict)  # why, by seed
+
+    @cached_property
+    def intervals(self) -> Mapping[str, Interval]:
+        """By measure; without those that no run has a value for."""
+        found = {name: [of_seeds[seed] for seed in sorted(of_seeds)] for name, of_seeds in self.values.items()}
+        return {name: interval(values) for name, values in found.items() if values}
 
     def interval(self, measure: str) -> Interval | None:
-        found = self.values[measure]
-        return interval([found[seed] for seed in sorted(found)]) if found else None
+        return self.intervals.get(measure)
+
+    @property
+    def seeds(self) -> list[int]:
+        return [seed_of(run) for run in self.runs]
 
 
 @dataclass(frozen=True)
@@ -58,8 +74,9 @@ class Group:
 
     protocol: Mapping[str, Any]  # what all their runs share
     rows: Sequence[Row]
+    notes: Sequence[str] = ()  # what a reader of its figures ought to know
 
-    @property
+    @cached_property
     def best(self) -> Row:
         """The lowest mean error on sampled codes: what the differences are to, resolved or not."""
         return min(self.rows, key=lambda row: _rank(row, JUDGED))
@@ -70,23 +87,88 @@ class Group:
         return None if row is best else paired(row.values[JUDGED], best.values[JUDGED])
 
 
-def compared(runs: Sequence[Run], sort_by: str = JUDGED) -> list[Group]:
+def compared(runs: Sequence[Run], sort_by: str = JUDGED, absent: Sequence[Absent] = ()) -> list[Group]:
     """Finished runs by protocol, then by everything but the seed; a run that is there twice counts once.
 
     Args:
         sort_by: "method" or a name of MEASURES; the best first, rows without a value last.
+        absent: what else was asked for; a row says which of its seeds are not in its means, and why.
     """
-    by_protocol: dict[str, tuple[dict[str, Any], dict[str, dict[int, Run]]]] = {}
+    by_protocol: dict[str, tuple[dict[str, Any], dict[str, dict[int, list[Run]]]]] = {}
     for run in runs:
-        protocol = protocol_of(run)
-        _, settings = by_protocol.setdefault(repr(protocol), (protocol, {}))
-        settings.setdefault(repr(_settings(run)), {}).setdefault(seed_of(run), run)
+        protocol = protocol_of(run.config, run.info["data"])
+        _, found = by_protocol.setdefault(repr(protocol), (protocol, {}))
+        found.setdefault(repr(_settings(run.config)), {}).setdefault(seed_of(run), []).append(run)
+    missing: dict[tuple[str, str], dict[int, str]] = {}
+    for one in absent:
+        missing.setdefault(_place(one.config, one.data), {})[one.config.training.seed] = one.reason
     groups = []
-    for protocol, settings in by_protocol.values():
-        of_rows = [list(of_seeds.values()) for of_seeds in settings.values()]
-        rows = [_row(name, of_row) for name, of_row in zip(_labels(of_rows), of_rows, strict=True)]
-        groups.append(Group(protocol, sorted(rows, key=lambda row: _rank(row, sort_by))))
+    for key, (protocol, found) in by_protocol.items():
+        first = next(iter(next(iter(found.values())).values()))[0]
+        notes = [problem] if (problem := references_problem(first)) else []
+        of_rows = [[_chosen(alike, notes) for alike in of_seeds.values()] for of_seeds in found.values()]
+        names = _labels([of_row[0].config for of_row in of_rows])
+        rows = [
+            _row(name, of_row, {seed: why for seed, why in missing.get((key, place), {}).items() if seed not in seeds})
+            for name, of_row, (place, seeds) in zip(names, of_rows, found.items(), strict=True)
+        ]
+        rows.sort(key=lambda row: _rank(row, sort_by))
+        groups.append(Group(protocol, rows, [*notes, *_notes(rows)]))
     return groups
+
+
+def unseen(groups: Sequence[Group], absent: Sequence[Absent]) -> dict[str, str]:
+    """Of the absent whose setting has no row at all: the seeds with their reasons, by the method's name."""
+    there = {_place(row.runs[0].config, row.runs[0].info["data"]) for group in groups for row in group.rows}
+    found: dict[str, list[str]] = {}
+    for one in absent:
+        if _place(one.config, one.data) not in there:
+            found.setdefault(one.config.model.name, []).append(f"seed {one.config.training.seed} {one.reason}")
+    return {name: "; ".join(reasons) for name, reasons in found.items()}
+
+
+def _place(config: Config, data: Mapping[str, Any]) -> tuple[str, str]:
+    """The group and the row of a run."""
+    return repr(protocol_of(config, data)), repr(_settings(config))
+
+
+def _chosen(alike: Sequence[Run], notes: list[str]) -> Run:
+    """One of the runs of the same settings, data and seed, whatever their order: one that has its own name still."""
+    if len(alike) == 1:
+        return alike[0]
+
+    def order(run: Run) -> tuple[bool, str, str]:
+        return run.info.get("run", run.name) != run.name, run.info["started"], str(run.path)
+
+    first, *others = sorted(alike, key=order)
+    bits = first.summary["files"].get("weights/last.npz")
+    for run in others:
+        what = "has the same weights" if run.summary["files"].get("weights/last.npz") == bits else "has other weights"
+        notes.append(f"{run.path} is of the same setting and seed as {first.path} and {what}: it is not counted")
+    return first
+
+
+def _notes(rows: Sequence[Row]) -> Iterator[str]:
+    """What is not alike within the means of a row, or between rows."""
+    if len({tuple(row.seeds) for row in rows}) > 1:
+        yield "the means of these rows are over different seeds; differences are paired over the seeds that both have"
+    of_rows = []
+    for row in rows:
+        made = [made_with(run.info) for run in row.runs]
+        unlike = _unlike(made)
+        if len({but_for_the_seed(run.info.get("run", run.name)) for run in row.runs}) > 1:
+            unlike.append("versions of vaecli whose numbers differ")
+        if unlike:
+            yield f"{row.name}: its seeds were made with {'; '.join(unlike)}"
+        of_rows += made[:1]
+    if between := _unlike(of_rows):
+        yield f"the rows were made with {'; '.join(between)}"
+
+
+def _unlike(made: Sequence[Mapping[str, str]]) -> list[str]:
+    """The keys that have several values, e.g. "keras 3.14, 3.15"."""
+    values = {key: sorted({one[key] for one in made}) for key in made[0]}
+    return [f"{key} {', '.join(found)}" for key, found in values.items() if len(found) > 1]
 
 
 def sort_key(text: str) -> str:
@@ -97,10 +179,9 @@ def sort_key(text: str) -> str:
     return name
 
 
-def protocol_of(run: Run) -> dict[str, Any]:
-    """What must be equal before two errors may be held against each other."""
-    config, options = run.info["config"], run.info["config"]["model"]
-    data = run.info["data"]
+def protocol_of(config: Config, data: Mapping[str, Any]) -> dict[str, Any]:
+    """What must be equal before two errors may be held against each other; `data` as run.json has it."""
+    options = config.model.options()
     if "latent_dim" in options:
         latent = f"Gaussian, {options['latent_dim']} dimensions"
     else:
@@ -110,9 +191,9 @@ def protocol_of(run: Run) -> dict[str, Any]:
         "digest": data["digest"][:12],
         "split": f"{data['train']:,} + {data['validation']:,} + {data['test']:,}",
         "latent": latent,
-        "likelihood": config["objective"]["likelihood"],
-        "beta": config["objective"]["beta"],
-        "epochs": config["training"]["epochs"],
+        "likelihood": config.objective.likelihood,
+        "beta": config.objective.beta,
+        "epochs": config.training.epochs,
     }
 
 
@@ -139,6 +220,8 @@ def records(groups: Sequence[Group], failures: Mapping[str, str] | None = None) 
                 record[f"{path}.half_width"] = of_seeds.half_width if of_seeds else None
             behind = group.behind_best(row)
             record["runs"] = len(row.values[JUDGED])
+            record["seeds"] = " ".join(map(str, row.seeds))
+            record["absent"] = "; ".join(f"seed {seed}: {why}" for seed, why in sorted(row.absent.items())) or None
             record["behind_best"] = behind.mean if behind else None
             record["behind_best.half_width"] = behind.half_width if behind else None
             record["behind_best.resolved"] = resolved(behind)
@@ -157,7 +240,7 @@ def csv_text(groups: Sequence[Group], failures: Mapping[str, str] | None = None)
     return text.getvalue()
 
 
-def _row(name: str, runs: Sequence[Run]) -> Row:
+def _row(name: str, runs: Sequence[Run], absent: Mapping[int, str]) -> Row:
     runs = sorted(runs, key=seed_of)
     values: dict[str, dict[int, float]] = {measure: {} for measure in MEASURES}
     for run in runs:
@@ -167,33 +250,45 @@ def _row(name: str, runs: Sequence[Run]) -> Row:
         for measure, (path, _, _) in MEASURES.items():
             if summary.get(path) is not None:
                 values[measure][seed] = summary[path]
-    return Row(name, runs, values)
+    if len({(run.info["host"], run.info["cpu"], made_with(run.info)["threads"]) for run in runs}) > 1:
+        values["seconds"] = {}  # of different machines: their mean is of none
+    return Row(name, runs, values, absent)
 
 
 def seed_of(run: Run) -> int:
-    return run.info["config"]["training"]["seed"]
+    return run.config.training.seed
 
 
-def _settings(run: Run) -> dict[str, Any]:
-    """What tells rows apart: the whole config but the seed, and the data by their digest."""
-    settings = flat({block: keys for block, keys in run.info["config"].items() if block != "data"})
-    del settings["training.seed"]
-    return settings
+def _settings(config: Config) -> dict[str, Any]:
+    """What tells rows apart: all of the config that decides a result, but the seed and the data."""
+    return flat(settings(config, but=("seed",)))
 
 
-def _labels(rows: Sequence[Sequence[Run]]) -> list[str]:
+def _labels(configs: Sequence[Config]) -> list[str]:
     """The method, and what else tells a row from the others: "gumbel, temperature 0.5"."""
-    settings = [_settings(runs[0]) for runs in rows]
+    every = [_settings(config) for config in configs]
+    values: dict[tuple[str, str], set[str]] = {}
+    rows: dict[tuple[str, str], int] = {}
+    for mine in every:
+        for key, value in mine.items():
+            values.setdefault(_scope(key, mine), set()).add(repr(value))
+            rows[_scope(key, mine)] = rows.get(_scope(key, mine), 0) + 1
+    of_model = Counter(mine["model.name"] for mine in every)
     labels = []
-    for mine in settings:
+    for mine in every:
         named = []
         for key, value in mine.items():
-            of_model = key.startswith("model.")
-            others = [one for one in settings if not of_model or one["model.name"] == mine["model.name"]]
-            if key != "model.name" and any(one.get(key) != value for one in others):
+            scope = _scope(key, mine)
+            others = of_model[scope[0]] if scope[0] else len(every)
+            if key != "model.name" and (len(values[scope]) > 1 or rows[scope] < others):
                 named.append(f"{key.rpartition('.')[2]} {plain(value)}")
         labels.append(", ".join([mine["model.name"], *named]))
     return labels
+
+
+def _scope(key: str, mine: Mapping[str, Any]) -> tuple[str, str]:
+    """A key of the model tells rows of the same method apart, every other key all rows."""
+    return (mine["model.name"] if key.startswith("model.") else "", key)
 
 
 def _rank(row: Row, sort_by: str) -> tuple[bool, float, str]:

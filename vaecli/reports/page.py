@@ -4,22 +4,24 @@ import base64
 import hashlib
 import json
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from vaecli.reports.audit import PARTS, best, by_epoch, last_epoch, legend, measured_parts, verdict
 from vaecli.reports.audit import columns as audit_columns
 from vaecli.reports.comparison import Group, csv_text, records, seed_of, titles
 from vaecli.reports.listing import flat, plain
+from vaecli.reports.scenes import Scene, scenes
 from vaecli.reports.story import THRESHOLDS, answer, sentences
 from vaecli.reports.table import LEGEND, columns
 from vaecli.runs import Run
-from vaecli.runs.audits import Audit, audits_among
-from vaecli.runs.files import write, write_json
+from vaecli.runs.audits import Audit, audits_of
+from vaecli.runs.files import write, write_json, writing
 from vaecli.runs.references import references_path
 
-VERSION = 4  # raise it when the same runs are to be drawn or told in another way
+VERSION = 5  # raise it when the same runs are to be drawn or told in another way
 PAGE, TABLE, RECORDS = "report.html", "comparison.csv", "comparison.json"
 ALTERNATIVES = {
     "reconstructions": "Test images in the first row, and what each method makes of them below",
@@ -38,36 +40,47 @@ def report_folder(output_dir: Path, names: Iterable[str]) -> Path:
     return output_dir / f"compare-{code}"
 
 
-def write_report(groups: Sequence[Group], failures: Mapping[str, str], folder: Path) -> bool:
+class Report(NamedTuple):
+    """What became of a report."""
+
+    drawn: bool  # or was there already
+    lines: list[str]  # what its reader ought to know: rows that no figure shows, audits that cannot be read
+
+
+def write_report(groups: Sequence[Group], failures: Mapping[str, str], folder: Path) -> Report:
     """comparison.csv, comparison.json, the figures, and report.html last; nothing if all of it is there already.
 
-    Returns:
-        Whether anything was drawn.
     Raises:
         RunError: a run cannot be read, or the folder not be written.
     """
-    inputs = _inputs(groups, failures)
+    audits, lines = _audits(groups)
+    found, left_out = scenes(groups)
+    lines = [*lines, *left_out]
+    inputs = _inputs(groups, failures, audits)
     if _is_there(folder, inputs):
-        return False
-    (folder / PAGE).unlink(missing_ok=True)  # it would tell of other figures
+        return Report(False, lines)
+    with writing(folder / PAGE):
+        (folder / PAGE).unlink(missing_ok=True)  # it would tell of other figures
     write(folder / TABLE, csv_text(groups, failures))
-    pictures = _draw(groups, folder)
+    pictures = _draw(found, folder)
     content = {"version": VERSION, "inputs": inputs, "figures": pictures, "records": records(groups, failures)}
-    write_json(folder / RECORDS, content)
-    write(folder / PAGE, _page(groups, failures, [folder / name for name in pictures]))
-    return True
+    write_json(folder / RECORDS, {**content, "notes": [note for group in groups for note in group.notes]})
+    write(folder / PAGE, _page(groups, found, failures, [folder / name for name in pictures], audits, lines))
+    return Report(True, lines)
 
 
-def _inputs(groups: Sequence[Group], failures: Mapping[str, str]) -> dict[str, str]:
+def _inputs(groups: Sequence[Group], failures: Mapping[str, str], audits: Sequence[Audit]) -> dict[str, str]:
     """Digests of all that the report is made of."""
-    found = {"failures": _digest(json.dumps(failures, sort_keys=True).encode())}
+    absent = [f"{row.name} {row.absent}" for group in groups for row in group.rows]
+    found = {"failures": _digest(json.dumps([failures, absent], sort_keys=True).encode())}
     for order, run in enumerate(_runs(groups)):
         data = run.info["data"]
         references = references_path(run.path.parent, data["name"], data["digest"])
-        found[f"{order} {run.name}"] = _digest(run.summary_json.read_bytes())
-        if references.is_file():
+        if f"references {references.stem}" not in found and references.is_file():
             found[f"references {references.stem}"] = _digest(references.read_bytes())
-    return found | {audit.name: _digest(audit.audit_json.read_bytes()) for audit in _audits(groups)}
+        read = b"".join(path.read_bytes() for path in (run.summary_json, run.run_json, run.metrics_csv))
+        found[f"{order} {run.path}"] = _digest(read)
+    return found | {audit.name: _digest(audit.audit_json.read_bytes()) for audit in audits}
 
 
 def _digest(content: bytes) -> str:
@@ -87,13 +100,11 @@ def _is_there(folder: Path, inputs: Mapping[str, str]) -> bool:
         return False
 
 
-def _draw(groups: Sequence[Group], folder: Path) -> list[str]:
+def _draw(found: Sequence[Scene], folder: Path) -> list[str]:
     from vaecli.reports.figures import save, styled
     from vaecli.reports.panorama import figures
-    from vaecli.reports.scenes import scenes
 
     names = []
-    found = scenes(groups)
     with styled():
         for number, scene in enumerate(found, 1):
             for name, draw in figures(scene).items():
@@ -102,7 +113,14 @@ def _draw(groups: Sequence[Group], folder: Path) -> list[str]:
     return names
 
 
-def _page(groups: Sequence[Group], failures: Mapping[str, str], figures: Sequence[Path]) -> str:
+def _page(
+    groups: Sequence[Group],
+    found: Sequence[Scene],
+    failures: Mapping[str, str],
+    figures: Sequence[Path],
+    audits: Sequence[Audit],
+    lines: Sequence[str],
+) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -113,18 +131,20 @@ def _page(groups: Sequence[Group], failures: Mapping[str, str], figures: Sequenc
         lstrip_blocks=True,
     )
     runs = _runs(groups)
+    drawn = {id(member.row) for scene in found for member in scene.members}
     return environment.get_template("report.html.j2").render(
-        groups=[_of_group(title, group) for title, group in zip(titles(groups), groups, strict=True)],
+        groups=[_of_group(title, group, drawn) for title, group in zip(titles(groups), groups, strict=True)],
         legend=LEGEND,
         failures=failures,
+        lines=lines,
         figures=[_picture(path) for path in figures],
         settings=_settings(groups),
         environment=_environment(runs),
         commands=_commands(runs),
         thresholds=THRESHOLDS,
         answer=answer(groups),
-        audits=[_of_audit(audit) for audit in _audits(groups)],
-        runs=[{"name": run.name, "place": f"../{run.name}/"} for run in runs],
+        audits=[_of_audit(audit) for audit in audits],
+        runs=[{"name": run.name, "place": f"../{quote(run.name)}/"} for run in runs],
         data=sorted({_data(run) for run in runs}),
         seeds=sorted({seed_of(run) for run in runs}),
     )
@@ -134,10 +154,16 @@ def _runs(groups: Sequence[Group]) -> list[Run]:
     return [run for group in groups for row in group.rows for run in row.runs]
 
 
-def _audits(groups: Sequence[Group]) -> list[Audit]:
+def _audits(groups: Sequence[Group]) -> tuple[list[Audit], list[str]]:
+    """The audits of its runs, and a line for each that cannot be read."""
     runs = _runs(groups)
-    folders = sorted({run.path.parent for run in runs})
-    return [audit for folder in folders for audit in audits_among([run.name for run in runs], folder)]
+    audits: list[Audit] = []
+    lines: list[str] = []
+    for folder in sorted({run.path.parent for run in runs}):
+        found, damaged = audits_of(runs, folder)
+        audits += found
+        lines += damaged
+    return audits, lines
 
 
 def _of_audit(audit: Audit) -> dict[str, Any]:
@@ -165,10 +191,18 @@ def _data(run: Run) -> str:
     return data["name"] + (f" (for want of {data['fallback_for']})" if data["fallback_for"] else "")
 
 
-def _of_group(title: str, group: Group) -> dict[str, Any]:
+def _of_group(title: str, group: Group, drawn: Set[int]) -> dict[str, Any]:
+    """The table of a group, and what happened to those of its rows that a figure shows."""
     header, *rows = zip(*columns(group), strict=True)
-    stories = [{"name": row.name, "sentences": list(sentences(group, row))} for row in group.rows]
-    return {"title": title, "header": header, "rows": rows, "stories": stories, "protocol": group.protocol}
+    told = [row for row in group.rows if id(row) in drawn]
+    return {
+        "title": title,
+        "header": header,
+        "rows": rows,
+        "notes": group.notes,
+        "stories": [{"name": row.name, "sentences": list(sentences(group, row))} for row in told],
+        "protocol": group.protocol,
+    }
 
 
 def _picture(path: Path) -> dict[str, str]:
@@ -179,7 +213,7 @@ def _picture(path: Path) -> dict[str, str]:
 def _settings(groups: Sequence[Group]) -> dict[str, list[Any]]:
     """Keys of the configs that are not the same for all rows, with each row's value."""
     rows = [row for group in groups for row in group.rows]
-    configs = [flat(row.runs[0].info["config"]) for row in rows]
+    configs = [flat(row.runs[0].config.to_dict()) for row in rows]
     keys = [key for key in dict.fromkeys(key for config in configs for key in config) if key != "training.seed"]
     differing = [key for key in keys if len({plain(config.get(key)) for config in configs}) > 1]
     table: dict[str, list[Any]] = {"": [row.name for row in rows]}
@@ -191,7 +225,8 @@ def _environment(runs: Sequence[Run]) -> dict[str, str]:
     found: dict[str, list[str]] = {}
     for run in runs:
         info = run.info
-        made = {"host": info["host"], "processor": f"{info['cpu']}, {info['cpus']} cores", "platform": info["platform"]}
+        made: dict[str, str | None] = {"host": info["host"], "platform": info["platform"]}
+        made["processor"] = f"{info['cpu']}, {info['cpus']} cores"
         made |= {"source commit": info["git_commit"], **info["versions"]}
         for name, value in made.items():
             if value and str(value) not in found.setdefault(name, []):

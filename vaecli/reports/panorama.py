@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from vaecli.reports.comparison import seed_of
 from vaecli.reports.figures import data_title, tiles
-from vaecli.reports.scenes import Member, Reference, Scene, apart, numbers
+from vaecli.reports.listing import numbers
+from vaecli.reports.scenes import Member, Reference, Scene, apart
 from vaecli.runs import Run
 
 WIDTH = 7.2  # inches: the text of a page
@@ -223,12 +224,12 @@ def _use(arrays: Any, code: int) -> str:
 
 def _of_codes(member: Member, shown: int) -> str:
     test = member.row.runs[0].summary["test"]
-    options = member.row.runs[0].info["config"]["model"]
+    options = member.row.runs[0].config.model.options()
     codes = options.get("num_classes", options.get("num_codes"))
     words = [member.label]
     if test["nmi"] is not None:
         words.append(f"NMI {test['nmi']:.2f}")
-    if shown < codes:
+    if codes is not None and shown < codes:
         words.append(f"{shown} of {codes} codes")
     return "\n".join(words)
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from vaecli.reports.comparison import Group, Row, seed_of
@@ -11,6 +11,7 @@ from vaecli.runs.references import reference_of, references_of
 # Errors of the same test images may be seen side by side whatever the latent and the weight of the rate, as long as
 # the figure tells them apart. They are still never ranked: that is what groups are for.
 TOLD_APART = ("latent", "beta")
+MOST_ROWS, MOST_SCENES, MOST_LINES = 30, 4, 5
 
 
 @dataclass(frozen=True)
@@ -75,40 +76,56 @@ class Scene:
         return sorted(found.values(), key=lambda found: (found.discrete is not None, found.kind, -found.mse))
 
 
-def scenes(groups: Sequence[Group]) -> list[Scene]:
-    """Groups by all of their protocol but what a figure can tell apart."""
+def scenes(groups: Sequence[Group]) -> tuple[list[Scene], list[str]]:
+    """Groups by all of their protocol but what a figure can tell apart, and a line for what no figure shows.
+
+    A scene has the MOST_ROWS first rows of its groups, and there are MOST_SCENES at most: nobody could read more.
+    """
     together: dict[str, list[Group]] = {}
     for group in groups:
         shared = {key: value for key, value in group.protocol.items() if key not in TOLD_APART}
         together.setdefault(repr(shared), []).append(group)
     places: dict[str, int] = {}
-    found = []
-    for of_scene in together.values():
-        labels = _labels(of_scene)
+    found, lines = [], []
+    for number, of_scene in enumerate(together.values()):
+        count = sum(len(group.rows) for group in of_scene)
+        shown = _first_rows(of_scene, MOST_ROWS) if number < MOST_SCENES else []
+        drawn = sum(len(group.rows) for group in shown)
+        if drawn < count:
+            title = ", ".join(f"{key} {of_scene[0].protocol[key]}" for key in ("data", "epochs"))
+            lines.append(f"{title}: figures show {drawn} of {count:,} rows; the table has all")
+        if not shown:
+            continue
+        labels = _labels(shown)
         members = [
             Member(labels[id(row)], places.setdefault(labels[id(row)], len(places)), row, group)
-            for group in of_scene
+            for group in shown
             for row in group.rows
         ]
-        found.append(Scene(of_scene, members))
-    return found
+        found.append(Scene(shown, members))
+    if len(lines) > MOST_LINES:
+        lines[MOST_LINES:] = [f"and {len(lines) - MOST_LINES:,} more such groups"]
+    return found, lines
+
+
+def _first_rows(groups: Sequence[Group], most: int) -> list[Group]:
+    """The first rows of each group in turn, until there are so many."""
+    kept = [0] * len(groups)
+    while sum(kept) < most and any(kept[i] < len(group.rows) for i, group in enumerate(groups)):
+        for i, group in enumerate(groups):
+            if kept[i] < len(group.rows) and sum(kept) < most:
+                kept[i] += 1
+    return [replace(group, rows=group.rows[:count]) for group, count in zip(groups, kept, strict=True) if count]
 
 
 def is_discrete(row: Row) -> bool:
-    return "num_latents" in row.runs[0].info["config"]["model"]
+    return row.runs[0].config.model.method.discrete
 
 
 def apart(group: Group, others: Sequence[Group]) -> str:
     """What of TOLD_APART tells a group from the others of its scene: "latent 1 of 10 codes"."""
     keys = [key for key in TOLD_APART if len({other.protocol[key] for other in others}) > 1]
     return ", ".join(f"{key} {group.protocol[key]}" for key in keys)
-
-
-def numbers(values: Sequence[int]) -> str:
-    """Ascending integers in words: "0", "0 to 4", "0, 3, 7"."""
-    if len(values) > 2 and list(values) == list(range(values[0], values[-1] + 1)):
-        return f"{values[0]} to {values[-1]}"
-    return ", ".join(map(str, values))
 
 
 def _labels(groups: Sequence[Group]) -> dict[int, str]:

@@ -87,20 +87,19 @@ def _noise(row: Row) -> Iterator[str]:
 
 
 def _codes(row: Row) -> Iterator[str]:
-    options, tests = row.runs[0].info["config"]["model"], [run.summary["test"] for run in row.runs]
+    options, tests = row.runs[0].config.model.options(), [run.summary["test"] for run in row.runs]
     codes = options.get("num_classes", options.get("num_codes"))
     if codes is None:
         yield from _noise(row)
         return
-    if any(test.get("codes_used") is None for test in tests):
-        return
+    used = [test["codes_used"] for test in tests if test["codes_used"] is not None]
     total = codes * options["num_latents"]
-    unused = [round((1 - test["codes_used"]) * total) for test in tests]
+    unused = [round((1 - share) * total) for share in used]
     if any(unused):
         span = f"{min(unused)}" if min(unused) == max(unused) else f"{min(unused)} to {max(unused)}"
         yield f"{span} of {total} codes {'was' if span == '1' else 'were'} never used on the test set."
-    perplexity = fmean(test["perplexity"] for test in tests)
-    if perplexity <= THRESHOLDS["codes hardly used"].value * codes:
+    perplexity = _mean(row, "perplexity")
+    if perplexity is not None and perplexity <= THRESHOLDS["codes hardly used"].value * codes:
         yield f"It hardly uses its codes: a perplexity of {perplexity:.1f} of {codes}."
     accuracy, nmi = _mean(row, "accuracy"), _mean(row, "nmi")
     if accuracy is not None and nmi is not None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from vaecli.registry import METHODS
 from vaecli.runs import Run
-from vaecli.runs.references import reference_of, references_of
+from vaecli.runs.references import reference_of, references_of, references_problem
 
 
 def epoch_line(row: Mapping[str, float | None], epochs: int) -> str:
@@ -70,7 +70,10 @@ def _code_use(test: Mapping[str, Any]) -> Iterator[str]:
 def _learned(run: Run, mse: float) -> Iterator[str]:
     references = references_of(run)
     share = references.learned(run.config, mse) if references else None
-    if reference_of(run.config)[1] is None:
+    problem = None if references else references_problem(run)
+    if problem:
+        yield f"  learned             unknown: {problem}"
+    elif reference_of(run.config)[1] is None:
         yield "  learned             no reference fits that many codes"
     elif references is None or share is None:
         yield "  learned             unknown until `vaecli data references` has computed what to compare with"

@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING
 
 from vaecli.reports.comparison import JUDGED, MEASURES, Group, Row, titles
 from vaecli.reports.intervals import resolved
-from vaecli.reports.listing import aligned
+from vaecli.reports.listing import aligned, numbers
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
 LEGEND = f"± is the 95 % interval over seeds; behind: the difference in {JUDGED} to the lowest, paired by seed"
 NOT_RESOLVED = "not resolved"
+MOST_NOTES = 12  # of a group
 
 
 def table_lines(groups: Sequence[Group], failures: Mapping[str, str]) -> Iterator[str]:
@@ -19,6 +20,7 @@ def table_lines(groups: Sequence[Group], failures: Mapping[str, str]) -> Iterato
     for title, group in zip(titles(groups), groups, strict=True):
         yield title
         yield from (f"  {line}" for line in aligned([*zip(*columns(group), strict=True)]))
+        yield from (f"  note: {note}" for note in _shown(group.notes))
         yield ""
     yield from failure_lines(failures)
     yield LEGEND
@@ -40,6 +42,8 @@ def rich_tables(groups: Sequence[Group], failures: Mapping[str, str], width: int
                 table.add_row(*(Text(cell, style="dim" if cell.endswith(NOT_RESOLVED) else "") for cell in cells))
             yield table
             yield Text()
+        for note in _shown(group.notes):
+            yield Text(f"note: {note}", style="yellow")
     for line in failure_lines(failures):
         yield Text(line, style="red")
     yield Text(LEGEND, style="dim")
@@ -51,6 +55,8 @@ def markdown_lines(groups: Sequence[Group], failures: Mapping[str, str]) -> Iter
         header, *rows = zip(*columns(group), strict=True)
         yield from (f"**{title}**", "", f"| {' | '.join(header)} |", f"|{'---|' * len(header)}")
         yield from (f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows)
+        yield ""
+        yield from (f"Note: {note}." for note in _shown(group.notes))
         yield ""
     yield from (f"- {line}" for line in failure_lines(failures))
     yield LEGEND
@@ -65,11 +71,24 @@ def columns(group: Group) -> list[list[str]]:
     """Header and cells of each column; one that no row has a value for is left out."""
     found = [
         ["method", *(row.name for row in group.rows)],
-        ["runs", *(str(len(row.runs)) for row in group.rows)],
+        ["seeds", *(_seeds(row) for row in group.rows)],
         ["behind", *(_behind(group, row) for row in group.rows)],
     ]
     found += [[measure, *(_figure(row, measure) for row in group.rows)] for measure in MEASURES]
     return [column for column in found if any(column[1:])]
+
+
+def _seeds(row: Row) -> str:
+    """Over which seeds the means are, and which are not in them: "0 to 3; without 4 (failed)"."""
+    absent = ", ".join(f"{seed} ({why})" for seed, why in sorted(row.absent.items()))
+    return numbers(row.seeds) + (f"; without {absent}" if absent else "")
+
+
+def _shown(notes: Sequence[str]) -> Iterator[str]:
+    """At most MOST_NOTES of them, and how many there are beyond."""
+    yield from notes[:MOST_NOTES]
+    if len(notes) > MOST_NOTES:
+        yield f"and {len(notes) - MOST_NOTES:,} notes more, in comparison.json"
 
 
 def folded(columns: Sequence[Sequence[str]], width: int) -> Iterator[list[Sequence[str]]]:

@@ -3,14 +3,18 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vaecli.errors import RunError
-from vaecli.runs.files import write_json
+from vaecli.errors import Damaged, RunError
+from vaecli.runs.run import Run
+from vaecli.runs.schema import AUDIT
+from vaecli.runs.sealed import read_sealed, write_sealed
 
 PREFIX = "audit-"
-FORMAT = 1
+FORMAT = 2  # 1: without a seal
+AGAIN = "remove it and audit again"
 # Raise it when the same audit would measure other numbers than before.
 NUMERICS = 1
 NARROW = 0.05  # half of an interval, as a share of its value
@@ -86,7 +90,7 @@ class Audit:
 
     def read(self) -> dict[str, Any]:
         """All of audit.json but its rows; raises RunError if it cannot be understood."""
-        return {key: value for key, value in self._tree().items() if key != "rows"}
+        return {key: value for key, value in self._tree.items() if key != "rows"}
 
     @property
     def rows(self) -> list[Row]:
@@ -94,22 +98,19 @@ class Audit:
         if not self.audit_json.exists():
             return []
         try:
-            return [Row.from_dict(row) for row in self._tree()["rows"]]
+            return [Row.from_dict(row) for row in self._tree["rows"]]
         except (KeyError, TypeError, ValueError) as error:
-            raise RunError(f"{self.audit_json}: damaged ({error!r}); remove it and audit again") from None
+            raise Damaged(f"{self.audit_json}: damaged ({error!r}); {AGAIN}") from None
 
     def write(self, about: Mapping[str, Any], rows: Iterable[Row]) -> None:
         """Raises RunFailed where the folder cannot be written."""
-        write_json(self.audit_json, {"format": FORMAT, **about, "rows": [row.to_dict() for row in rows]})
+        tree = {**about, "format": FORMAT, "rows": [row.to_dict() for row in rows]}
+        write_sealed(self.audit_json, tree, within=self.path)
+        self.__dict__.pop("_tree", None)
 
-    def _tree(self) -> dict[str, Any]:
-        try:
-            tree = json.loads(self.audit_json.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise RunError(f"{self.audit_json}: cannot be read ({error}); remove it and audit again") from None
-        if not isinstance(tree, dict) or tree.get("format", 0) > FORMAT:
-            raise RunError(f"{self.audit_json}: not of this version of vaecli")
-        return tree
+    @cached_property
+    def _tree(self) -> Mapping[str, Any]:
+        return read_sealed(self.audit_json, AUDIT, newest=FORMAT, way_out=AGAIN)[0]
 
 
 def audit_of(asked: Mapping[str, Any], output_dir: Path) -> Audit:
@@ -118,15 +119,31 @@ def audit_of(asked: Mapping[str, Any], output_dir: Path) -> Audit:
     return Audit(output_dir / f"{PREFIX}{hashlib.sha256(text.encode()).hexdigest()[:8]}")
 
 
-def audits_among(runs: Sequence[str], output_dir: Path) -> list[Audit]:
-    """The finished audits of any of these runs, by name."""
-    found = []
+def audits_of(runs: Sequence[Run], output_dir: Path) -> tuple[list[Audit], list[str]]:
+    """The finished audits of any of these runs, by name, and a line for each that cannot be read.
+
+    An audit of weights that a run no longer has is not of that run.
+    """
+    found, lines = [], []
+    by_name = {run.name: run for run in runs}
     for path in sorted(output_dir.glob(f"{PREFIX}*/audit.json")):
         audit = Audit(path.parent)
-        about = audit.read()
-        if about.get("finished") and about.get("asked", {}).get("subject", {}).get("run") in runs:
-            found.append(audit)
-    return found
+        try:
+            about = audit.read()
+            subject = about["asked"].get("subject", {})
+            run = by_name.get(subject.get("run"))
+            if about.get("finished") and run is not None and _has(run, subject.get("weights")) and audit.rows:
+                found.append(audit)
+        except (RunError, AttributeError, TypeError) as error:
+            lines.append(str(error) if isinstance(error, RunError) else f"{path}: damaged; {AGAIN}")
+    return found, lines
+
+
+def _has(run: Run, weights: Any) -> bool:
+    """Whether the weights that were audited, by epoch, are still those of the run; its first ones always are."""
+    if isinstance(weights, str):
+        return weights == "first"
+    return isinstance(weights, Mapping) and set(weights.values()) <= set(run.summary["files"].values())
 
 
 def _plain(measures: Measures | None) -> dict[str, Any] | None:

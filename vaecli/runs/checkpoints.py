@@ -2,38 +2,36 @@
 
 import hashlib
 import io
+from collections.abc import Iterator
 from pathlib import Path
 
-from vaecli.runs.files import Arrays, read_npz, to_npz, write, writing
+import numpy as np
 
+from vaecli.runs.files import Arrays, read, read_npz
+
+NOTHING = np.zeros(0, np.uint8)
 KEPT = 2  # the newest may be damaged by a dying disk; then the one before it serves
 _DIGITS = 64  # of SHA-256, in hexadecimal
 
 
-def save(folder: Path, arrays: Arrays, *, name: str) -> None:
-    """<name>.npz, swapped in by a rename; of those called step-... the newest KEPT stay. Raises RunFailed."""
-    path = folder / f"{name}.npz"
-    write(path, seal(to_npz(arrays)))
-    with writing(path):
-        for old in sorted(folder.glob("step-*.npz"))[:-KEPT]:
-            old.unlink(missing_ok=True)
+def prune(folder: Path) -> None:
+    """Of the states called step-... the newest KEPT stay. Raises OSError."""
+    for old in sorted(folder.glob("step-*.npz"))[:-KEPT]:
+        old.unlink(missing_ok=True)
 
 
-def load(folder: Path) -> tuple[Arrays | None, list[Path]]:
-    """The newest whole state, and the damaged files that were passed over on the way; the best is the last resort."""
-    damaged: list[Path] = []
+def states(folder: Path) -> Iterator[tuple[Path, Arrays | None]]:
+    """Every state, the newest first; the best, which may be old, is the last resort. None where it is damaged."""
     for path in [*sorted(folder.glob("step-*.npz"), reverse=True), *folder.glob("best.npz")]:
         try:
-            return read_npz(io.BytesIO(unseal(path.read_bytes()))), damaged
+            yield path, read_npz(io.BytesIO(unseal(read(path))))
         except (OSError, ValueError):
-            damaged.append(path)
-    return None, damaged
+            yield path, None
 
 
-def set_aside(path: Path) -> None:
-    """A damaged file is kept, but takes no whole one's place. Raises RunFailed."""
-    with writing(path):
-        path.replace(path.with_suffix(".damaged"))
+def is_of(arrays: Arrays, state_hash: str) -> bool:
+    """Whether a state is of these settings and data."""
+    return arrays.get("config", NOTHING).tobytes() == state_hash.encode()
 
 
 def seal(archive: bytes) -> bytes:
@@ -42,8 +40,13 @@ def seal(archive: bytes) -> bytes:
     return body + hashlib.sha256(body).hexdigest().encode()
 
 
+def is_whole(raw: bytes) -> bool:
+    """Whether these are the bytes that were sealed."""
+    return hashlib.sha256(raw[:-_DIGITS]).hexdigest().encode() == raw[-_DIGITS:]
+
+
 def unseal(raw: bytes) -> bytes:
     """The archive as it is; raises ValueError unless it is what was sealed."""
-    if hashlib.sha256(raw[:-_DIGITS]).hexdigest().encode() != raw[-_DIGITS:]:
+    if not is_whole(raw):
         raise ValueError("not the bytes that its digest stands for")
     return raw

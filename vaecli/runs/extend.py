@@ -2,6 +2,7 @@
 
 from vaecli.config import Config
 from vaecli.data import Dataset
+from vaecli.errors import RunError
 from vaecli.runs.files import write
 from vaecli.runs.find import all_runs
 from vaecli.runs.identity import run_name
@@ -14,7 +15,10 @@ def shorter_run(run: Run, config: Config, dataset: Dataset) -> Run | None:
     for other in all_runs(run.path.parent):
         if not other.finished or not other.name.startswith(f"{config.model.name}-"):
             continue
-        epochs = other.config.training.epochs
+        try:
+            epochs = other.config.training.epochs
+        except RunError:
+            continue  # damaged: nothing to start from
         same = config.model_copy(update={"training": config.training.model_copy(update={"epochs": epochs})})
         if epochs < config.training.epochs and run_name(same, dataset) == other.name:
             found.append((epochs, other))
@@ -30,7 +34,7 @@ def copy_state(origin: Run, run: Run) -> None:
     """
     for path in sorted(origin.weights.glob("*.npz")):
         if path.stem != "last":
-            write(run.weights / path.name, path.read_bytes())
-    write(run.metrics_csv, origin.metrics_text)
+            run.take(path.relative_to(origin.path), origin)
+    write(run.metrics_csv, origin.metrics_text, within=run.path)
     for path in sorted(origin.checkpoints.glob("*.npz")):
-        write(run.checkpoints / path.name, path.read_bytes())
+        run.take(path.relative_to(origin.path), origin)

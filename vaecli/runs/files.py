@@ -1,10 +1,14 @@
 """Files that are either there and whole, or not there."""
 
 import contextlib
+import errno
+import hashlib
 import io
 import json
 import os
-import tempfile
+import secrets
+import stat
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +21,7 @@ from vaecli.errors import RunFailed
 Arrays = Mapping[str, NDArray[Any]]
 
 PART = ".part."  # how the name of a file begins that is not yet whole
+MODE = 0o666  # less the umask, as for every other file that the user makes
 
 
 @contextlib.contextmanager
@@ -28,8 +33,30 @@ def writing(path: Path) -> Iterator[None]:
         raise RunFailed(f"{path}: cannot be written ({error.strerror or error})") from None
 
 
-def write(path: Path, content: bytes | str) -> None:
+def read(path: Path, *, most: int | None = None) -> bytes:
+    """The bytes of a regular file.
+
+    Args:
+        most: a larger file is refused before it is read.
+
+    Raises:
+        OSError: it cannot be opened, is larger, or is no file: reading a named pipe would wait for ever.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with os.fdopen(handle, "rb") as file:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        if most is not None and found.st_size > most:
+            raise OSError(errno.EFBIG, f"larger than {most:,} bytes", str(path))
+        return file.read()
+
+
+def write(path: Path, content: bytes | str, *, within: Path | None = None) -> None:
     """Beside, synced, then renamed: a reader or a power cut sees the old file or the new one.
+
+    Args:
+        within: a folder that holds the file; a symbolic link between the two is refused, as it leads elsewhere.
 
     Raises:
         RunFailed: if the folder cannot be written or the disk is full.
@@ -38,38 +65,55 @@ def write(path: Path, content: bytes | str) -> None:
     part = None
     try:
         with writing(path):
+            if within is not None:
+                refuse_links(path, within)
             path.parent.mkdir(parents=True, exist_ok=True)
-            handle, part = tempfile.mkstemp(dir=path.parent, prefix=f"{PART}{path.name}.")
+            part, handle = _new_part(path)
             with os.fdopen(handle, "wb") as file:
                 file.write(raw)
-            os.chmod(part, 0o644)
-            _swap_in(Path(part), path)
+            _swap_in(part, path)
     finally:
         if part is not None:
             with contextlib.suppress(OSError):
                 os.unlink(part)
 
 
-def write_by(path: Path, save: Callable[[Path], None]) -> None:
+def write_by(path: Path, save: Callable[[Path], None]) -> str:
     """As `write`, where a library does the writing: `save` gets a name with the same ending, beside the file.
 
+    Returns:
+        The SHA-256 of what was written.
     Raises:
         RunFailed: as `write`.
     """
-    part = path.with_name(f"{PART}{path.name}")
+    part = None
     try:
         with writing(path):
+            part, handle = _new_part(path)
+            os.close(handle)
             save(part)
+            digest = hashlib.sha256(read(part)).hexdigest()
             _swap_in(part, path)
+            return digest
     finally:
-        with contextlib.suppress(OSError):
-            part.unlink()
+        if part is not None:
+            with contextlib.suppress(OSError):
+                part.unlink()
+
+
+def refuse_links(path: Path, within: Path) -> None:
+    """Raises OSError if the file, or a folder between it and `within`, is a symbolic link."""
+    for place in (path, *path.parents):
+        if place == within:
+            return
+        if place.is_symlink():
+            raise OSError(errno.ELOOP, "a symbolic link, which leads elsewhere; remove it", str(place))
 
 
 def append(path: Path, text: str) -> None:
     """At the end of the file, and not synced: what comes after a crash must not need it. Raises RunFailed."""
     with writing(path):
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK, MODE)
         try:
             raw = memoryview(text.encode())
             while raw:  # a disk that fills up takes the beginning, and refuses the rest
@@ -104,14 +148,38 @@ def write_npz(path: Path, arrays: Arrays) -> None:
 
 
 def read_npz(source: Path | io.BytesIO) -> dict[str, NDArray[Any]]:
-    """All arrays of a file this program wrote; OSError if it cannot be opened, ValueError if it is damaged."""
+    """All arrays of a file that this program wrote: nothing pickled, and never more memory than the file is large.
+
+    Raises:
+        OSError: it cannot be opened.
+        ValueError: it is damaged, or was written by something else.
+    """
+    raw = read(source) if isinstance(source, Path) else source.getvalue()
     try:
-        with np.load(source, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except OSError:
-        raise
+        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+            entries = archive.infolist()
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+                raise ValueError("compressed, which no file of a run is")
+            if sum(entry.file_size for entry in entries) > len(raw):
+                raise ValueError("entries that overlap")
+            return {entry.filename.removesuffix(".npy"): _array(archive.read(entry)) for entry in entries}
     except Exception as error:  # whatever zipfile, zlib or a header's parser think of it
         raise ValueError(f"damaged: {error}") from None
+
+
+def _array(raw: bytes) -> NDArray[Any]:
+    """The array of a npy file; raises ValueError where its header promises more than there is."""
+    stream = io.BytesIO(raw)
+    version = np.lib.format.read_magic(stream)
+    header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, by_column, dtype = header(stream)
+    return np.frombuffer(raw, dtype, offset=stream.tell()).reshape(shape, order="F" if by_column else "C")
+
+
+def _new_part(path: Path) -> tuple[Path, int]:
+    """A file beside that nobody else has, with the permissions that the user's umask gives, open for writing."""
+    part = path.with_name(f"{PART}{secrets.token_hex(4)}.{path.name}")
+    return part, os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, MODE)
 
 
 def _swap_in(part: Path, path: Path) -> None:

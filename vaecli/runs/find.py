@@ -1,44 +1,84 @@
-"""Runs are found by looking: a folder with a run.json is one."""
+"""Runs are found by looking: a folder that holds a file or folder of a run is one."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from vaecli.errors import RunError
 from vaecli.registry import suggest
-from vaecli.runs.run import Run
+from vaecli.runs.run import MARKS, Run
 
 
 def all_runs(output_dir: Path) -> list[Run]:
-    """Every run of the folder, newest first."""
+    """Every run of the folder, newest first; none where there is no such folder.
+
+    Raises:
+        RunError: the folder is there and cannot be read.
+    """
     try:
-        runs = [Run(path) for path in output_dir.iterdir() if (path / "run.json").is_file()]
+        with os.scandir(output_dir) as entries:
+            found = [(started, entry.name) for entry in entries if (started := _started(entry.path)) is not None]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise RunError(f"{output_dir}: cannot be read ({error.strerror}); see --output-dir") from None
+    return [Run(output_dir / name) for _, name in sorted(found, reverse=True)]
+
+
+def _started(folder: str) -> int | None:
+    """When a run began, in nanoseconds; None for what is none, cannot be entered, or was removed meanwhile."""
+    for mark in MARKS:
+        try:
+            return os.stat(os.path.join(folder, mark)).st_mtime_ns
+        except OSError:
+            continue
+    return None
+
+
+def closed_folders(output_dir: Path) -> list[Path]:
+    """Folders in it that may hold runs and cannot be entered, such as lost+found."""
+    try:
+        with os.scandir(output_dir) as entries:
+            folders = [entry.path for entry in entries if entry.is_dir()]
     except OSError:
         return []
-    return sorted(runs, key=lambda run: run.run_json.stat().st_mtime_ns, reverse=True)
+    return [Path(folder) for folder in sorted(folders) if not os.access(folder, os.R_OK | os.X_OK)]
 
 
 def find_runs(names: Sequence[str], output_dir: Path) -> list[Run]:
-    """The runs that RUN arguments mean: names, unique beginnings of names, or paths inside the output folder.
+    """The runs that RUN arguments mean: names, unique beginnings of names, or paths of their folders.
 
     Several runs that share a beginning are all meant. Without names it is the newest run.
 
     Raises:
-        RunError: there is none, or an argument leaves the output folder.
+        RunError: there is none.
     """
-    runs = all_runs(output_dir)
-    if not runs:
+    found: dict[Path, Run] = {}
+    runs = all_runs(output_dir) if not names or not all(_is_path(name) for name in names) else []
+    if not runs and not (names and all(_is_path(name) for name in names)):
         raise RunError(f"{output_dir}: no run yet; `vaecli train --config gumbel.yaml` makes one")
     if not names:
         return runs[:1]
-    found: dict[str, Run] = {}
     for name in names:
-        inner = _inside(name, output_dir)
-        exact = [run for run in runs if run.name == inner]
-        matches = exact or [run for run in runs if run.name.startswith(inner)]
+        if "\0" in name or not name.strip():
+            raise RunError(f"{name!r}: not the name of a run")
+        if _is_path(name):
+            matches = _at(Path(name), output_dir)
+        else:
+            exact = [run for run in runs if run.name == name]
+            matches = exact or [run for run in runs if run.name.startswith(name)]
         if not matches:
-            raise RunError(f"{name}: no such run in {output_dir}{suggest(inner, [run.name for run in runs])}")
-        found.update({run.name: run for run in matches})
+            raise RunError(f"{name}: no such run in {output_dir}{suggest(name, [run.name for run in runs])}")
+        found.update({run.path: run for run in matches})
     return list(found.values())
+
+
+def newest_finished(output_dir: Path) -> Run:
+    """Raises RunError where no run is finished."""
+    for run in all_runs(output_dir):
+        if run.finished:
+            return run
+    raise RunError(f"{output_dir}: no finished run yet; `vaecli train --config gumbel.yaml` makes one")
 
 
 def find_run(name: str, output_dir: Path) -> Run:
@@ -49,13 +89,16 @@ def find_run(name: str, output_dir: Path) -> Run:
     return found[0]
 
 
-def _inside(name: str, output_dir: Path) -> str:
-    """The run's own name, of an argument that is a name or a path."""
-    if "\0" in name or not name.strip():
-        raise RunError(f"{name!r}: not the name of a run")
-    if "/" not in name and name not in (".", ".."):
-        return name
-    path, root = Path(name).resolve(), output_dir.resolve()
-    if path.parent != root:
-        raise RunError(f"{name}: leaves the output folder {output_dir}; runs are named as in it")
-    return path.name
+def _is_path(name: str) -> bool:
+    return "/" in name or name in (".", "..")
+
+
+def _at(path: Path, output_dir: Path) -> list[Run]:
+    """The run of a folder; of a path inside the output folder also those whose names begin so."""
+    whole = Path(os.path.abspath(path))  # a run may be a link, and is called by its own name
+    if Run(whole).exists:
+        inside = whole.parent == Path(os.path.abspath(output_dir))
+        return [Run(output_dir / whole.name if inside else whole)]
+    if whole.parent.resolve() == output_dir.resolve():
+        return [run for run in all_runs(output_dir) if run.name.startswith(whole.name)]
+    raise RunError(f"{path}: not a run folder (no run.json in it)")

@@ -29,14 +29,20 @@ def state_hash(config: Config, dataset: Dataset) -> str:
     return _hash(config, dataset, but=("epochs",))
 
 
-def _hash(config: Config, dataset: Dataset, *, but: tuple[str, ...]) -> str:
-    """Of the settings without some keys of `training`, of the data, and of NUMERICS."""
-    settings = {
+def settings(config: Config, *, but: tuple[str, ...] = ()) -> dict[str, dict[str, Any]]:
+    """All that decides a result but the data, without these keys of `training`, in plain values."""
+    found = {
         block: getattr(config, block).model_dump(mode="json") for block in ("model", "network", "objective", "training")
     }
     for key in (*WITHOUT_EFFECT, *but):
-        del settings["training"][key]
-    meaning = {"settings": without_defaults(config, settings), "data": dataset.digest, "numerics": NUMERICS}
+        del found["training"][key]
+    return found
+
+
+def _hash(config: Config, dataset: Dataset, *, but: tuple[str, ...]) -> str:
+    """Of the settings without some keys of `training`, of the data, and of NUMERICS."""
+    asked = without_defaults(config, settings(config, but=but))
+    meaning = {"settings": asked, "data": dataset.digest, "numerics": NUMERICS}
     return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()
 
 

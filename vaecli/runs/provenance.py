@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vaecli.data import Dataset
+from vaecli.runs.schema import Info, Session
 
 NUMERICAL = ("vaecli", "tensorflow", "keras", "numpy")  # another version of these may give other bits
 PACKAGES = ("vaecli", "tensorflow", "keras", "numpy", "scikit-learn", "matplotlib", "pydantic")
@@ -20,18 +21,23 @@ def provenance(dataset: Dataset, argv: Sequence[str]) -> dict[str, Any]:
     return {
         "argv": list(argv),
         "started": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
-        "data": {
-            "name": dataset.name,
-            "fallback_for": dataset.fallback_for,
-            "source": dataset.source,
-            "digest": dataset.digest,
-            "scale": dataset.scale,
-            "image_shape": list(dataset.image_shape),
-            "train": len(dataset.train),
-            "validation": len(dataset.validation) if dataset.validation else 0,
-            "test": len(dataset.test),
-        },
+        "data": facts(dataset),
         **environment(),
+    }
+
+
+def facts(dataset: Dataset) -> dict[str, Any]:
+    """run.json's `data`."""
+    return {
+        "name": dataset.name,
+        "fallback_for": dataset.fallback_for,
+        "source": dataset.source,
+        "digest": dataset.digest,
+        "scale": dataset.scale,
+        "image_shape": list(dataset.image_shape),
+        "train": len(dataset.train),
+        "validation": len(dataset.validation) if dataset.validation else 0,
+        "test": len(dataset.test),
     }
 
 
@@ -48,21 +54,30 @@ def environment() -> dict[str, Any]:
     }
 
 
-def session(info: dict[str, Any]) -> dict[str, Any]:
+def session(info: Info) -> Session:
     """The newest entry of a run.json: its last resume, or its start."""
-    newest: dict[str, Any] = (info.get("history") or [info])[-1]
-    return newest
+    return (info.get("history") or [info])[-1]
+
+
+def made_with(info: Info) -> dict[str, str]:
+    """What may decide a bit of a run, over all of its sessions; several values where they were not alike."""
+    found: dict[str, list[str]] = {}
+    for one in (info, *info.get("history", [])):
+        for name, value in _numerical(one).items():
+            if str(value) not in found.setdefault(name, []):
+                found[name].append(str(value))
+    return {name: " then ".join(values) for name, values in found.items()}
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What may change bits between two sessions, e.g. "keras 3.14 -> 3.15" or "threads 2 -> 1"."""
-
-    def numerical(session: Mapping[str, Any]) -> dict[str, Any]:
-        versions = {name: session["versions"].get(name) for name in NUMERICAL}
-        return {**versions, "threads": session["threads"] or session["cpus"], "cpu": session["cpu"]}
-
-    old, new = numerical(before), numerical(now)
+    old, new = _numerical(before), _numerical(now)
     return [f"{name} {old[name]} -> {new[name]}" for name in old if str(old[name]) != str(new[name])]
+
+
+def _numerical(session: Mapping[str, Any]) -> dict[str, Any]:
+    versions = {name: session["versions"].get(name) for name in NUMERICAL}
+    return {**versions, "threads": session["threads"] or session["cpus"], "cpu": session["cpu"]}
 
 
 def _git_commit() -> str | None:

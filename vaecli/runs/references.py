@@ -3,18 +3,21 @@
 `vaecli data references` computes them (evaluation/references.py); nothing here does.
 """
 
-import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from vaecli.config.schema import MAX_ENUMERATED_CODES, Config
 from vaecli.data import Dataset
 from vaecli.errors import RunError
-from vaecli.runs.files import write_json
 from vaecli.runs.run import Run
+from vaecli.runs.schema import REFERENCES
+from vaecli.runs.sealed import read_sealed, write_sealed
 
 FOLDER = "references"
+FORMAT = 2  # 1: without a seal
 
 
 @dataclass
@@ -24,8 +27,8 @@ class References:
     data: str
     digest: str
     mean_image: float
-    kmeans: dict[str, dict[str, float]] = field(default_factory=dict)
-    pca: dict[str, dict[str, float]] = field(default_factory=dict)
+    kmeans: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    pca: dict[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def limit(self, config: Config) -> tuple[str, float] | None:
         """The reference that fits the latent: k-means with as many codes, or PCA with as many dimensions."""
@@ -75,21 +78,45 @@ def references_path(output_dir: Path, data: str, digest: str) -> Path:
 
 
 def references_of(run: Run) -> References | None:
-    """Those of the run's own data, if they were computed; None else."""
-    data = run.info["data"]
-    return load_references(references_path(run.path.parent, data["name"], data["digest"]), data["digest"])
+    """Those of the run's own data; None if they were not computed, or their file is damaged."""
+    path, digest = _of_data(run)
+    try:
+        return _read(path, digest, path.stat().st_mtime_ns)
+    except (OSError, RunError):
+        return None
+
+
+def references_problem(run: Run) -> str | None:
+    """Why the references of the run's data cannot be read; None if they can, or were not computed."""
+    try:
+        load_references(*_of_data(run))
+    except RunError as error:
+        return str(error)
+    return None
 
 
 def load_references(path: Path, digest: str) -> References | None:
     """None if the file is not there, or of other data; raises RunError if it cannot be understood."""
-    try:
-        references = References(**json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
+    if not path.exists():
         return None
-    except (OSError, ValueError, TypeError) as error:
-        raise RunError(f"{path}: cannot be read ({error}); remove it and compute it again") from None
-    return references if references.digest == digest else None
+    found, _ = read_sealed(path, REFERENCES, newest=FORMAT, way_out="`vaecli data references` makes it again")
+    if found["digest"] != digest:
+        return None
+    return References(found["data"], digest, found["mean_image"], {**found["kmeans"]}, {**found["pca"]})
+
+
+@lru_cache(maxsize=64)
+def _read(path: Path, digest: str, changed: int) -> References | None:
+    """Once for all runs of a comparison; `changed` is the time of the file's last change."""
+    del changed
+    return load_references(path, digest)
+
+
+def _of_data(run: Run) -> tuple[Path, str]:
+    data = run.info["data"]
+    return references_path(run.path.parent, data["name"], data["digest"]), data["digest"]
 
 
 def save_references(path: Path, references: References) -> None:
-    write_json(path, asdict(references))
+    """Raises RunFailed where the folder cannot be written."""
+    write_sealed(path, {"format": FORMAT, **vars(references)})

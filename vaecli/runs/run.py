@@ -4,41 +4,64 @@ import contextlib
 import csv
 import hashlib
 import io
-import json
+import math
+import os
 import shutil
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-from vaecli.config import Config, dump, read_config
-from vaecli.errors import RunError
+from vaecli.config import Config, config_from_tree, dump
+from vaecli.errors import ConfigError, Damaged, RunError
 from vaecli.runs import checkpoints
-from vaecli.runs.files import PART, Arrays, append, read_npz, sync, to_npz, write, write_by, writing
+from vaecli.runs.files import PART, Arrays, append, read, read_npz, refuse_links, sync, to_npz, write, write_by, writing
 from vaecli.runs.lock import Lock
+from vaecli.runs.schema import FAILURE, INFO, SUMMARY, Info, Summary
+from vaecli.runs.sealed import MAX_BYTES, read_sealed, write_sealed
 
-FORMAT = 1
-ANEW = "train with --fresh makes it anew"
+FORMAT = 2  # 1: without seals
+MENDED = "the command that made the run makes the file again"
+MARKS = ("run.json", "summary.json", "checkpoints")  # a folder that has one of them is a run, whole or not
+NUMBERS = ("epoch", "loss", "test_mse_sampled", "test_mse_mode", "seconds")  # columns that every row has a value for
 
 Status = Literal["finished", "running", "failed", "interrupted"]
 Row = Mapping[str, float | None]
 
 
-class Part(dict[str, Any]):
-    """An object of a run's JSON, or a row of its metrics; a key that it ought to have and lacks is damage."""
+class Cells(dict[str, float | None]):
+    """A row of metrics.csv; a column that it ought to have and lacks is damage."""
 
-    def __init__(self, path: Path, items: Iterable[tuple[str, Any]]) -> None:
+    def __init__(self, path: Path, items: Iterable[tuple[str, float | None]]) -> None:
         super().__init__(items)
         self.path = path
 
     def __missing__(self, key: str) -> Any:
-        raise RunError(f"{self.path}: damaged, it has no {key!r}; {ANEW}")
+        raise Damaged(f"{self.path}: damaged, it has no {key!r}; {MENDED}")
+
+
+class Files(NamedTuple):
+    """By name, what became of the files of a finished run."""
+
+    whole: list[str]
+    changed: list[str]
+    missing: list[str]
+
+    @property
+    def lines(self) -> Iterator[str]:
+        total = sum(map(len, self))
+        yield f"files   {len(self.whole)} of {total} are as the run wrote them"
+        for what in ("changed", "missing"):
+            yield from (f"        {name}: {what}" for name in getattr(self, what))
 
 
 class Run:
-    """The only thing that a training leaves, and all that figures and comparisons read."""
+    """The only thing that a training leaves, and all that figures and comparisons read.
+
+    What a finished run says is read through the digests of summary.json: a file that is another one now is Damaged.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -56,6 +79,7 @@ class Run:
         self.train_log = path / "train.log"
         self.tensorflow_log = path / "tensorflow.log"
         self.lock_file = path / ".lock"
+        self.written: dict[str, str] = {}  # SHA-256 by name, of what nobody writes again once the run is finished
         self._lock = Lock(self.lock_file)
 
     @property
@@ -64,11 +88,11 @@ class Run:
 
     @property
     def exists(self) -> bool:
-        return self.run_json.is_file()
+        return any(os.path.exists(self.path / mark) for mark in MARKS)
 
     @property
     def finished(self) -> bool:
-        return self.summary_json.is_file()
+        return os.path.exists(self.summary_json)
 
     @property
     def status(self) -> Status:
@@ -77,30 +101,56 @@ class Run:
             return "finished"
         if self._lock.held_elsewhere():
             return "running"
-        return "failed" if self.failure_json.is_file() else "interrupted"
+        return "failed" if os.path.exists(self.failure_json) else "interrupted"
 
     # What the run is
 
     @cached_property
     def config(self) -> Config:
-        return read_config(str(self.config_yaml))
+        """The complete config, from run.json; raises RunError if it is none."""
+        try:
+            return config_from_tree(self.info["config"], str(self.run_json))
+        except ConfigError as error:
+            raise Damaged(f"{error.lines[0]}; {MENDED}") from None
 
     @cached_property
-    def info(self) -> dict[str, Any]:
+    def info(self) -> Info:
         """run.json: where, when and with what it was made."""
-        return self._json(self.run_json)
+        if self.finished:
+            _ = self.summary  # which knows its run.json
+        return read_sealed(self.run_json, INFO, newest=FORMAT, way_out=MENDED)[0]
 
-    @property
-    def summary(self) -> dict[str, Any]:
+    @cached_property
+    def summary(self) -> Summary:
         """Final figures; raises RunError if the run is not finished."""
         if not self.finished:
             raise self._unfinished()
-        return self._json(self.summary_json)
+        summary, _ = read_sealed(self.summary_json, SUMMARY, newest=FORMAT, way_out=MENDED)
+        names = [name for name in summary["files"] if not _inside(name)]
+        if names:
+            raise Damaged(f"{self.summary_json}: damaged, {names[0]!r} is no file of a run; {MENDED}")
+        try:
+            of_run = file_digest(self.run_json)
+        except OSError as error:
+            raise Damaged(f"{self.run_json}: cannot be read ({error.strerror}); {MENDED}") from None
+        if summary["files"].get(self.run_json.name, of_run) != of_run:
+            raise Damaged(f"{self.summary_json}: not of this run.json: one of the two was changed; {MENDED}")
+        return summary
+
+    @property
+    def before_seals(self) -> bool:
+        """Whether the run was finished before summary.json was sealed, so that nobody can tell whether it changed."""
+        return self.finished and self.summary["format"] < 2
 
     @property
     def failure(self) -> str | None:
         """Why the run failed, if it did."""
-        return self._json(self.failure_json).get("reason") if self.failure_json.is_file() else None
+        if not os.path.exists(self.failure_json):
+            return None
+        try:
+            return read_sealed(self.failure_json, FAILURE, newest=FORMAT, way_out="see train.log")[0]["reason"]
+        except RunError as error:
+            return str(error)
 
     @property
     def metrics(self) -> list[dict[str, float | None]]:
@@ -108,55 +158,101 @@ class Run:
         text = self.metrics_text
         whole = text[: text.rfind("\n") + 1]  # a last line without its end was cut off by a crash
         rows = csv.DictReader(io.StringIO(whole))
+        found: list[dict[str, float | None]] = []
         try:
-            return [Part(self.metrics_csv, ((key, float(x) if x else None) for key, x in row.items())) for row in rows]
+            for row in rows:
+                cells = Cells(self.metrics_csv, ((key, float(x) if x else None) for key, x in row.items()))
+                if cells["epoch"] != len(found) + 1:
+                    raise ValueError(f"row {len(found) + 1} is of epoch {cells['epoch']}")
+                numbers = [(key, cells[key]) for key in cells if cells[key] is not None or key in NUMBERS]
+                wrong = [key for key, value in numbers if value is None or not math.isfinite(value)]
+                if wrong:
+                    raise ValueError(f"{wrong[0]} of epoch {len(found) + 1} is no number")
+                found.append(cells)
         except (ValueError, TypeError, csv.Error) as error:
-            raise RunError(f"{self.metrics_csv}: damaged ({error})") from None
+            raise Damaged(f"{self.metrics_csv}: damaged ({error}); {MENDED}") from None
+        return found
 
     @property
     def epochs_done(self) -> int:
         """As many as metrics.csv has rows, whatever they hold."""
-        return max(0, self.metrics_text.count("\n") - 1)
+        try:
+            return max(0, read(self.metrics_csv, most=MAX_BYTES).count(b"\n") - 1)
+        except OSError:
+            return 0
 
     @property
     def metrics_text(self) -> str:
         """metrics.csv as it is; what is no text in it is marked, and empty where there is no such file."""
         try:
-            return self.metrics_csv.read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return ""
+            raw = read(self.metrics_csv, most=MAX_BYTES)
+        except FileNotFoundError:
+            raw = b""
+        except OSError as error:
+            raise Damaged(f"{self.metrics_csv}: cannot be read ({error.strerror}); {MENDED}") from None
+        if self.finished:
+            self._recognise(self.metrics_csv, raw)
+        return raw.decode("utf-8", errors="replace")
 
     def reconstructions(self) -> Arrays:
         """The arrays that figures are drawn from."""
-        try:
-            return read_npz(self.reconstructions_npz)
-        except FileNotFoundError:
-            raise self._unfinished() from None
-        except (OSError, ValueError) as error:
-            raise RunError(f"{self.reconstructions_npz}: cannot be read ({error})") from None
+        arrays = self._arrays(self.reconstructions_npz)
+        wrong = wrong_reconstructions(arrays)
+        if wrong:
+            raise Damaged(f"{self.reconstructions_npz}: damaged ({wrong}); {MENDED}")
+        return arrays
 
     def load_weights(self, name: str = "last") -> Arrays:
         """weights/<name>.npz: "last", "best" or "epoch-00005"; raises RunError."""
-        path = self.weights / f"{name}.npz"
+        return self._arrays(self.weights / f"{name}.npz")
+
+    def examine(self) -> Files:
+        """Reads every file again whose digest summary.json has; raises RunError if the run is not finished."""
+        if not self.finished:
+            raise self._unfinished()
         try:
-            return read_npz(path)
-        except (OSError, ValueError) as error:
-            raise RunError(f"{path}: cannot be read ({error})") from None
+            summary, _ = read_sealed(self.summary_json, SUMMARY, newest=FORMAT, way_out=MENDED)
+        except Damaged:
+            return Files([], [self.summary_json.name], [])
+        found = Files([] if summary["format"] < 2 else [self.summary_json.name], [], [])
+        for name, digest in summary["files"].items():
+            try:
+                same = file_digest(self.path / name) == digest
+            except OSError:
+                found.missing.append(name)
+                continue
+            (found.whole if same else found.changed).append(name)
+        return found
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is finished, and all that tables and figures are made of is what it wrote."""
+        try:
+            if self.finished:
+                self.check()
+            return self.finished
+        except RunError:
+            return False
+
+    def check(self) -> None:
+        """Raises Damaged unless all that tables and figures are made of is what the finished run wrote."""
+        _ = self.summary, self.config, self.metrics_text
+        if self.reconstructions_npz.name in self.summary["files"]:
+            self._read(self.reconstructions_npz)
 
     # What training writes: all of it raises RunFailed where the disk or the folder refuses
 
     def begin(self, config: Config, info: Mapping[str, Any]) -> None:
         """Creates the folder."""
         self._write_config(config)
-        self._write_json(self.run_json, {"format": FORMAT, **info, "config": config.to_dict()})
+        self._write_info({**info, "run": self.name, "config": config.to_dict()})
 
     def resume(self, config: Config, session: Mapping[str, Any]) -> None:
         """Tidies up after the session that did not come to its end, and adds this one to the history in run.json."""
         with writing(self.path):
             for part in self.path.rglob(f"{PART}*"):  # first of all: on a full disk, this makes the room
                 part.unlink(missing_ok=True)
-        self.info = {**self.info, "history": [*self.info.get("history", []), session]}
-        self._write_json(self.run_json, self.info)
+        self._write_info({**self.info, "history": [*self.info.get("history", []), session]})
         self._write_config(config)
         with writing(self.failure_json):
             self.failure_json.unlink(missing_ok=True)
@@ -171,15 +267,35 @@ class Run:
                     path.unlink()
         except OSError as error:
             raise RunError(f"{self.path}: cannot be cleared ({error.strerror})") from None
-        self.__dict__.pop("info", None)
-        self.__dict__.pop("config", None)
+        self._forget()
 
-    def lock(self) -> contextlib.AbstractContextManager[str | None]:
-        """Held while a process trains here; yields who held it last, if that process died with it."""
-        return self._lock.held()
+    def reopen(self) -> None:
+        """Sets summary.json aside: the run is no longer finished, and training goes on from its last state."""
+        set_aside(self.summary_json)
+        self._forget()
+
+    def set_info_aside(self) -> None:
+        """Sets a run.json aside that is damaged, or of another run."""
+        set_aside(self.run_json)
+        self._forget()
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[str | None]:
+        """Held while a process trains here; yields who held it last, if that process died with it.
+
+        Raises:
+            RunError: a file or folder in it is a symbolic link, which would lead what is written elsewhere.
+        """
+        for folder, folders, files in os.walk(self.path):
+            for name in (*folders, *files):
+                place = Path(folder, name)
+                if place.is_symlink():
+                    raise RunError(f"{place}: a symbolic link, which leads elsewhere; remove it")
+        with self._lock.held() as left_by:
+            yield left_by
 
     def write_metrics(self, text: str) -> None:
-        """The whole file anew, if it is another, after a resume has taken back rows."""
+        """The whole file again, if it is another, after a resume has taken back rows."""
         if not text:
             with writing(self.metrics_csv):
                 self.metrics_csv.unlink(missing_ok=True)
@@ -189,26 +305,61 @@ class Run:
     def append_metrics(self, row: Row) -> str:
         """One epoch. Returns the text that was added, header included."""
         text = _csv(row, header=not self.metrics_csv.exists())
-        self._lock.check()
-        append(self.metrics_csv, text)
+        self._append(self.metrics_csv, text)
         return text
 
     def save_checkpoint(self, arrays: Arrays, *, step: int) -> None:
         """A complete state under the number of steps done; the newest two stay."""
-        self._lock.check()
-        checkpoints.save(self.checkpoints, arrays, name=f"step-{step:09d}")
+        path = self.checkpoints / f"step-{step:09d}.npz"
+        self._write(path, checkpoints.seal(to_npz(arrays)))
+        with writing(path):
+            checkpoints.prune(self.checkpoints)
 
     def save_best_checkpoint(self, arrays: Arrays) -> None:
         """The complete state that is the best on the validation split so far."""
-        self._lock.check()
-        checkpoints.save(self.checkpoints, arrays, name="best")
+        self._write(self.checkpoints / "best.npz", checkpoints.seal(to_npz(arrays)))
 
-    def load_checkpoint(self) -> tuple[Arrays | None, list[Path]]:
-        """The newest whole state, and the damaged files that were passed over on the way."""
-        return checkpoints.load(self.checkpoints)
+    def states(self) -> Iterator[tuple[Path, Arrays | None]]:
+        """Every complete state, the newest first and the best last; None where the file is damaged."""
+        return checkpoints.states(self.checkpoints)
+
+    def adopt(self, written: Mapping[str, str] | None) -> Iterator[tuple[str, str]]:
+        """Goes on with the weights that earlier sessions kept; those that are not what they wrote are set aside.
+
+        Their digests stay, so that summary.json will name them.
+
+        Args:
+            written: SHA-256 by name, as a state has it; None: whatever lies there is what was written.
+
+        Yields:
+            The name of each that is no longer there, and what is wrong with it.
+        """
+        if written is None:
+            there = sorted(self.weights.glob("*.npz"))
+            written = {str(path.relative_to(self.path)): file_digest(path) for path in there}
+        for name, digest in written.items():
+            self.written[name] = digest
+            path = self.path / name
+            try:
+                if file_digest(path) == digest:
+                    continue
+            except OSError:
+                yield name, "missing"
+                continue
+            if path.name != "best.npz":  # may be newer than the state, and is written again when training comes there
+                set_aside(path)
+                yield name, "not what the run wrote"
 
     def save_weights(self, name: str, arrays: Arrays) -> None:
         self._write(self.weights / f"{name}.npz", to_npz(arrays))
+
+    def take(self, name: Path, origin: "Run") -> None:
+        """A copy of a file of another, finished run; one that is not what that run wrote is left out."""
+        try:
+            raw = origin._read(origin.path / name)
+        except (OSError, Damaged):
+            return
+        self._write(self.path / name, raw)
 
     def save_reconstructions(self, arrays: Arrays) -> None:
         self._write(self.reconstructions_npz, to_npz(arrays))
@@ -219,64 +370,173 @@ class Run:
         Keras has made the inner one in memory; asked to write it to a full disk, HDF5 ends the process.
         """
         self._lock.check()
-        write_by(self.model_keras, save)
+        with writing(self.model_keras):
+            refuse_links(self.model_keras, self.path)
+        self.written[self.model_keras.name] = write_by(self.model_keras, save)
         with writing(self.model_keras), zipfile.ZipFile(self.model_keras) as archive:
             weights = archive.read(self.model_weights.name)
         self._write(self.model_weights, weights)
 
-    def finish(self, summary: Mapping[str, Any]) -> None:
-        """Written last: from now on the run is finished. Adds the digests of the files that it sums up."""
+    def finish(self, summary: Mapping[str, Any], metrics: str) -> None:
+        """Written last: from now on the run is finished.
+
+        Args:
+            summary: what summary.json says, but for the digests of the files, which are of what the run wrote and not
+                of what lies there now.
+            metrics: the text of metrics.csv as the training knows it.
+        """
+        self.write_metrics(metrics)
+        self.written[self.metrics_csv.name] = hashlib.sha256(metrics.encode()).hexdigest()
         with writing(self.metrics_csv):
             sync(self.metrics_csv)
-            there = [path for path in self._final_files() if path.is_file()]
-            digests = {str(path.relative_to(self.path)): file_digest(path) for path in there}
             self.failure_json.unlink(missing_ok=True)
-        self._write_json(self.summary_json, {**summary, "files": digests})
+        for path in [*self.checkpoints.glob("*.npz")]:
+            name = str(path.relative_to(self.path))
+            if name not in self.written:  # of an earlier session
+                with writing(path):
+                    raw = read(path)
+                if checkpoints.is_whole(raw):
+                    self.written[name] = hashlib.sha256(raw).hexdigest()
+                else:
+                    set_aside(path)
+        gone = [n for n in self.written if n.startswith("checkpoints/") and not (self.path / n).exists()]
+        files = {name: digest for name, digest in sorted(self.written.items()) if name not in gone}
+        self._lock.check()
+        write_sealed(self.summary_json, {"format": FORMAT, **summary, "files": files}, within=self.path)
 
     def fail(self, reason: str) -> None:
-        self._write_json(self.failure_json, {"reason": reason})
+        self._lock.check()
+        write_sealed(self.failure_json, {"format": FORMAT, "reason": reason}, within=self.path)
 
     def log(self, line: str) -> None:
         """One line with its time into train.log."""
-        self._lock.check()
-        append(self.train_log, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {line}\n")
-
-    def _final_files(self) -> Iterator[Path]:
-        """What nobody writes again once the run is finished; figures are drawn anew, logs are for people."""
-        yield from (self.config_yaml, self.run_json, self.metrics_csv, self.reconstructions_npz)
-        yield from (self.model_keras, self.model_weights)
-        yield from sorted(self.weights.glob("*.npz"))
-        yield from sorted(self.checkpoints.glob("*.npz"))
+        self._append(self.train_log, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {line}\n")
 
     def _write_config(self, config: Config) -> None:
         settings = dump(config.to_dict())
         head = f"# {self.name}, complete: `vaecli train --config` on it repeats the run\n"
         self._write(self.config_yaml, head + settings)
 
-    def _write_json(self, path: Path, value: Any) -> None:
-        self._write(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+    def _write_info(self, info: Mapping[str, Any]) -> None:
+        self._lock.check()
+        raw = write_sealed(self.run_json, {**info, "format": FORMAT}, within=self.path)
+        self.written[self.run_json.name] = hashlib.sha256(raw).hexdigest()
+        self._forget()
 
     def _write(self, path: Path, content: bytes | str) -> None:
         self._lock.check()
-        write(path, content)
+        raw = content.encode() if isinstance(content, str) else content
+        write(path, raw, within=self.path)
+        self.written[str(path.relative_to(self.path))] = hashlib.sha256(raw).hexdigest()
+
+    def _append(self, path: Path, text: str) -> None:
+        self._lock.check()
+        with writing(path):
+            refuse_links(path, self.path)
+        append(path, text)
+
+    def _forget(self) -> None:
+        for name in ("info", "config", "summary"):
+            self.__dict__.pop(name, None)
+
+    # What is read of a finished run is what it wrote
+
+    def _read(self, path: Path) -> bytes:
+        """Raises OSError, or Damaged where a finished run wrote other bytes."""
+        raw = read(path)
+        if self.finished:
+            self._recognise(path, raw)
+        return raw
+
+    def _recognise(self, path: Path, raw: bytes) -> None:
+        """Raises Damaged unless these are the bytes that the finished run wrote."""
+        name = str(path.relative_to(self.path))
+        written = self.summary["files"].get(name)
+        if written is None and not self.before_seals:
+            raise Damaged(f"{path}: not a file that the run wrote; {MENDED}")
+        if written is not None and hashlib.sha256(raw).hexdigest() != written:
+            raise Damaged(f"{path}: was changed after the run was finished, or is of another run; {MENDED}")
+
+    def _arrays(self, path: Path) -> Arrays:
+        try:
+            return read_npz(io.BytesIO(self._read(path)))
+        except FileNotFoundError:
+            raise (Damaged(f"{path}: is missing; {MENDED}") if self.finished else self._unfinished()) from None
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise Damaged(f"{path}: cannot be read ({reason}); {MENDED}") from None
 
     def _unfinished(self) -> RunError:
         return RunError(f"{self.name}: not finished ({self.status}); the command that started it resumes it")
 
-    def _json(self, path: Path) -> dict[str, Any]:
-        try:
-            value = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=partial(Part, path))
-        except (OSError, ValueError) as error:
-            raise RunError(f"{path}: cannot be read ({error}); {ANEW}") from None
-        if not isinstance(value, dict) or value.get("format", FORMAT) > FORMAT:
-            raise RunError(f"{path}: not of this version of vaecli")
-        return value
+
+def is_kept(name: str) -> bool:
+    """Whether a file is written once, at the end of an epoch, and kept from then on."""
+    return name.startswith("weights/") and name != "weights/last.npz"
+
+
+def set_aside(path: Path) -> None:
+    """A file that is not what was written there is kept, but takes no whole one's place. Raises RunFailed."""
+    with writing(path):
+        path.replace(path.with_name(f"{path.name}.damaged"))
 
 
 def file_digest(path: Path) -> str:
     """SHA-256 of a file's bytes; raises OSError."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return hashlib.sha256(read(path)).hexdigest()
+
+
+# Of reconstructions.npz: dimensions and kinds of type. S images shown, L codes of K values, V labels.
+ARRAYS: Mapping[str, tuple[int, str]] = {
+    "images": (3, "f"),  # [S, H, W]
+    "index": (1, "iu"),  # [S]
+    "mode": (3, "f"),  # [S, H, W]
+    "sampled": (3, "f"),  # [S, H, W]
+    "relaxed": (3, "f"),  # [S, H, W]
+    "labels": (1, "iu"),  # [S]
+    "codes": (2, "iu"),  # [S, L]
+    "code_counts": (2, "iu"),  # [L, K]
+    "prototypes": (3, "f"),  # [K, H, W]
+    "contingency": (2, "iu"),  # [K, V]
+}
+
+
+def wrong_reconstructions(arrays: Arrays) -> str | None:
+    """What does not fit in the arrays that figures are drawn from; None if all of it does."""
+    missing = [name for name in ("images", "index", "mode", "sampled") if name not in arrays]
+    if missing:
+        return f"it has no {missing[0]!r}"
+    for name, (dimensions, kinds) in ARRAYS.items():
+        array = arrays.get(name)
+        if array is None:
+            continue
+        if array.ndim != dimensions or array.dtype.kind not in kinds or 0 in array.shape:
+            return f"{name} is {array.dtype} {array.shape}"
+        if array.dtype.kind == "f" and not bool((abs(array) < 1e30).all()):
+            return f"{name} holds what is no number"
+    shown, size = arrays["images"].shape[0], arrays["images"].shape[1:]
+    for name in ("mode", "sampled", "relaxed", "prototypes"):
+        if name in arrays and (arrays[name].shape[1:] != size or (name != "prototypes" and len(arrays[name]) != shown)):
+            return f"{name} is {arrays[name].shape}"
+    of_codes = [name for name in ("codes", "code_counts") if name in arrays]
+    if len(of_codes) == 1:
+        return f"it has {of_codes[0]!r} alone"
+    if any(len(arrays[name]) != shown for name in ("index", "labels", "codes") if name in arrays):
+        return "not one entry for each image"
+    of_values = [len(arrays[name]) for name in ("prototypes", "contingency") if name in arrays]
+    if of_values and ("code_counts" not in arrays or set(of_values) != {arrays["code_counts"].shape[1]}):
+        return "not one entry for each code"
+    if of_codes and arrays["codes"].shape[1] != len(arrays["code_counts"]):
+        return "codes that are not counted"
+    if of_codes and min(arrays["code_counts"].min(), arrays["codes"].min()) < 0:
+        return "a count below 0"
+    return None
+
+
+def _inside(name: str) -> bool:
+    """Whether it names a file of the folder, or of a folder in it."""
+    parts = Path(name).parts
+    return 0 < len(parts) <= 2 and not Path(name).is_absolute() and ".." not in parts and "\0" not in name
 
 
 def _csv(row: Row, *, header: bool) -> str:

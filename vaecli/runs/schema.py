@@ -1,0 +1,223 @@
+"""The form of what lies in an output folder, which may come from others: types, ranges and lengths.
+
+Keys that are not named here are passed over, so that a newer version can add some.
+"""
+
+from typing import Annotated, Any, NotRequired
+
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, with_config
+from typing_extensions import TypedDict
+
+from vaecli.errors import printable
+
+_STRICT = ConfigDict(strict=True, allow_inf_nan=False, extra="ignore")
+
+Text = Annotated[str, Field(max_length=10_000), AfterValidator(printable)]
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$", max_length=64)]
+Number = Annotated[float, Field(ge=-1e39, le=1e39)]  # float32 ends at 3.4e38
+Count = Annotated[int, Field(ge=0, le=10**15)]
+Size = Annotated[int, Field(ge=1, le=10**6)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+@with_config(_STRICT)
+class Data(TypedDict):
+    """run.json's `data`: what the run was trained on."""
+
+    name: Text
+    title: NotRequired[Text]
+    fallback_for: Text | None
+    source: Text
+    digest: Digest
+    scale: Annotated[float, Field(gt=0, le=1)]
+    image_shape: Annotated[list[Size], Field(min_length=2, max_length=2)]
+    train: Count
+    validation: Count
+    test: Count
+
+
+@with_config(_STRICT)
+class Session(TypedDict):
+    """With what, and where, a run was started or resumed."""
+
+    argv: list[Text]
+    started: Text
+    data: Data
+    git_commit: Text | None
+    versions: dict[Text, Text | None]
+    host: Text
+    platform: Text
+    cpu: Text
+    cpus: Count | None
+    threads: Text | None
+    changed: NotRequired[list[Text]]
+
+
+@with_config(_STRICT)
+class Info(Session):
+    """run.json."""
+
+    format: int
+    run: NotRequired[Text]  # the name of the folder when the run began
+    extends: Text | None
+    config: dict[str, Any]  # read by vaecli.config
+    history: NotRequired[list[Session]]
+
+
+@with_config(_STRICT)
+class Errors(TypedDict):
+    """Squared errors per pixel."""
+
+    sampled: Number
+    mode: Number
+    relaxed: Number | None
+
+
+@with_config(_STRICT)
+class PerLatent(TypedDict):
+    """Of each of several codes."""
+
+    perplexity: list[Number]
+    codes_used: list[Share]
+    nmi: list[Number] | None
+
+
+@with_config(_STRICT)
+class Test(TypedDict):
+    """summary.json's `test`: final figures."""
+
+    mse: Errors
+    distortion: Number | None
+    rate: Number
+    elbo: Number | None
+    bits: Number
+    capacity_bits: Number | None
+    perplexity: Number | None
+    codes_used: Share | None
+    nmi: Number | None
+    accuracy: NotRequired[Number | None]
+    per_latent: NotRequired[PerLatent]
+
+
+@with_config(_STRICT)
+class SummaryData(TypedDict):
+    """summary.json's `data`."""
+
+    name: Text
+    fallback_for: Text | None
+    digest: Digest
+
+
+@with_config(_STRICT)
+class SplitSizes(TypedDict):
+    """Images of each split."""
+
+    train: Count
+    test: Count
+
+
+@with_config(_STRICT)
+class Protocol(TypedDict):
+    """summary.json's `protocol`: how the figures were measured."""
+
+    likelihood: Text
+    binarization: Text
+    bound: Text
+    split: SplitSizes
+    rate: Text
+    codes: Text
+
+
+@with_config(_STRICT)
+class Summary(TypedDict):
+    """summary.json."""
+
+    format: int
+    test: Test
+    gradient_norm: dict[Text, Number]
+    without_gradient: list[Text]
+    parameters: Count
+    seconds: Number
+    data: SummaryData
+    protocol: NotRequired[Protocol]
+    files: dict[Text, Digest]
+
+
+@with_config(_STRICT)
+class Failure(TypedDict):
+    """failure.json."""
+
+    reason: Text
+
+
+@with_config(_STRICT)
+class Limit(TypedDict):
+    """A reference predictor of one size."""
+
+    mse: Number
+    perplexity: NotRequired[Number]
+    nmi: NotRequired[Number]
+
+
+@with_config(_STRICT)
+class ReferenceFile(TypedDict):
+    """references/<data>-<digest>.json; the limits by their number of codes or components."""
+
+    data: Text
+    digest: Digest
+    mean_image: Number
+    kmeans: dict[Text, Limit]
+    pca: dict[Text, Limit]
+
+
+@with_config(_STRICT)
+class Interval(TypedDict):
+    """A measured figure of an audit."""
+
+    value: Number
+    low: Number
+    high: Number
+
+
+@with_config(_STRICT)
+class Measures(TypedDict):
+    """Of one gradient."""
+
+    relative_bias: Interval
+    relative_std: Interval
+    cosine: Interval | None
+    mse: Interval
+
+
+@with_config(_STRICT)
+class AuditRow(TypedDict):
+    """One estimator at one temperature on one checkpoint."""
+
+    epoch: Count | None
+    estimator: Text
+    temperature: Annotated[float, Field(gt=0, le=1e39)] | None
+    decodings: Count
+    warm_up: Count
+    draws: Count
+    milliseconds: Number
+    logits: Measures
+    weights: Measures | None
+
+
+@with_config(_STRICT)
+class AuditFile(TypedDict):
+    """audit-<hash>/audit.json."""
+
+    format: int
+    title: Text
+    asked: dict[str, Any]
+    left_out: dict[Text, Text]
+    finished: NotRequired[bool]
+    rows: list[AuditRow]
+
+
+INFO: TypeAdapter[Info] = TypeAdapter(Info)
+SUMMARY: TypeAdapter[Summary] = TypeAdapter(Summary)
+FAILURE: TypeAdapter[Failure] = TypeAdapter(Failure)
+AUDIT: TypeAdapter[AuditFile] = TypeAdapter(AuditFile)
+REFERENCES: TypeAdapter[ReferenceFile] = TypeAdapter(ReferenceFile)

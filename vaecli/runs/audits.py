@@ -110,7 +110,7 @@ class Audit:
 
     @cached_property
     def _tree(self) -> Mapping[str, Any]:
-        return read_sealed(self.audit_json, AUDIT, newest=FORMAT, way_out=AGAIN)[0]
+        return read_sealed(self.audit_json, AUDIT, newest=FORMAT, way_out=AGAIN)
 
 
 def audit_of(asked: Mapping[str, Any], output_dir: Path) -> Audit:

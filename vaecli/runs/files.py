@@ -43,13 +43,18 @@ def read(path: Path, *, most: int | None = None) -> bytes:
         OSError: it cannot be opened, is larger, or is no file: reading a named pipe would wait for ever.
     """
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    with os.fdopen(handle, "rb") as file:
+    try:
         found = os.fstat(handle)
         if not stat.S_ISREG(found.st_mode):
             raise OSError(errno.EINVAL, "not a regular file", str(path))
         if most is not None and found.st_size > most:
             raise OSError(errno.EFBIG, f"larger than {most:,} bytes", str(path))
-        return file.read()
+        blocks = []
+        while block := os.read(handle, found.st_size + 1):
+            blocks.append(block)
+        return b"".join(blocks)
+    finally:
+        os.close(handle)
 
 
 def write(path: Path, content: bytes | str, *, within: Path | None = None) -> None:

@@ -99,7 +99,7 @@ def load_references(path: Path, digest: str) -> References | None:
     """None if the file is not there, or of other data; raises RunError if it cannot be understood."""
     if not path.exists():
         return None
-    found, _ = read_sealed(path, REFERENCES, newest=FORMAT, way_out="`vaecli data references` makes it again")
+    found = read_sealed(path, REFERENCES, newest=FORMAT, way_out="`vaecli data references` makes it again")
     if found["digest"] != digest:
         return None
     return References(found["data"], digest, found["mean_image"], {**found["kmeans"]}, {**found["pca"]})

@@ -14,6 +14,9 @@ _STRICT = ConfigDict(strict=True, allow_inf_nan=False, extra="ignore")
 
 Text = Annotated[str, Field(max_length=10_000), AfterValidator(printable)]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$", max_length=64)]
+# Of a run's folder or of a folder in it; nothing that leads elsewhere.
+_NAME = "[A-Za-z0-9_][A-Za-z0-9_.-]*"
+FileName = Annotated[str, Field(pattern=f"^{_NAME}(/{_NAME})?$", max_length=400)]
 Number = Annotated[float, Field(ge=-1e39, le=1e39)]  # float32 ends at 3.4e38
 Count = Annotated[int, Field(ge=0, le=10**15)]
 Size = Annotated[int, Field(ge=1, le=10**6)]
@@ -140,7 +143,7 @@ class Summary(TypedDict):
     seconds: Number
     data: SummaryData
     protocol: NotRequired[Protocol]
-    files: dict[Text, Digest]
+    files: dict[FileName, Digest]
 
 
 @with_config(_STRICT)

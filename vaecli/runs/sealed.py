@@ -38,8 +38,21 @@ def write_sealed(path: Path, tree: Mapping[str, Any], *, within: Path | None = N
     return raw
 
 
-def read_sealed(path: Path, schema: TypeAdapter[Tree], *, newest: int, way_out: str) -> tuple[Tree, bytes]:
-    """The tree and the bytes that it was read from.
+def read_sealed(path: Path, schema: TypeAdapter[Tree], *, newest: int, way_out: str) -> Tree:
+    """The tree of a file; arguments and errors as of `parse_sealed`."""
+    return parse_sealed(path, read_json(path, way_out=way_out), schema, newest=newest, way_out=way_out)
+
+
+def read_json(path: Path, *, way_out: str) -> bytes:
+    """The bytes of a JSON file; raises Damaged if it cannot be read."""
+    try:
+        return read(path, most=MAX_BYTES)
+    except OSError as error:
+        raise Damaged(f"{path}: cannot be read ({error.strerror}); {way_out}") from None
+
+
+def parse_sealed(path: Path, raw: bytes, schema: TypeAdapter[Tree], *, newest: int, way_out: str) -> Tree:
+    """The tree that the bytes of a file hold.
 
     Files of format 1 were written before there was a seal; from format 2 on one without it is damaged.
 
@@ -49,12 +62,8 @@ def read_sealed(path: Path, schema: TypeAdapter[Tree], *, newest: int, way_out: 
 
     Raises:
         Damaged: the file is not what was written, or of another form.
-        RunError: it cannot be opened, or a newer version wrote it.
+        RunError: a newer version wrote it.
     """
-    try:
-        raw = read(path, most=MAX_BYTES)
-    except OSError as error:
-        raise Damaged(f"{path}: cannot be read ({error.strerror}); {way_out}") from None
     try:
         tree = json.loads(raw, parse_constant=_refused)
     except (ValueError, RecursionError) as error:
@@ -72,7 +81,7 @@ def read_sealed(path: Path, schema: TypeAdapter[Tree], *, newest: int, way_out: 
     if number > newest:
         raise RunError(f"{path}: written by a newer version of vaecli")
     try:
-        return schema.validate_python(tree), raw
+        return schema.validate_python(tree)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"]))

@@ -2,7 +2,6 @@ import shutil
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 import pytest
 
@@ -10,12 +9,26 @@ from helpers import small_config, train
 from vaecli.config import config_from_text
 from vaecli.data.digits import digits
 from vaecli.errors import RunError
-from vaecli.reports import figures
+from vaecli.reports import canvas, figures
 from vaecli.reports.summary import summary_lines
 from vaecli.runs import Run
 from vaecli.runs.references import References, references_path, save_references
 
 MAGIC = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
+
+
+def draw(run, **options):
+    """Every figure, none of which may fail."""
+    failures = []
+    paths = figures.draw_run(run, failed=failures.append, **options)
+    assert failures == []
+    return paths
+
+
+@pytest.fixture
+def text_kept(monkeypatch):
+    """An SVG holds words and no outlines."""
+    monkeypatch.setitem(canvas.STYLE, "svg.fonttype", "none")
 
 
 def words(path):
@@ -26,7 +39,7 @@ def words(path):
 def test_every_figure_is_drawn_and_again_the_same(finished_run, tmp_path):
     discrete = finished_run.config.model.method.discrete
     names = ["reconstructions", "loss", *(["codes", "code_use"] if discrete else [])]
-    drawn = figures.draw_run(finished_run, output=tmp_path)
+    drawn = draw(finished_run, output=tmp_path)
     assert [path.name for path in drawn] == [f"{name}.png" for name in names]
     for path in drawn:
         assert path.read_bytes().startswith(MAGIC["png"])
@@ -37,12 +50,12 @@ def test_a_run_without_a_row_of_metrics_is_damaged(finished, tmp_path):
     run = Run(shutil.copytree(finished("vae").path, tmp_path / "run"))
     run.metrics_csv.write_text("")
     with pytest.raises(RunError, match=r"metrics\.csv: damaged, it has no row"):
-        figures.draw_run(run)
+        draw(run)
 
 
 @pytest.mark.parametrize("fmt", ["svg", "pdf"])
 def test_every_format_is_what_it_says_and_twice_the_same(finished, tmp_path, fmt):
-    first, second = (figures.draw_run(finished("gumbel"), output=tmp_path / name, fmt=fmt) for name in "ab")
+    first, second = (draw(finished("gumbel"), output=tmp_path / name, fmt=fmt) for name in "ab")
     assert len(first) == len(second) == 4
     for one, two in zip(first, second, strict=True):
         assert one.suffix == f".{fmt}"
@@ -50,9 +63,8 @@ def test_every_format_is_what_it_says_and_twice_the_same(finished, tmp_path, fmt
         assert one.read_bytes() == two.read_bytes()
 
 
-def test_figures_say_what_they_show(finished, tmp_path):
-    with matplotlib.rc_context({"svg.fonttype": "none"}):
-        drawn = figures.draw_run(finished("gumbel"), output=tmp_path, fmt="svg")
+def test_figures_say_what_they_show(finished, tmp_path, text_kept):
+    drawn = draw(finished("gumbel"), output=tmp_path, fmt="svg")
     text = {path.stem: words(path) for path in drawn}
     for said in text.values():
         assert "gumbel (L = 1, K = 10, τ = 1)" in said
@@ -89,14 +101,14 @@ def test_images_without_labels_have_no_figure_of_labels(tmp_path):
         config_from_text(f"{{model: vqvae, data: {{name: npz, path: '{path}'}}, training: {{epochs: 1}}}}"), tmp_path
     )
     assert sorted(path.name for path in run.figures.iterdir()) == ["codes.png", "loss.png", "reconstructions.png"]
-    assert figures.title(run).startswith("vqvae (L = 1, K = 10, D = 10, commitment = 0.25) · npz · 1 epoch · ")
+    assert figures.title(run).startswith("vqvae (L = 1, K = 10, D = 10, commitment = 0.25) · $x^$ <b> & % · 1 epoch · ")
 
 
-def test_of_many_codes_the_most_used_are_drawn(finished, tmp_path):
+def test_of_many_codes_the_most_used_are_drawn(finished, tmp_path, text_kept):
     counts = np.arange(150)[None]
     arrays = {"prototypes": np.zeros((150, 8, 8), np.float32), "code_counts": counts}
-    with matplotlib.rc_context({"svg.fonttype": "none"}):
-        text = words(figures.save(figures.what_codes_draw(finished("gumbel"), arrays), tmp_path / "x.svg"))
+    with canvas.styled():
+        text = words(canvas.save(figures.what_codes_draw(finished("gumbel"), arrays), tmp_path / "x.svg"))
     assert "the 100 most used of 150 codes" in text
     assert "code 149" in text
     assert "code 50" in text
@@ -117,7 +129,7 @@ def test_the_references_are_lines_beside_the_test_error(finished, tmp_path):
 
 def test_another_format_is_refused(finished, tmp_path):
     with pytest.raises(RunError, match="the format is one of png, svg, pdf"):
-        figures.draw_run(finished("vae"), output=tmp_path, fmt="exe")
+        draw(finished("vae"), output=tmp_path, fmt="exe")
 
 
 def test_a_fallback_stands_in_every_title(finished):

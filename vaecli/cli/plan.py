@@ -33,7 +33,7 @@ def plan_lines(config: Config, data_dir: Path | None, output_dir: Path) -> Itera
         dataset = load(config.data, data_dir)
         plan = experiment.plan(config, dataset, output_dir)
         pixels = dataset.num_pixels
-        data = f"{dataset.name}, found: {dataset.source}"
+        data = f"{dataset.called}, found: {dataset.source}"
         state = plan.run.status if plan.run.exists else "new"
         done = {"finished": "its result would be shown", "interrupted": "it would be resumed"}.get(state, "")
         folder = f"{plan.run.path} ({state}{'; ' * bool(done)}{done})"

@@ -11,6 +11,7 @@ from vaecli.registry import suggest
 from vaecli.reports.intervals import Interval, interval, paired, resolved
 from vaecli.reports.listing import flat, plain
 from vaecli.runs import Run
+from vaecli.runs.provenance import data_name
 from vaecli.runs.references import references_of
 
 
@@ -79,7 +80,8 @@ def compared(runs: Sequence[Run], sort_by: str = JUDGED) -> list[Group]:
     by_protocol: dict[str, tuple[dict[str, Any], dict[str, dict[int, Run]]]] = {}
     for run in runs:
         protocol = protocol_of(run)
-        _, settings = by_protocol.setdefault(repr(protocol), (protocol, {}))
+        key = repr({**protocol, "data": data_key(run)})
+        _, settings = by_protocol.setdefault(key, (protocol, {}))
         settings.setdefault(repr(_settings(run)), {}).setdefault(seed_of(run), run)
     groups = []
     for protocol, settings in by_protocol.values():
@@ -106,7 +108,7 @@ def protocol_of(run: Run) -> dict[str, Any]:
     else:
         latent = f"{options['num_latents']} of {options.get('num_classes', options.get('num_codes'))} codes"
     return {
-        "data": data["name"] + (f" (for want of {data['fallback_for']})" if data["fallback_for"] else ""),
+        "data": data_name(data) + (f" (for want of {data['fallback_for']})" if data["fallback_for"] else ""),
         "digest": data["digest"][:12],
         "split": f"{data['train']:,} + {data['validation']:,} + {data['test']:,}",
         "latent": latent,
@@ -114,6 +116,12 @@ def protocol_of(run: Run) -> dict[str, Any]:
         "beta": config["objective"]["beta"],
         "epochs": config["training"]["epochs"],
     }
+
+
+def data_key(run: Run) -> tuple[str, str | None]:
+    """What tells data apart beside their digest; a title does not."""
+    data = run.info["data"]
+    return data["name"], data["fallback_for"]
 
 
 def titles(groups: Sequence[Group]) -> list[str]:

@@ -4,7 +4,8 @@ import base64
 import hashlib
 import json
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,12 @@ from vaecli.reports.table import LEGEND, columns
 from vaecli.runs import Run
 from vaecli.runs.audits import Audit, audits_among
 from vaecli.runs.files import write, write_json
+from vaecli.runs.provenance import data_name
 from vaecli.runs.references import references_path
 
-VERSION = 4  # raise it when the same runs are to be drawn or told in another way
+VERSION = 5  # raise it when the same runs are to be drawn or told in another way
 PAGE, TABLE, RECORDS = "report.html", "comparison.csv", "comparison.json"
+MOST_SCENES = 6  # that have figures; the table has all
 ALTERNATIVES = {
     "reconstructions": "Test images in the first row, and what each method makes of them below",
     "loss": "Test error on sampled codes by epoch, for each method",
@@ -38,8 +41,14 @@ def report_folder(output_dir: Path, names: Iterable[str]) -> Path:
     return output_dir / f"compare-{code}"
 
 
-def write_report(groups: Sequence[Group], failures: Mapping[str, str], folder: Path) -> bool:
+def write_report(
+    groups: Sequence[Group], failures: Mapping[str, str], folder: Path, say: Callable[[str], None] | None = None
+) -> bool:
     """comparison.csv, comparison.json, the figures, and report.html last; nothing if all of it is there already.
+
+    Args:
+        say: told of a picture that could not be drawn: the page is written without it, and the next call draws it.
+            Without it, stderr is.
 
     Returns:
         Whether anything was drawn.
@@ -51,11 +60,19 @@ def write_report(groups: Sequence[Group], failures: Mapping[str, str], folder: P
         return False
     (folder / PAGE).unlink(missing_ok=True)  # it would tell of other figures
     write(folder / TABLE, csv_text(groups, failures))
-    pictures = _draw(groups, folder)
-    content = {"version": VERSION, "inputs": inputs, "figures": pictures, "records": records(groups, failures)}
-    write_json(folder / RECORDS, content)
-    write(folder / PAGE, _page(groups, failures, [folder / name for name in pictures]))
+    lines: list[str] = []
+    pictures, left_out = _draw(groups, folder, lines.append)
+    audits = [_of_audit(audit, lines.append) for audit in _audits(groups)]
+    content = {"version": VERSION, "inputs": inputs, "figures": pictures, "undrawn": lines}
+    write_json(folder / RECORDS, {**content, "records": records(groups, failures)})
+    write(folder / PAGE, _page(groups, failures, [folder / name for name in pictures], left_out, audits))
+    for line in lines:
+        (say or _to_stderr)(line)
     return True
+
+
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 def _inputs(groups: Sequence[Group], failures: Mapping[str, str]) -> dict[str, str]:
@@ -81,28 +98,35 @@ def _is_there(folder: Path, inputs: Mapping[str, str]) -> bool:
         return (
             known["version"] == VERSION
             and known["inputs"] == inputs
+            and not known["undrawn"]
             and all((folder / file).is_file() for file in files)
         )
     except (OSError, ValueError, TypeError, KeyError):
         return False
 
 
-def _draw(groups: Sequence[Group], folder: Path) -> list[str]:
-    from vaecli.reports.figures import save, styled
+def _draw(groups: Sequence[Group], folder: Path, say: Callable[[str], None]) -> tuple[list[str], int]:
+    """The names of the files, and how many scenes have none because there are too many."""
+    from vaecli.reports.canvas import draw_each
     from vaecli.reports.panorama import figures
     from vaecli.reports.scenes import scenes
 
     names = []
     found = scenes(groups)
-    with styled():
-        for number, scene in enumerate(found, 1):
-            for name, draw in figures(scene).items():
-                path = folder / (f"{name}.png" if len(found) == 1 else f"{name}-{number}.png")
-                names.append(save(draw(), path).name)
-    return names
+    for number, scene in enumerate(found[:MOST_SCENES], 1):
+        end = ".png" if len(found) == 1 else f"-{number}.png"
+        files = {f"{name}{end}": draw for name, draw in figures(scene).items()}
+        names += [path.name for path in draw_each(files, folder, lambda picture: say(picture.line))]
+    return names, max(0, len(found) - MOST_SCENES)
 
 
-def _page(groups: Sequence[Group], failures: Mapping[str, str], figures: Sequence[Path]) -> str:
+def _page(
+    groups: Sequence[Group],
+    failures: Mapping[str, str],
+    figures: Sequence[Path],
+    left_out: int,
+    audits: Sequence[Mapping[str, Any]],
+) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -118,12 +142,13 @@ def _page(groups: Sequence[Group], failures: Mapping[str, str], figures: Sequenc
         legend=LEGEND,
         failures=failures,
         figures=[_picture(path) for path in figures],
+        left_out=left_out,
         settings=_settings(groups),
         environment=_environment(runs),
         commands=_commands(runs),
         thresholds=THRESHOLDS,
         answer=answer(groups),
-        audits=[_of_audit(audit) for audit in _audits(groups)],
+        audits=audits,
         runs=[{"name": run.name, "place": f"../{run.name}/"} for run in runs],
         data=sorted({_data(run) for run in runs}),
         seeds=sorted({seed_of(run) for run in runs}),
@@ -140,7 +165,7 @@ def _audits(groups: Sequence[Group]) -> list[Audit]:
     return [audit for folder in folders for audit in audits_among([run.name for run in runs], folder)]
 
 
-def _of_audit(audit: Audit) -> dict[str, Any]:
+def _of_audit(audit: Audit, say: Callable[[str], None]) -> dict[str, Any]:
     """Each estimator at its best temperature on the last checkpoint, and all figures."""
     from vaecli.reports.audit_figures import draw
 
@@ -150,7 +175,7 @@ def _of_audit(audit: Audit) -> dict[str, Any]:
     for part in measured_parts(last):
         header, *cells = zip(*audit_columns(best(last), part), strict=True)
         tables.append({"title": PARTS[part], "header": header, "rows": cells})
-    pictures = draw(title, rows, audit.path, formats=["png"], again=False)
+    pictures = draw(title, rows, audit.path, formats=["png"], again=False, failed=lambda picture: say(picture.line))
     return {
         "title": title,
         "tables": tables,
@@ -162,7 +187,7 @@ def _of_audit(audit: Audit) -> dict[str, Any]:
 
 def _data(run: Run) -> str:
     data = run.info["data"]
-    return data["name"] + (f" (for want of {data['fallback_for']})" if data["fallback_for"] else "")
+    return data_name(data) + (f" (for want of {data['fallback_for']})" if data["fallback_for"] else "")
 
 
 def _of_group(title: str, group: Group) -> dict[str, Any]:

@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vaecli.reports.comparison import Group, Row, seed_of
+from vaecli.reports.comparison import Group, Row, data_key, seed_of
 from vaecli.runs.references import reference_of, references_of
 
 # Errors of the same test images may be seen side by side whatever the latent and the weight of the rate, as long as
 # the figure tells them apart. They are still never ranked: that is what groups are for.
 TOLD_APART = ("latent", "beta")
+MOST_ROWS = 36  # in one figure: so many that markers and dashes tell apart
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,12 @@ class Scene:
     """Groups that differ in TOLD_APART alone, drawn in one figure each of its kind."""
 
     groups: Sequence[Group]
-    members: Sequence[Member]
+    members: Sequence[Member]  # of each group the first rows, MOST_ROWS in all
+
+    @property
+    def rows(self) -> int:
+        """How many there are, drawn or not."""
+        return sum(len(group.rows) for group in self.groups)
 
     @property
     def data(self) -> Mapping[str, Any]:
@@ -76,22 +82,29 @@ class Scene:
 
 
 def scenes(groups: Sequence[Group]) -> list[Scene]:
-    """Groups by all of their protocol but what a figure can tell apart."""
+    """Groups by all of their protocol but what a figure can tell apart, and by their data whatever their title."""
     together: dict[str, list[Group]] = {}
     for group in groups:
-        shared = {key: value for key, value in group.protocol.items() if key not in TOLD_APART}
-        together.setdefault(repr(shared), []).append(group)
+        shared = {key: value for key, value in group.protocol.items() if key not in (*TOLD_APART, "data")}
+        together.setdefault(repr([shared, data_key(group.rows[0].runs[0])]), []).append(group)
     places: dict[str, int] = {}
     found = []
     for of_scene in together.values():
         labels = _labels(of_scene)
         members = [
             Member(labels[id(row)], places.setdefault(labels[id(row)], len(places)), row, group)
-            for group in of_scene
-            for row in group.rows
+            for group, drawn in zip(of_scene, _drawn(of_scene), strict=True)
+            for row in group.rows[:drawn]
         ]
         found.append(Scene(of_scene, members))
     return found
+
+
+def _drawn(groups: Sequence[Group]) -> list[int]:
+    """How many rows of each group: the first of all, then the second of all, until there are MOST_ROWS."""
+    turns = sorted((turn, place) for place, group in enumerate(groups) for turn in range(len(group.rows)))
+    kept = [place for _, place in turns[:MOST_ROWS]]
+    return [kept.count(place) for place in range(len(groups))]
 
 
 def is_discrete(row: Row) -> bool:

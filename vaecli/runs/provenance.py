@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vaecli.data import Dataset
+from vaecli.data.files import OWN, title_of_file
 
 NUMERICAL = ("vaecli", "tensorflow", "keras", "numpy")  # another version of these may give other bits
 PACKAGES = ("vaecli", "tensorflow", "keras", "numpy", "scikit-learn", "matplotlib", "pydantic")
@@ -22,6 +23,7 @@ def provenance(dataset: Dataset, argv: Sequence[str]) -> dict[str, Any]:
         "started": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         "data": {
             "name": dataset.name,
+            "title": dataset.title,
             "fallback_for": dataset.fallback_for,
             "source": dataset.source,
             "digest": dataset.digest,
@@ -33,6 +35,14 @@ def provenance(dataset: Dataset, argv: Sequence[str]) -> dict[str, Any]:
         },
         **environment(),
     }
+
+
+def data_name(data: Mapping[str, Any]) -> str:
+    """What people call the data of run.json's data block: by their title, a user's own without one by their file."""
+    if data["name"] != OWN:
+        name: str = data["name"]
+        return name
+    return data.get("title") or title_of_file(data["source"])
 
 
 def environment() -> dict[str, Any]:

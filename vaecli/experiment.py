@@ -98,6 +98,8 @@ def _enter(plan: Plan, reporter: Reporter, argv: Sequence[str], left_by: str | N
     config, dataset, run = plan
     before = here = provenance(dataset, argv)
     lines = [f"{left_by} died while training this run"] if left_by else []
+    if run.locked_by_name:
+        lines.append(f"{run.path}: this file system has no locks, so that only the name in .lock keeps others out")
     if run.exists:
         before = session(run.info)
         run.resume(config, {**here, "changed": changes(before, here)})

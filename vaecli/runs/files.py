@@ -1,6 +1,7 @@
 """Files that are either there and whole, or not there."""
 
 import contextlib
+import errno
 import io
 import json
 import os
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vaecli.errors import RunFailed
+from vaecli.filesystems import where_supported
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -42,7 +44,8 @@ def write(path: Path, content: bytes | str) -> None:
             handle, part = tempfile.mkstemp(dir=path.parent, prefix=f"{PART}{path.name}.")
             with os.fdopen(handle, "wb") as file:
                 file.write(raw)
-            os.chmod(part, 0o644)
+            with where_supported(errno.EPERM):
+                os.chmod(part, 0o644)
             _swap_in(Path(part), path)
     finally:
         if part is not None:
@@ -79,10 +82,15 @@ def append(path: Path, text: str) -> None:
 
 
 def sync(path: Path) -> None:
-    """What the file or folder holds survives a power cut from now on. Raises OSError."""
+    """What the file or folder holds survives a power cut from now on, where the file system can do that.
+
+    Raises:
+        OSError: what it could do went wrong, as on a full or dying disk.
+    """
     handle = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        with where_supported(errno.EBADF):  # of a folder
+            os.fsync(handle)
     finally:
         os.close(handle)
 

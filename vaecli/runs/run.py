@@ -178,6 +178,11 @@ class Run:
         """Held while a process trains here; yields who held it last, if that process died with it."""
         return self._lock.held()
 
+    @property
+    def locked_by_name(self) -> bool:
+        """Whether the lock that this process holds is one that other hosts may overlook."""
+        return self._lock.by_name
+
     def write_metrics(self, text: str) -> None:
         """The whole file anew, if it is another, after a resume has taken back rows."""
         if not text:

@@ -10,6 +10,8 @@ from vaecli.evaluation.references import compute
 from vaecli.reports import panorama
 from vaecli.reports.comparison import compared
 from vaecli.reports.scenes import numbers, scenes
+from vaecli.runs import Run
+from vaecli.runs.files import write_json
 from vaecli.runs.references import references_of
 
 
@@ -45,6 +47,21 @@ def centres(drawn, pixels):
 def test_latents_share_a_figure_and_epochs_do_not(runs, finished):
     longer = finished("gumbel", epochs=3)
     assert [len(scene.members) for scene in scenes(compared([*runs, longer]))] in ([3, 1], [1, 3])
+
+
+def test_of_many_rows_the_first_of_each_group_are_drawn_and_the_title_says_so(runs, monkeypatch):
+    monkeypatch.setattr("vaecli.reports.scenes.MOST_ROWS", 2)
+    (scene,) = scenes(compared(runs))
+    assert [len([m for m in scene.members if m.group is group]) for group in scene.groups] == [1, 1]
+    for draw in panorama.figures(scene).values():
+        assert "the first 2 of 3 rows" in draw().get_suptitle()
+
+
+def test_a_title_of_the_data_parts_no_runs(runs, tmp_path):
+    one, two = (copied(run, tmp_path) for run in runs[:2])
+    write_json(two.run_json, {**two.info, "data": {**two.info["data"], "title": "mine"}})
+    (group,) = compared([one, Run(two.path)])
+    assert [len(row.runs) for row in group.rows] == [2]
 
 
 def test_axes_side_by_side_are_equal(scene):

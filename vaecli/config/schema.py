@@ -17,13 +17,16 @@ from vaecli.registry import METHODS, Method
 MAX_ENUMERATED_CODES = 256
 
 
-def _printable(text: str) -> str:
-    if not (text.strip() and text.isprintable()):
-        raise PydanticCustomError("printable", "should be text of printable characters")
+LONGEST_TITLE = 60
+
+
+def _title(text: str) -> str:
+    if not (0 < len(text.strip()) <= len(text) <= LONGEST_TITLE and text.isprintable()):
+        raise PydanticCustomError("title", f"should be 1 to {LONGEST_TITLE} printable characters")
     return text
 
 
-Title = Annotated[str, Field(max_length=60), AfterValidator(_printable)]
+Title = Annotated[str, AfterValidator(_title)]
 
 
 class Model(Block):

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vaecli.config.schema import LONGEST_TITLE
 from vaecli.data.dataset import Dataset, Split, checked_images, checked_labels
 from vaecli.errors import DataError
 
 OWN = "npz"  # the name of every data set of a user's own; its title tells it from others
-LONGEST_TITLE = 60
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 MAX_DIMENSIONS = 3  # of an IDX file: images, rows, columns
 IDX_FILES = {
@@ -76,7 +76,7 @@ def npz_dataset(path: Path, *, title: str | None = None) -> Dataset:
 
 
 def title_of_file(path: str) -> str:
-    """The file's name without its ending, as far as it is printable and no longer than a title."""
+    """The file's name without its ending, as far as a title may be that."""
     return "".join(c for c in Path(path).stem if c.isprintable()).strip()[:LONGEST_TITLE] or OWN
 
 

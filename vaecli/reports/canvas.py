@@ -154,20 +154,23 @@ def checked_format(fmt: str, path: Path) -> str:
 
 
 def heading(figure: Figure, text: str, fontsize: float) -> None:
-    """The figure's title, broken between words where a line is wider than the figure."""
+    """The figure's title; a line that is wider than the figure is broken at its dots, or else between words."""
     room = 72 * figure.get_size_inches()[0]
-    lines = [part for line in text.split("\n") for part in _broken(line, room, fontsize)]
+    lines = text.split("\n")
+    for separator in (" · ", " "):
+        lines = [part for line in lines for part in _broken(line, separator, room, fontsize)]
     figure.suptitle("\n".join(lines), fontsize=fontsize)
 
 
-def _broken(line: str, room: float, fontsize: float) -> list[str]:
+def _broken(line: str, separator: str, room: float, fontsize: float) -> list[str]:
     if _width(line, fontsize) <= room:
         return [line]
-    parts = [""]
-    for word in line.split(" "):
-        longer = f"{parts[-1]} {word}" if parts[-1] else word
-        if parts[-1] and _width(longer, fontsize) > room:
-            parts.append(word)
+    first, *others = line.split(separator)
+    parts = [first]
+    for piece in others:
+        longer = f"{parts[-1]}{separator}{piece}"
+        if _width(longer, fontsize) > room:
+            parts.append(piece)
         else:
             parts[-1] = longer
     return parts

@@ -113,8 +113,9 @@ def reconstructions(run: Run, arrays: Any) -> Figure:
     tiles(axis, [arrays[name] for name, _, _ in rows], cell=cell)
     if discrete and arrays["codes"].shape[1] == 1:
         for column, (code,) in enumerate(arrays["codes"]):
-            place = ((column + 0.5) * cell[0] + wide / 2 - TILE_GAP, cell[1] + high - TILE_GAP)
-            axis.text(*place, str(code), ha="right", va="bottom", color="0.35", fontsize=6)
+            right, below = (column + 0.5) * cell[0] + wide / 2 - TILE_GAP, cell[1] + high
+            where = (right, below - TILE_GAP, "bottom") if high == cell[1] else (right, below + TILE_GAP, "top")
+            axis.text(*where[:2], str(code), ha="right", va=where[2], color="0.35", fontsize=6)
     texts = [label if metric is None else f"{label}\nMSE {last[metric]:.4f}" for _, label, metric in rows]
     axis.set_yticks([line * cell[1] + high / 2 for line in range(len(rows))], texts, fontsize=8)
     heading(figure, title(run), 9)
@@ -190,7 +191,8 @@ def code_use(run: Run, arrays: Any) -> Figure:
     order = np.lexsort((-table.max(1), table.argmax(1)))  # codes of one label side by side, near the diagonal
     share = table[order][:MAX_CODES_DRAWN] / np.maximum(table.sum(0), 1)
     lines, labels = share.shape
-    width = 0.42 if labels <= 20 else 0.32
+    few = labels <= 20
+    width = 0.42 if few else 0.24
     figure = Figure(figsize=(max(LEAST_WIDTH, width * labels + 1.6), max(2.4, 0.26 * lines + 1.3)))
     axis = figure.subplots()
     image = axis.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
@@ -202,9 +204,15 @@ def code_use(run: Run, arrays: Any) -> Figure:
     for (i, j), value in np.ndenumerate(share):
         if value >= 0.005:
             axis.text(
-                j, i, f"{100 * value:.0f}", ha="center", va="center", fontsize=7, color="k" if value < 0.6 else "w"
+                j,
+                i,
+                f"{100 * value:.0f}",
+                ha="center",
+                va="center",
+                fontsize=7 if few else 6,
+                color="k" if value < 0.6 else "w",
             )
-    figure.colorbar(image, ax=axis, label="share of the label's images (numbers: %)")
+    figure.colorbar(image, ax=axis, label="share of the label's images (numbers: %)", fraction=0.15 if few else 0.05)
     heading(figure, title(run).replace(" · ", "\n", 1), 9)
     return figure
 

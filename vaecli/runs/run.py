@@ -230,7 +230,7 @@ class Run:
         self._write(self.model_weights, weights)
 
     def finish(self, summary: Mapping[str, Any]) -> None:
-        """Written last: from now on the run is finished. Adds the digests of the files that it sums up."""
+        """Written when all results are safe: the run is finished. Adds the digests of the files that it sums up."""
         with writing(self.metrics_csv):
             sync(self.metrics_csv)
             there = [path for path in self._final_files() if path.is_file()]

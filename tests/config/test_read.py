@@ -48,19 +48,19 @@ KNOWN_BLOCKS = "(known: model, network, data, objective, training)"
         ),
         (
             'model: vae\ndata: {name: npz, path: x, title: "\\e[31m"}',
-            "f.yaml:2:32: data.title: should be 1 to 60 printable characters, received '\\x1b[31m'",
+            "f.yaml:2:28: data.title: should be 1 to 60 printable characters, received '\\x1b[31m'",
         ),
         (
             "model: vae\ndata: {name: npz, path: x, title: ' '}",
-            "f.yaml:2:32: data.title: should be 1 to 60 printable characters, received ' '",
+            "f.yaml:2:28: data.title: should be 1 to 60 printable characters, received ' '",
         ),
         (
             f"model: vae\ndata: {{name: npz, path: x, title: {'a' * 61}}}",
-            f"f.yaml:2:32: data.title: should be 1 to 60 printable characters, received '{'a' * 61}'",
+            f"f.yaml:2:28: data.title: should be 1 to 60 printable characters, received '{'a' * 61}'",
         ),
         (
             "model: vae\ndata: {name: npz, path: x, title: 1990}",
-            "f.yaml:2:32: data.title: should be a valid string, received 1990",
+            "f.yaml:2:28: data.title: should be a valid string, received 1990",
         ),
         (
             "model: vae\ndata: {name: mnist, title: x}",

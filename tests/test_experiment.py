@@ -1,6 +1,7 @@
 """Start, stop, resume, extend: the bits of the weights are the judge."""
 
 import itertools
+import math
 import os
 import shutil
 
@@ -10,9 +11,12 @@ import pytest
 import tensorflow as tf
 
 from helpers import KINDS, Silent, reseal, small_config, train
-from vaecli import experiment
+from vaecli import experiment, journal
 from vaecli.data import load
 from vaecli.errors import DataError, Diverged, Interrupted, RunError
+from vaecli.evaluation.evaluator import Evaluator
+from vaecli.journal import Journal
+from vaecli.reports import figures
 from vaecli.reports.figures import title
 from vaecli.runs import Run
 from vaecli.runs.files import read_npz
@@ -241,6 +245,92 @@ def test_divergence_is_named_and_the_last_good_state_kept(tmp_path):
     assert Run(path).status == "failed"
     assert "step 2" in Run(path).failure
     assert all(np.isfinite(array).all() for array in Run(path).load_weights("epoch-00000").values())
+
+
+@pytest.mark.parametrize("method", ["vae", "gumbel"])
+def test_a_finite_loss_with_a_gradient_whose_norm_is_not_is_divergence(tmp_path, method):
+    """The sum of the squares of its numbers, each of which is finite, is not."""
+    slow = ", optimizer: sgd, learning_rate: 1e-30"
+    config = small_config(method, epochs=1, extra="objective: {beta: 1e+25}", extra_training=slow)
+    for _ in range(2):
+        with pytest.raises(Diverged, match=r"epoch 1, step 22: gradient_norm_encoder is not a finite number; look at"):
+            train(config, tmp_path)
+    (path,) = tmp_path.iterdir()
+    assert Run(path).status == "failed"
+    assert Run(path).metrics_text == ""
+
+
+@pytest.mark.parametrize("figure", ["mse_sampled", "mse_mode", "rate", "distortion"])
+@pytest.mark.parametrize("split", ["test", "validation"])
+def test_a_figure_that_is_no_number_is_divergence_and_named(tmp_path, monkeypatch, split, figure):
+    evaluate = Evaluator.__call__
+    dataset = load(small_config("vae").data)
+    count = {"test": len(dataset.test), "validation": 100}[split]
+
+    def broken(self, weights):
+        found = evaluate(self, weights)
+        return found._replace(**{figure: math.inf}) if self.count == count else found
+
+    monkeypatch.setattr(Evaluator, "__call__", broken)
+    config = small_config("vae", epochs=1)
+    config = config.model_copy(update={"data": config.data.model_copy(update={"validation": 100})})
+    with pytest.raises(Diverged, match=rf"epoch 1, step 20: {split}_{figure} is not a finite number; look at"):
+        train(config, tmp_path)
+
+
+def test_a_state_whose_rows_hold_no_numbers_says_so_at_each_resume(tmp_path, monkeypatch):
+    """As runs of before may have left it: all that the training still lacks is its summary."""
+    config = small_config("vae", epochs=1)
+    chunks = trainer.Trainer.chunks
+
+    def infinite(self, state):
+        for chunk in chunks(self, state):
+            broken = chunk.metrics and {**chunk.metrics, "gradient_norm_decoder": math.inf}
+            yield chunk._replace(metrics=broken)
+
+    with monkeypatch.context() as before:
+        before.setattr(trainer.Trainer, "chunks", infinite)
+        before.setattr(Journal, "_check", lambda self, row: None)
+        with pytest.raises(ValueError, match="JSON"):
+            train(config, tmp_path)
+    for _ in range(2):
+        with pytest.raises(Diverged, match=r"epoch 1, step 22: gradient_norm_decoder is not a finite number"):
+            train(config, tmp_path)
+
+
+def test_a_run_is_finished_whatever_becomes_of_its_pictures(finished, tmp_path, monkeypatch):
+    def fail(run, arrays):
+        raise ValueError("no such picture")
+
+    reporter = Silent()
+    with monkeypatch.context() as broken:
+        broken.setattr(figures, "code_use", fail)
+        run = train(small_config("gumbel"), tmp_path, reporter=reporter)
+    assert run.status == "finished"
+    assert weights(run) == weights(finished("gumbel"))
+    path = run.figures / "code_use.png"
+    line = f"{path}: could not be drawn (ValueError: no such picture); `vaecli plot {run.name}` draws it"
+    assert reporter.said == [line]
+    assert sorted(os.listdir(run.figures)) == ["codes.png", "loss.png", "reconstructions.png"]
+    log = run.train_log.read_text()
+    assert line in log
+    assert "Traceback (most recent call last)" in log
+    assert path in figures.draw_run(run, failed=pytest.fail)
+    assert path.read_bytes() == (finished("gumbel").figures / "code_use.png").read_bytes()
+
+
+def test_the_results_are_safe_before_anything_is_drawn(tmp_path, monkeypatch):
+    states = []
+    monkeypatch.setattr(figures, "draw_run", lambda run, **_: states.append((run.status, run.figures.exists())))
+    train(small_config("vae", epochs=1), tmp_path)
+    assert states == [("finished", False)]
+
+
+def test_many_codes_are_decoded_a_few_at_a_time(finished, tmp_path, monkeypatch):
+    monkeypatch.setattr(journal, "ONE_HOT_NUMBERS", 35)  # of ten codes three at once
+    run = train(small_config("gumbel"), tmp_path)
+    drawn, expected = (found.reconstructions()["prototypes"] for found in (run, finished("gumbel")))
+    assert np.allclose(drawn, expected, atol=1e-6)
 
 
 def test_a_diverged_state_is_never_saved(tmp_path, monkeypatch, many_calls):

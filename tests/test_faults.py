@@ -6,8 +6,10 @@ import resource
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from helpers import Silent, place_of, small_config, train
@@ -168,6 +170,23 @@ def test_the_estimate_grows_with_the_model_and_stays_below_what_is_there():
     assert memory.needed(large, digits()) - memory.needed(small, digits()) > 3 * weights
     assert memory.needed(small, digits()) < 1e9
     assert memory.available() > 0
+
+
+def test_codes_times_labels_are_counted_before_the_start(tmp_path, monkeypatch):
+    """By how many labels there are; the largest may be any."""
+
+    def labelled(values):
+        labels = np.resize(np.array(values, np.int32), 360)
+        return replace(digits(), test=replace(digits().test, labels=labels))
+
+    config = small_config("{name: straight_through, num_classes: 20_000}")
+    years, many = labelled([1990, 2020]), labelled(range(300))
+    assert memory.needed(config, labelled([0, 1])) == memory.needed(config, years)
+    assert memory.needed(config, many) - memory.needed(config, years) >= 20_000 * 298 * 8
+    monkeypatch.setattr(memory, "available", lambda: memory.needed(config, many) - 1)
+    memory.check(config, years)
+    with pytest.raises(RunFailed, match="or fewer labels"):
+        memory.check(config, many)
 
 
 def test_our_own_mistakes_keep_their_traceback_in_the_log(tmp_path, monkeypatch):

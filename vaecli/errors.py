@@ -41,7 +41,7 @@ class RunFailed(RunError):
 
 
 class Diverged(VaecliError):
-    """The loss is no longer a number."""
+    """The loss, or another figure of a training, is no longer a finite number."""
 
     exit_code = DIVERGED
 

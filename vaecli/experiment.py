@@ -114,6 +114,8 @@ def _enter(plan: Plan, reporter: Reporter, argv: Sequence[str], left_by: str | N
     here = provenance(dataset, argv)
     before: Mapping[str, Any] = here
     lines = [f"{left_by} died while training this run"] if left_by else []
+    if run.locked_by_name:
+        lines.append(f"{run.path}: this file system has no locks, so that only the name in .lock keeps others out")
     if run.run_json.exists():
         lines += _put_right(plan, here)
     if run.run_json.exists():

@@ -1,7 +1,9 @@
 """What a training leaves in its run folder: at the end of each epoch, and at its own end."""
 
+import contextlib
 import json
 import math
+import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +14,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from vaecli.data import Split
-from vaecli.errors import Diverged
+from vaecli.errors import Diverged, VaecliError
 from vaecli.evaluation.codes import contingency
 from vaecli.evaluation.evaluator import Evaluation, Evaluator, latents_and_codes, summarize
 from vaecli.reports.summary import epoch_line
@@ -24,9 +26,11 @@ from vaecli.training.trainer import Chunk, Trainer, TrainState
 
 if TYPE_CHECKING:
     from vaecli.experiment import Plan, Reporter
+    from vaecli.reports.canvas import Undrawn
 
 MILESTONES = frozenset(digit * 10**power for power in range(6) for digit in (1, 2, 5))
 SHOWN = 10  # reconstructed test images, the same for every method and run
+ONE_HOT_NUMBERS = 2**24  # at once
 
 
 class Journal:
@@ -50,6 +54,9 @@ class Journal:
 
         What is damaged or of another run is said and set aside, and so are weights of earlier epochs that are no
         longer what the run wrote.
+
+        Raises:
+            Diverged: a row of metrics.csv, as it was then, holds what is no finite number.
         """
         passed: list[tuple[Path, str]] = []
         for path, arrays in self.run.states():
@@ -88,7 +95,9 @@ class Journal:
         if not self.run.metrics_text.startswith(self.metrics):
             self._say(f"{self.run.metrics_csv} was changed, putting back what the state knows of it")
         self.run.write_metrics(self.metrics)
-        self.rows = self.run.metrics
+        self.rows = self.run.read_metrics(finite=False)
+        for row in self.rows:
+            self._check(row)
         for name, problem in self.run.adopt(written):
             self._say(f"{self.run.path / name} is {problem}: the run has no weights of that epoch any more")
 
@@ -98,15 +107,18 @@ class Journal:
         self.run.save_checkpoint(self._complete(state), step=done)
 
     def end_of_epoch(self, chunk: Chunk) -> None:
-        """Evaluates, appends a row, keeps the weights of milestones and the best on the validation split."""
+        """Evaluates, appends a row, keeps the weights of milestones and the best on the validation split.
+
+        Raises:
+            Diverged: a figure of the row is no finite number, which neither metrics.csv nor a summary may hold.
+        """
         state = chunk.state
         assert chunk.metrics is not None
         row: dict[str, float | None] = {"epoch": state.epoch, **chunk.metrics}
         row |= self._columns("test", self.test(state.weights))
         row |= self._columns("validation", self.validation(state.weights) if self.validation else None)
         row["seconds"] = chunk.epoch_seconds
-        if not math.isfinite(row["test_mse_mode"] or 0):
-            raise self.diverged(f"epoch {state.epoch}, step {self.trainer.steps_per_epoch}", "the test error")
+        self._check(row)
         best = min((r["validation_mse_sampled"] or math.inf for r in self.rows), default=math.inf)
         self.rows.append(row)
         self.metrics += self.run.append_metrics(row)
@@ -119,9 +131,10 @@ class Journal:
         self.reporter.epoch(row, self.trainer.epochs)
 
     def finish(self, state: TrainState) -> None:
-        """Everything that figures, comparisons and users of the model read; summary.json last."""
-        from vaecli.reports.figures import draw_run
+        """Everything that comparisons and users of the model read, summary.json last; then the run is finished.
 
+        The figures come after that: one that cannot be drawn is a line, and no result is lost.
+        """
         for variable, weight in zip(self.trainer.variables, state.weights, strict=True):
             variable.assign(weight)
         last, evaluation = self.rows[-1], self.test(state.weights)
@@ -146,7 +159,7 @@ class Journal:
             },
             self.metrics,
         )
-        draw_run(self.run)
+        self._draw()
 
     def weights(self, state: TrainState) -> dict[str, Any]:
         """The weights alone, as named arrays."""
@@ -159,6 +172,33 @@ class Journal:
         suspects |= {f"model.{key}": value for key, value in options.items() if isinstance(value, float)}
         keys = ", ".join(f"{key} = {value:g}" for key, value in suspects.items() if value)
         return Diverged(f"{self.run.path}: diverged in {where}: {what} is not a finite number; look at {keys}")
+
+    def _check(self, row: Mapping[str, float | None]) -> None:
+        """Raises Diverged where a figure of an epoch is no finite number."""
+        wrong = [name for name, value in row.items() if value is not None and not math.isfinite(value)]
+        if wrong:
+            raise self.diverged(f"epoch {row['epoch']:.0f}, step {self.trainer.steps_per_epoch}", wrong[0])
+
+    def _draw(self) -> None:
+        """The figures, of a run that is finished whatever becomes of them."""
+        from vaecli.reports.figures import draw_run
+
+        def failed(picture: "Undrawn") -> None:
+            with contextlib.suppress(VaecliError):
+                if not isinstance(picture.error, VaecliError | MemoryError):
+                    self.run.log("".join(traceback.format_exception(picture.error)))
+            self._tell(f"{picture.line}; `vaecli plot {self.run.name}` draws it")
+
+        try:
+            draw_run(self.run, failed=failed)
+        except Exception as error:
+            self._tell(f"{self.run.figures}: not drawn ({error}); `vaecli plot {self.run.name}` draws them")
+
+    def _tell(self, line: str) -> None:
+        """As `_say`, where the log may be what cannot be written."""
+        with contextlib.suppress(VaecliError):
+            self.run.log(line)
+        self.reporter.say(line)
 
     def _complete(self, state: TrainState) -> dict[str, NDArray[Any]]:
         """All that a resume needs: the state, whose it is, and metrics.csv up to here."""
@@ -185,7 +225,8 @@ class Journal:
         return dict(zip((f"{split}_{name}" for name in names), [*values, perplexity], strict=True))
 
     def _reconstructions(self, evaluation: Evaluation, model: keras.Model) -> dict[str, Any]:
-        """The arrays of reconstructions.npz: images [N, H, W] in [0, 1], prototypes [K, H, W], contingency.
+        """The arrays of reconstructions.npz: images [N, H, W] in [0, 1], prototypes [K, H, W], contingency [K, V] of
+        codes and the labels in label_values [V].
 
         The mode is what the exported model makes of the images: another program than the evaluation's rounds
         differently in the last bits, and who loads model.keras gets these.
@@ -206,11 +247,20 @@ class Journal:
             arrays["codes"] = evaluation.codes[shown]
             arrays["code_counts"] = evaluation.code_counts(num_codes)
             if num_latents == 1:
-                z = self.autoencoder.bottleneck.lookup(tf.range(num_codes)[:, None])
-                arrays["prototypes"] = self.autoencoder.pixels(z).numpy().reshape(-1, *shape)
+                arrays["prototypes"] = self._prototypes(num_codes).reshape(-1, *shape)
                 if test.labels is not None:
-                    arrays["contingency"] = contingency(evaluation.codes[:, 0], test.labels, num_codes)
+                    pairs = contingency(evaluation.codes[:, 0], test.labels)
+                    arrays |= {"contingency": pairs.table(num_codes), "label_values": pairs.values}
         return arrays
+
+    def _prototypes(self, num_codes: int) -> NDArray[np.float32]:
+        """[K, P], what each code draws; so few at a time that their one-hot codes stay small."""
+        at_once = max(1, ONE_HOT_NUMBERS // num_codes)
+        parts = []
+        for first in range(0, num_codes, at_once):
+            codes = tf.range(first, min(first + at_once, num_codes))
+            parts.append(self.autoencoder.pixels(self.autoencoder.bottleneck.lookup(codes[:, None])).numpy())
+        return np.concatenate(parts)
 
     def _without_gradient(self, norms: dict[str, float | None]) -> list[str]:
         """The variables of the parts whose measured gradient was exactly zero."""

@@ -4,12 +4,15 @@ import resource
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
+
 from vaecli.config import Config
 from vaecli.data import Dataset
 from vaecli.errors import RunFailed
 
 LIBRARIES = 700e6  # bytes that TensorFlow and Keras take before they do anything
 COPIES = 4  # of weights and slots: variables, a call's arguments and results, and a checkpoint on its way to disk
+ARCHIVED = 3  # copies of an array on its way into an npz: itself, the archive as it grows, and its bytes
 EVALUATED = 1000  # images per call of the evaluation
 
 
@@ -19,19 +22,32 @@ def check(config: Config, dataset: Dataset) -> None:
     if free is not None and need > free:
         raise RunFailed(
             f"out of memory before the start: about {need / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB are free; "
-            "smaller are network.hidden, training.batch_size, or a latent with fewer or smaller codes"
+            "smaller are network.hidden, training.batch_size, a latent with fewer or smaller codes, or fewer labels"
         )
 
 
 def needed(config: Config, dataset: Dataset) -> float:
-    """A lower estimate, in bytes: the images twice, weights and slots of dense layers, activations of a batch."""
+    """A lower estimate, in bytes: images, weights and slots of dense layers, activations of a batch, and tables."""
     sizes = layer_sizes(config, dataset.num_pixels)
     weights = 4 * sum((before + 1) * after for before, after in pairwise(sizes))
     slots = 1 if config.training.optimizer == "sgd" else 2
     splits = [split for split in (dataset.train, dataset.validation, dataset.test) if split]
     images = sum(split.images.nbytes for split in splits)
     batch = max(config.training.batch_size, min(EVALUATED, len(dataset.test)))
-    return LIBRARIES + images + COPIES * (1 + slots) * weights + 4 * batch * sum(sizes)
+    return LIBRARIES + images + COPIES * (1 + slots) * weights + 4 * batch * sum(sizes) + tables(config, dataset)
+
+
+def tables(config: Config, dataset: Dataset) -> float:
+    """Of the last evaluation: each test image's codes, and of single codes what each draws, and codes x labels."""
+    options, test = config.model.options(), dataset.test
+    codes = options.get("num_classes", options.get("num_codes"))
+    if codes is None:
+        return 0
+    of_images = 4 * len(test) * options["num_latents"]
+    if options["num_latents"] > 1:
+        return of_images
+    labels = 0 if test.labels is None else len(np.unique(test.labels))
+    return of_images + ARCHIVED * codes * (4 * dataset.num_pixels + 8 * labels)
 
 
 def layer_sizes(config: Config, num_pixels: int) -> tuple[int, ...]:

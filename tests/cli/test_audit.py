@@ -1,6 +1,7 @@
 """`vaecli audit`: what it measures, keeps, shows again, and refuses."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -192,3 +193,18 @@ def test_a_damaged_audit_is_one_line(vaecli, tmp_path):
     result = vaecli(*quick)
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
     assert "audit.json: damaged" in result.stderr
+
+
+def test_a_figure_that_is_no_number_is_one_line_and_keeps_what_was_measured(vaecli, tmp_path):
+    """Divided by such a temperature, float32 has no number for the gradient's square."""
+    asked = ("--estimators", "straight_through,gumbel_st", "--temperatures", "1e-30", "--images", "4", "--draws", "128")
+    for _ in range(2):
+        result = vaecli("audit", "--objective", "cubic", *asked, "--quiet")
+        assert result.exit_code == 1
+        assert re.fullmatch(
+            r"outputs/audit-\w{8}: gumbel_st at temperature 1e-30: \w+ is not a finite number; "
+            "leave it out by --estimators or --temperatures\n",
+            result.stderr,
+        )
+    (path,) = (tmp_path / "outputs").glob("audit-*/audit.json")
+    assert [row["estimator"] for row in json.loads(path.read_text())["rows"]] == ["straight_through"]

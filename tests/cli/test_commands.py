@@ -3,6 +3,7 @@
 import json
 import os
 
+import numpy as np
 import pytest
 import yaml
 
@@ -167,6 +168,40 @@ def test_a_run_cannot_be_plotted_before_it_is_finished(vaecli, tmp_path):
     result = vaecli("plot")
     assert result.exit_code == 2
     assert result.stderr == f"{run.name}: not finished (interrupted); the command that started it resumes it\n"
+
+
+def test_plot_goes_on_with_the_other_runs_where_one_is_damaged(vaecli, tmp_path):
+    vaecli("train", "--config", "vae", *SMALL)
+    vaecli("train", "--config", "gumbel", *SMALL)
+    gumbel, vae = all_runs(tmp_path / "outputs")
+    gumbel.reconstructions_npz.write_bytes(b"PK")
+    (vae.figures / "loss.png").unlink()
+    (vae.figures / "loss.png").mkdir()
+    result = vaecli("plot", "gumbel", "vae")
+    assert result.exit_code == 1
+    assert [os.path.basename(line) for line in result.stdout.splitlines()] == ["reconstructions.png"]
+    damaged, undrawn = result.stderr.splitlines()
+    assert damaged.startswith(f"outputs/{gumbel.name}/reconstructions.npz: cannot be read")
+    assert undrawn == f"outputs/{vae.name}/figures/loss.png: cannot be written (Is a directory)"
+
+
+def test_own_data_are_called_by_their_title_or_their_file(vaecli, tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ("one", "two"):
+        images = {f"x_{part}": rng.random((70, 3, 9)) for part in ("train", "test")}
+        np.savez(tmp_path / f"{name}.npz", **images)
+    train = ["train", "--config", "vae", "--epochs", "1", "--set", "network.hidden=[8]", "--set"]
+    assert "vae on one (one.npz)" in vaecli(*train, "data={name: npz, path: one.npz}").stderr
+    assert "vae on Two of mine" in vaecli(*train, "data={name: npz, path: two.npz, title: Two of mine}").stderr
+    rows = vaecli("list").stdout.splitlines()[1:]
+    assert ["  Two of mine  " in row for row in rows] == [True, False]
+    assert rows[1].split()[2] == "one"
+    (two, one) = all_runs(tmp_path / "outputs")
+    info = json.loads(one.run_json.read_text())
+    del info["data"]["title"]  # as of runs made before there were titles
+    one.run_json.write_text(json.dumps(info))
+    assert vaecli("list").stdout.splitlines()[2].split()[2] == "one"
+    assert "vae on Two of mine, 1 epoch" in vaecli("show", two.name).stdout
 
 
 def test_list_show_and_diff(vaecli, tmp_path):

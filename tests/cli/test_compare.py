@@ -136,7 +136,7 @@ def test_runs_of_two_data_sets_are_named_apart(vaecli, had, tmp_path):
     result = vaecli("compare", "outputs")
     assert result.exit_code == 0
     assert {line.partition(",")[0] for line in result.stdout.splitlines() if line.startswith("data ")} == {
-        "data npz",
+        "data mine",
         "data digits",
     }
 

@@ -47,6 +47,26 @@ KNOWN_BLOCKS = "(known: model, network, data, objective, training)"
             "f.yaml:2:22: data.path: `path` has no effect with data: digits",
         ),
         (
+            'model: vae\ndata: {name: npz, path: x, title: "\\e[31m"}',
+            "f.yaml:2:28: data.title: should be 1 to 60 printable characters, received '\\x1b[31m'",
+        ),
+        (
+            "model: vae\ndata: {name: npz, path: x, title: ' '}",
+            "f.yaml:2:28: data.title: should be 1 to 60 printable characters, received ' '",
+        ),
+        (
+            f"model: vae\ndata: {{name: npz, path: x, title: {'a' * 61}}}",
+            f"f.yaml:2:28: data.title: should be 1 to 60 printable characters, received '{'a' * 61}'",
+        ),
+        (
+            "model: vae\ndata: {name: npz, path: x, title: 1990}",
+            "f.yaml:2:28: data.title: should be a valid string, received 1990",
+        ),
+        (
+            "model: vae\ndata: {name: mnist, title: x}",
+            "f.yaml:2:21: data.title: `title` has no effect with data: mnist",
+        ),
+        (
             "model:\n  name: gumbel\n  temprature: 1",
             "f.yaml:3:3: model.temprature: unknown key, did you mean 'temperature'?",
         ),

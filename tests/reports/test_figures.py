@@ -1,8 +1,8 @@
+import itertools
 import shutil
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 import pytest
 
@@ -10,13 +10,29 @@ from helpers import reseal, small_config, train
 from vaecli.config import config_from_text
 from vaecli.data.digits import digits
 from vaecli.errors import RunError
-from vaecli.reports import figures
+from vaecli.evaluation.codes import contingency
+from vaecli.reports import canvas, figures
+from vaecli.reports.canvas import Figure
 from vaecli.reports.summary import summary_lines
 from vaecli.runs import Run
 from vaecli.runs.references import References, references_path, save_references
 from vaecli.runs.run import file_digest
 
 MAGIC = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
+
+
+def draw(run, **options):
+    """Every figure, none of which may fail."""
+    failures = []
+    paths = figures.draw_run(run, failed=failures.append, **options)
+    assert failures == []
+    return paths
+
+
+@pytest.fixture
+def text_kept(monkeypatch):
+    """An SVG holds words and no outlines."""
+    monkeypatch.setitem(canvas.STYLE, "svg.fonttype", "none")
 
 
 def words(path):
@@ -27,7 +43,7 @@ def words(path):
 def test_every_figure_is_drawn_and_again_the_same(finished_run, tmp_path):
     discrete = finished_run.config.model.method.discrete
     names = ["reconstructions", "loss", *(["codes", "code_use"] if discrete else [])]
-    drawn = figures.draw_run(finished_run, output=tmp_path)
+    drawn = draw(finished_run, output=tmp_path)
     assert [path.name for path in drawn] == [f"{name}.png" for name in names]
     for path in drawn:
         assert path.read_bytes().startswith(MAGIC["png"])
@@ -43,12 +59,12 @@ def test_a_run_without_a_row_of_metrics_is_damaged(finished, tmp_path):
     reseal(run.summary_json, lambda summary: summary["files"].update({"metrics.csv": digest}))
     run = Run(run.path)
     with pytest.raises(RunError, match=r"metrics\.csv: damaged, it has no row"):
-        figures.draw_run(run)
+        draw(run)
 
 
 @pytest.mark.parametrize("fmt", ["svg", "pdf"])
 def test_every_format_is_what_it_says_and_twice_the_same(finished, tmp_path, fmt):
-    first, second = (figures.draw_run(finished("gumbel"), output=tmp_path / name, fmt=fmt) for name in "ab")
+    first, second = (draw(finished("gumbel"), output=tmp_path / name, fmt=fmt) for name in "ab")
     assert len(first) == len(second) == 4
     for one, two in zip(first, second, strict=True):
         assert one.suffix == f".{fmt}"
@@ -56,9 +72,8 @@ def test_every_format_is_what_it_says_and_twice_the_same(finished, tmp_path, fmt
         assert one.read_bytes() == two.read_bytes()
 
 
-def test_figures_say_what_they_show(finished, tmp_path):
-    with matplotlib.rc_context({"svg.fonttype": "none"}):
-        drawn = figures.draw_run(finished("gumbel"), output=tmp_path, fmt="svg")
+def test_figures_say_what_they_show(finished, tmp_path, text_kept):
+    drawn = draw(finished("gumbel"), output=tmp_path, fmt="svg")
     text = {path.stem: words(path) for path in drawn}
     for said in text.values():
         assert "gumbel (L = 1, K = 10, τ = 1)" in said
@@ -95,14 +110,14 @@ def test_images_without_labels_have_no_figure_of_labels(tmp_path):
         config_from_text(f"{{model: vqvae, data: {{name: npz, path: '{path}'}}, training: {{epochs: 1}}}}"), tmp_path
     )
     assert sorted(path.name for path in run.figures.iterdir()) == ["codes.png", "loss.png", "reconstructions.png"]
-    assert figures.title(run).startswith("vqvae (L = 1, K = 10, D = 10, commitment = 0.25) · npz · 1 epoch · ")
+    assert figures.title(run).startswith("vqvae (L = 1, K = 10, D = 10, commitment = 0.25) · $x^$ <b> & % · 1 epoch · ")
 
 
-def test_of_many_codes_the_most_used_are_drawn(finished, tmp_path):
+def test_of_many_codes_the_most_used_are_drawn(finished, tmp_path, text_kept):
     counts = np.arange(150)[None]
     arrays = {"prototypes": np.zeros((150, 8, 8), np.float32), "code_counts": counts}
-    with matplotlib.rc_context({"svg.fonttype": "none"}):
-        text = words(figures.save(figures.what_codes_draw(finished("gumbel"), arrays), tmp_path / "x.svg"))
+    with canvas.styled():
+        text = words(canvas.save(figures.what_codes_draw(finished("gumbel"), arrays), tmp_path / "x.svg"))
     assert "the 100 most used of 150 codes" in text
     assert "code 149" in text
     assert "code 50" in text
@@ -123,7 +138,7 @@ def test_the_references_are_lines_beside_the_test_error(finished, tmp_path):
 
 def test_another_format_is_refused(finished, tmp_path):
     with pytest.raises(RunError, match="the format is one of png, svg, pdf"):
-        figures.draw_run(finished("vae"), output=tmp_path, fmt="exe")
+        draw(finished("vae"), output=tmp_path, fmt="exe")
 
 
 def test_a_fallback_stands_in_every_title(finished):
@@ -154,3 +169,107 @@ def test_the_summary_measures_against_the_references(finished, tmp_path):
 def test_the_summary_says_the_relaxation_gap(finished):
     mse = finished("gumbel").summary["test"]["mse"]
     assert f"relaxation gap {mse['sampled'] - mse['relaxed']:+.4f}" in "\n".join(summary_lines(finished("gumbel")))
+
+
+def made_of_labels(values, num_codes=10, count=4000):
+    """Arrays as a run leaves them, of labels that go with the codes."""
+    rng = np.random.default_rng(0)
+    labels = np.concatenate([values, rng.choice(values, count)])
+    codes = (np.searchsorted(values, labels) + rng.integers(0, 2, len(labels))) % num_codes
+    pairs = contingency(codes.astype(np.int32), labels)
+    return {
+        "prototypes": np.zeros((num_codes, 8, 8), np.float32),
+        "code_counts": np.bincount(codes, minlength=num_codes)[None],
+        "contingency": pairs.table(num_codes),
+        "label_values": pairs.values,
+    }
+
+
+def test_two_labels_that_are_years_are_two_columns_with_the_years_below(finished):
+    figure = figures.code_use(finished("vqvae"), made_of_labels(np.array([1990, 2020])))
+    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["1990", "2020"]
+    assert figure.axes[0].images[0].get_array().shape == (10, 2)
+    assert max(figure.get_size_inches()) < 5
+
+
+def test_codes_name_their_labels_by_value(finished, tmp_path, text_kept):
+    arrays = made_of_labels(np.array([1990, 2020]), num_codes=2)
+    with canvas.styled():
+        text = words(canvas.save(figures.what_codes_draw(finished("vqvae"), arrays), tmp_path / "x.svg"))
+    assert "1990: 5" in text
+    assert "2020: 5" in text
+
+
+@pytest.mark.parametrize("number", [51, 1623, 10_000])
+def test_of_many_labels_the_commonest_fifty_are_columns_and_the_others_one(finished, number):
+    values = np.arange(number) * (10_000 // number)
+    arrays = made_of_labels(values)
+    figure = figures.code_use(finished("vqvae"), arrays)
+    share = np.asarray(figure.axes[0].images[0].get_array())
+    names = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert share.shape == (10, 51)
+    assert share.sum(0) == pytest.approx(1)
+    assert names[-1] == f"{number - 50:,} others"
+    shown = np.array(names[:-1], int)
+    assert (np.diff(shown) > 0).all()
+    counts = dict(zip(arrays["label_values"], arrays["contingency"].sum(0), strict=True))
+    assert min(counts[value] for value in shown) >= max(counts[value] for value in set(values) - set(shown))
+
+
+def test_a_table_of_before_has_the_labels_from_0_and_leaves_out_those_of_no_image():
+    table = np.zeros((3, 2021), np.int64)
+    table[:, [1990, 2020]] = 5
+    found, values = figures.labelled({"contingency": table})
+    assert list(values) == [1990, 2020]
+    assert found.shape == (3, 2)
+
+
+@pytest.mark.parametrize(("height", "width"), [(12, 40), (40, 12), (3, 4), (300, 200), (1, 1000), (1000, 1)])
+def test_an_image_is_drawn_in_its_own_proportion_as_far_as_it_can_be_seen(finished, height, width):
+    shape = (10, height, width)
+    arrays = {"images": np.zeros(shape, np.float32), "mode": np.ones(shape, np.float32), "sampled": np.ones(shape)}
+    (axis,) = figures.reconstructions(finished("vae"), arrays).axes
+    frames = [path.get_extents() for path in axis.collections[0].get_paths()]
+    expected = min(5, max(0.2, height / width))
+    inner = 2 * figures.TILE_GAP
+    assert {(f.height + inner) / (f.width + inner) for f in frames} == {pytest.approx(expected)}
+    assert len(frames) == 20
+    assert axis.get_aspect() == 1
+
+
+def test_no_picture_overlaps_another(finished):
+    for shape in ((12, 40), (40, 12), (1, 1000)):
+        arrays = {name: np.zeros((10, *shape), np.float32) for name in ("images", "mode", "sampled")}
+        (axis,) = figures.reconstructions(finished("vae"), arrays).axes
+        boxes = [path.get_extents() for path in axis.collections[0].get_paths()]
+        assert not any(one.fully_overlaps(two) for one, two in itertools.combinations(boxes, 2))
+
+
+def test_an_image_of_many_pixels_is_shrunk_to_their_means():
+    rng = np.random.default_rng(0)
+    images = rng.random((2, 1024, 512), np.float32)
+    figure = Figure()
+    figures.tiles(figure.subplots(), [images], cell=(1.0, 1.0))
+    drawn = np.asarray(figure.axes[0].images[0].get_array())
+    assert max(drawn.shape) < 4 * figures.MOST_TILE_PIXELS
+    block = images[0].reshape(256, 4, 256, 2).mean((1, 3))
+    assert any(np.allclose(drawn[8:264, left : left + 256], block) for left in range(drawn.shape[1] - 256))
+
+
+def test_a_curve_of_many_epochs_keeps_its_ends_and_has_no_more_points_than_can_be_seen():
+    points = figures.thinned(range(1_000_000))
+    assert len(points) == figures.MAX_POINTS_DRAWN
+    assert (points[0], points[-1]) == (0, 999_999)
+    assert np.ptp(np.diff(points)) <= 1
+    assert figures.thinned([1, 2, 3]) == [1, 2, 3]
+
+
+def test_a_title_of_a_users_own_stands_in_every_figure(tmp_path, text_kept):
+    path = tmp_path / "x.npz"
+    np.savez(path, x_train=digits().test.images[:, :5], x_test=digits().test.images[:, :5])
+    data = f"{{name: npz, path: '{path}', title: 手書き & <mine>}}"
+    run = train(config_from_text(f"{{model: vqvae, data: {data}, training: {{epochs: 1}}}}"), tmp_path)
+    assert run.info["data"]["title"] == "手書き & <mine>"
+    assert run.name.startswith("vqvae-npz-")
+    assert all("手書き & <mine>" in words(drawn) for drawn in draw(run, output=tmp_path / "svg", fmt="svg"))
+    assert next(summary_lines(run)).startswith("vqvae on 手書き & <mine>, 1 epoch")

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from helpers import copied
+from helpers import copied, forge
 from vaecli.evaluation.references import compute
 from vaecli.reports import panorama
 from vaecli.reports.comparison import compared
@@ -47,6 +47,21 @@ def centres(drawn, pixels):
 def test_latents_share_a_figure_and_epochs_do_not(runs, finished):
     longer = finished("gumbel", epochs=3)
     assert [len(scene.members) for scene in scenes(compared([*runs, longer]))[0]] in ([3, 1], [1, 3])
+
+
+def test_of_many_rows_the_first_of_each_group_are_drawn_and_the_title_says_so(runs, monkeypatch):
+    monkeypatch.setattr("vaecli.reports.scenes.MOST_ROWS", 2)
+    (scene,), (line,) = scenes(compared(runs))
+    assert [len([m for m in scene.members if m.group is group]) for group in scene.groups] == [1, 1]
+    assert line == "data digits, epochs 2: figures show 2 of 3 rows; the table has all"
+    for draw in panorama.figures(scene).values():
+        assert "the first 2 of 3 rows" in draw().get_suptitle()
+
+
+def test_a_title_of_the_data_parts_no_runs(runs, tmp_path):
+    one, two = (copied(run, tmp_path) for run in runs[:2])
+    (group,) = compared([one, forge(two, lambda info: info["data"].update(title="mine"))])
+    assert [len(row.runs) for row in group.rows] == [2]
 
 
 def test_axes_side_by_side_are_equal(scene):

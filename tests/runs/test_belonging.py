@@ -104,9 +104,7 @@ def test_weights_of_another_shape_are_one_line(finished, tmp_path):
     digest = file_digest(run.weights / "last.npz")
     reseal(run.summary_json, lambda summary: summary["files"].update({"weights/last.npz": digest}))
     loaded = load_run(run.path)
-    with pytest.raises(
-        RunError, match=r"encoder_0/kernel: float32 \(64, 16\) is needed, float32 \(1, 16\)"
-    ):
+    with pytest.raises(RunError, match=r"encoder_0/kernel: float32 \(64, 16\) is needed, float32 \(1, 16\)"):
         loaded.encode(np.zeros((1, 8, 8)))
 
 

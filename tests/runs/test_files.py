@@ -1,4 +1,6 @@
+import errno
 import os
+import stat
 
 import numpy as np
 import pytest
@@ -41,6 +43,41 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monke
             files.write(path, "new")
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["file.txt"]
+
+
+def refusing(monkeypatch, name, number, *, of):
+    """os.<name> answers with an error for files (of=False), or for folders (of=True)."""
+    real = getattr(os, name)
+
+    def refuse(target, *rest):
+        folder = stat.S_ISDIR((os.fstat if isinstance(target, int) else os.stat)(target).st_mode)
+        if folder is of:
+            raise OSError(number, os.strerror(number))
+        return real(target, *rest)
+
+    monkeypatch.setattr(os, name, refuse)
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.ENOSYS])
+def test_a_folder_that_cannot_be_synced_refuses_nothing(tmp_path, monkeypatch, number):
+    refusing(monkeypatch, "fsync", number, of=True)
+    files.write(tmp_path / "file.txt", "new")
+    assert (tmp_path / "file.txt").read_text() == "new"
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP])
+def test_a_file_system_without_modes_refuses_nothing(tmp_path, monkeypatch, number):
+    refusing(monkeypatch, "chmod", number, of=False)
+    files.write(tmp_path / "file.txt", "new")
+    assert (tmp_path / "file.txt").read_text() == "new"
+
+
+@pytest.mark.parametrize("folder", [True, False])
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC])
+def test_a_sync_that_goes_wrong_is_an_error_everywhere(tmp_path, monkeypatch, number, folder):
+    refusing(monkeypatch, "fsync", number, of=folder)
+    with pytest.raises(RunError, match=r"cannot be written"):
+        files.write(tmp_path / "file.txt", "new")
 
 
 def test_json_has_no_nan(tmp_path):

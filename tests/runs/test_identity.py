@@ -76,3 +76,12 @@ def test_names_do_not_change_between_versions():
     """Runs of last year are found again; raise NUMERICS on purpose, never by accident."""
     data = replace(digits(), train=Split(np.zeros((100, 4, 4), np.uint8)), test=Split(np.zeros((10, 4, 4), np.uint8)))
     assert run_name(config_from_text("model: gumbel"), data) == "gumbel-digits-2b3ed0ed-s0"
+
+
+def test_a_title_of_the_data_is_no_part_of_the_name():
+    mine = replace(digits(), name="npz", title="one")
+    configs = [config_from_text(f"model: vae\ndata: {{name: npz, path: x, title: {title}}}") for title in ("a", "null")]
+    names = {run_name(config, replace(mine, title=title)) for config in configs for title in ("one", "two")}
+    assert len(names) == 1
+    assert names.pop().startswith("vae-npz-")
+    assert len({state_hash(config, mine) for config in configs}) == 1

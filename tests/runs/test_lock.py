@@ -78,10 +78,58 @@ def test_what_the_file_says_does_not_decide(path, content):
         assert before is None
 
 
-def test_a_file_system_without_locks_is_one_line(path, monkeypatch):
+@pytest.fixture(params=["ENOLCK", "ENOTSUP", "ENOSYS", "EINVAL"])
+def without_locks(monkeypatch, request):
+    """As CIFS, FUSE or NFS without its lock daemon may answer."""
+
     def refuse(*_):
-        raise OSError(errno.ENOLCK, "No locks available")
+        raise OSError(getattr(errno, request.param), "no such thing")
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    with pytest.raises(RunFailed, match=r"no locks \(No locks available\)"), Lock(path).held():
+
+
+def test_without_locks_the_name_of_the_holder_keeps_others_out(path, without_locks):
+    lock = Lock(path)
+    assert not lock.held_elsewhere()
+    with lock.held() as before:
+        assert before is None
+        assert lock.by_name
+        assert Lock(path).held_elsewhere()
+        with pytest.raises(RunFailed, match=f"another process is training this run: pid {os.getpid()} on "):
+            Lock(path).held().__enter__()
+    assert not lock.held_elsewhere()
+
+
+def test_without_locks_a_dead_process_holds_nothing_and_is_named(path, without_locks):
+    pid = killed_while_holding(path)
+    assert not Lock(path).held_elsewhere()
+    with Lock(path).held() as before:
+        assert before.startswith(f"pid {pid} on ")
+
+
+def test_without_locks_another_process_with_the_number_of_a_dead_one_is_not_it(path, without_locks):
+    path.parent.mkdir()
+    holder = {"pid": os.getpid(), "host": platform.node(), "since": "then", "started": "12"}
+    path.write_text(json.dumps(holder))
+    assert not Lock(path).held_elsewhere()
+    path.write_text(json.dumps({**holder, "pid": 2**70}))
+    assert not Lock(path).held_elsewhere()
+
+
+def test_without_locks_a_process_on_another_host_counts_as_living_and_the_line_says_the_way_out(path, without_locks):
+    path.parent.mkdir()
+    path.write_text(json.dumps({"pid": 1, "host": "elsewhere", "since": "then"}))
+    assert Lock(path).held_elsewhere()
+    with pytest.raises(RunFailed, match=rf"pid 1 on elsewhere since then; if it is not, remove {path}$"):
+        Lock(path).held().__enter__()
+    path.unlink()
+    assert not Lock(path).held_elsewhere()
+
+
+def test_a_lock_that_goes_wrong_is_one_line(path, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(fcntl, "flock", fail)
+    with pytest.raises(RunFailed, match=r"\.lock: cannot be locked \(Input/output error\)"), Lock(path).held():
         pass

@@ -1,12 +1,15 @@
 """Every estimator at every temperature on every checkpoint, each measured once and kept as soon as it is."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from vaecli.audit.targets import Target
 from vaecli.config.options import OPTIONS
 from vaecli.config.schema import MAX_ENUMERATED_CODES
-from vaecli.errors import ConfigError, Interrupted, RunError
+from vaecli.errors import ConfigError, Interrupted, RunError, RunFailed
 from vaecli.registry import METHODS, suggest
 from vaecli.runs.audits import Audit, Row
 
@@ -82,11 +85,17 @@ def perform(
 
     Raises:
         Interrupted: the rows so far are kept.
-        RunError: the exact gradient is 0, so that nothing can be measured in its units.
+        RunError: the exact gradient is 0 or no number, so that nothing can be measured in its units.
+        RunFailed: a figure is no finite number; the rows before it are kept.
     """
     every, rows = keys(target, asked), audit.rows
     missing = [key for key in every if key not in {row.key for row in rows}]
     for row in _measured(target, asked, missing):
+        wrong = not_finite(row)
+        if wrong:
+            at = "" if row.temperature is None else f" at temperature {row.temperature:g}"
+            ways = "leave it out by --estimators" + " or --temperatures" * (row.temperature is not None)
+            raise RunFailed(f"{audit.path}: {row.estimator}{at}: {wrong} is not a finite number; {ways}")
         rows.append(row)
         audit.write({**about, "finished": len(rows) == len(every)}, rows)
         told(row, len(rows), len(every))
@@ -94,6 +103,15 @@ def perform(
         if code and len(rows) < len(every):
             kept = f"{len(rows)} of {len(every)} measurements are kept"
             raise Interrupted(f"{audit.path}: {kept}; the same command goes on", exit_code=code)
+
+
+def not_finite(row: Row) -> str | None:
+    """The first figure of a row that is no finite number, which no JSON may hold."""
+    for part in (row.logits, row.weights):
+        for name, found in (part._asdict() if part else {}).items():
+            if found is not None and not all(map(math.isfinite, found)):
+                return str(name)
+    return None
 
 
 def _measured(target: Target, asked: Asked, missing: Sequence[tuple[int | None, str, float | None]]) -> Iterator[Row]:
@@ -107,6 +125,8 @@ def _measured(target: Target, asked: Asked, missing: Sequence[tuple[int | None, 
         exact = truth(weights[epoch])
         if not exact.any():
             raise RunError(f"{target.title}: the exact gradient is 0, so there is nothing to measure estimators by")
+        if not np.isfinite(exact).all():
+            raise RunError(f"{target.title}: the exact gradient is no finite number, so nothing is measured by it")
         points[epoch] = Point(weights[epoch], exact, truth.pull(weights[epoch], exact))
     meter = None
     for epoch, name, temperature in missing:

@@ -12,6 +12,7 @@ from vaecli.config import Config, find_config, read_config
 from vaecli.data import Dataset, load
 from vaecli.errors import ConfigError, DataError, RunError
 from vaecli.runs import Run, all_runs, find_run
+from vaecli.runs.provenance import data_name
 from vaecli.runs.run import file_digest
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def _of_run(run: Run, epochs: Sequence[int], images: int, seed: int, data_dir: P
         return found
 
     return Target(
-        title=f"{run.name}, {_of_images(images, data['name'])}",
+        title=f"{run.name}, {_of_images(images, data_name(data))}",
         description={"run": run.name, "data": data["digest"], "weights": digests, "images": images},
         epochs=asked,
         code_shape=_code_shape(config),
@@ -141,7 +142,7 @@ def _of_config(config: Config, run: str, dataset: Dataset, epochs: Sequence[int]
         raise RunError(f"{run}: not trained, so there are its first weights alone (epoch 0)")
     _check_images(images, len(dataset.test))
     return Target(
-        title=f"{run}, not trained, {_of_images(images, dataset.name)}",
+        title=f"{run}, not trained, {_of_images(images, dataset.called)}",
         description={"run": run, "data": dataset.digest, "weights": "first", "images": images},
         epochs=(0,),
         code_shape=_code_shape(config),

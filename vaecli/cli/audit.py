@@ -114,7 +114,9 @@ def audit(
                 tell = lambda row, done, total: console.say(f"{done}/{total}  {row_line(row)}")  # noqa: E731
                 perform(found, asked, where, about, told=tell, stop=stop)
         rows = where.rows
-        for path in draw(found.title, rows, where.path, formats={"png", format_.value}, again=missing > 0):
+        formats = {"png", format_.value}
+        failed = lambda picture: console.say(picture.line)  # noqa: E731
+        for path in draw(found.title, rows, where.path, formats=formats, again=missing > 0, failed=failed):
             console.say(str(path))
     if json:
         echo(json_format.dumps({**about, "rows": [row.to_dict() for row in rows]}, indent=2))

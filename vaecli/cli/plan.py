@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vaecli import experiment
-from vaecli.backend import chatter
+from vaecli.backend import chatter, import_keras
 from vaecli.config import Config, dump
 from vaecli.config.schema import NpzData
 from vaecli.data import load
@@ -33,7 +33,7 @@ def plan_lines(config: Config, data_dir: Path | None, output_dir: Path) -> Itera
         dataset = load(config.data, data_dir)
         plan = experiment.plan(config, dataset, output_dir)
         pixels = dataset.num_pixels
-        data = f"{dataset.name}, found: {dataset.source}"
+        data = f"{dataset.called}, found: {dataset.source}"
         state = plan.run.status if plan.run.exists else "new"
         done = {"finished": "its result would be shown", "interrupted": "it would be resumed"}.get(state, "")
         folder = f"{plan.run.path} ({state}{'; ' * bool(done)}{done})"
@@ -48,6 +48,7 @@ def plan_lines(config: Config, data_dir: Path | None, output_dir: Path) -> Itera
 
 def _parameters(config: Config, pixels: int) -> int:
     with chatter(Path(os.devnull)):
+        import_keras()
         from vaecli.models.autoencoder import build
 
         return sum(math.prod(variable.shape) for variable in build(config, pixels).weights.values())

@@ -1,6 +1,7 @@
 """`vaecli plot`."""
 
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -39,27 +40,32 @@ def plot(
     """Draw the figures of finished runs.
 
     Reconstructions, loss curves, what each code draws, and code use against the labels. Prints the files written.
-    Several runs with --output get a folder each.
+    Several runs with --output get a folder each. What cannot be drawn is said, and the rest is drawn; exit code 1.
     """
-    from vaecli.errors import RunError
+    from vaecli.errors import RunError, RunFailed
     from vaecli.reports import figures
+    from vaecli.reports.canvas import Undrawn, draw_each
     from vaecli.runs import find_runs, newest_finished
 
+    wrong: list[str] = []
+
+    def failed(picture: Undrawn) -> None:
+        wrong.append(picture.line)
+
     if runs == [GUMBEL_MAX]:
-        figure = figures.gumbel_max(logits=ARTICLE_LOGITS, draws=DRAWS, seed=0)
-        echo(str(figures.save(figure, (output or output_dir) / f"gumbel_max.{format_}")))
-        return
-    found = find_runs(runs, output_dir) if runs else [newest_finished(output_dir)]
-    failed = 0
-    for run in found:
-        folder = output / run.name if output and len(found) > 1 else output
-        try:
-            for path in figures.draw_run(run, output=folder, fmt=format_):
-                echo(str(path))
-        except RunError as error:
-            if len(found) == 1:
-                raise
-            failed = error.exit_code  # the others are drawn
-            echo(str(error), err=True)
-    if failed:
-        raise typer.Exit(failed)
+        drawing = partial(figures.gumbel_max, logits=ARTICLE_LOGITS, draws=DRAWS, seed=0)
+        for path in draw_each({f"gumbel_max.{format_}": drawing}, output or output_dir, failed):
+            echo(str(path))
+    else:
+        found = find_runs(runs, output_dir) if runs else [newest_finished(output_dir)]
+        for run in found:
+            folder = output / run.name if output and len(found) > 1 else output
+            try:
+                for path in figures.draw_run(run, failed=failed, output=folder, fmt=format_):
+                    echo(str(path))
+            except RunError as error:
+                if len(found) == 1:
+                    raise
+                wrong += error.lines
+    if wrong:
+        raise RunFailed(*wrong)

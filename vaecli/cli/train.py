@@ -70,7 +70,7 @@ def train(
                 console.say(f"{plan.run.path} is finished already; this is its result (--fresh trains it again)")
             else:
                 name = plan.config.model.name
-                console.say(f"{name} on {dataset.name} ({dataset.source}) -> {plan.run.path}")
+                console.say(f"{name} on {dataset.called} ({dataset.source}) -> {plan.run.path}")
                 experiment.train(plan, console, argv=sys.argv, fresh=fresh, stop=stop)
         console.lines(summary_lines(plan.run))
         console.lines(changed_lines(plan.run))

@@ -7,13 +7,26 @@ its values has a class of its own, so a key that would have no effect is a mista
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, create_model
+from pydantic import AfterValidator, Field, create_model
+from pydantic_core import PydanticCustomError
 
 from vaecli.config.options import OPTIONS, Block, NonNegative, Positive, Schedule
 from vaecli.registry import METHODS, Method
 
 # The bottleneck that decodes every code, and k-means as its reference, stop being sensible above this.
 MAX_ENUMERATED_CODES = 256
+
+
+LONGEST_TITLE = 60
+
+
+def _title(text: str) -> str:
+    if not (0 < len(text.strip()) <= len(text) <= LONGEST_TITLE and text.isprintable()):
+        raise PydanticCustomError("title", f"should be 1 to {LONGEST_TITLE} printable characters")
+    return text
+
+
+Title = Annotated[str, AfterValidator(_title)]
 
 
 class Model(Block):
@@ -50,6 +63,7 @@ class Data(Block):
 class NpzData(Data):
     name: Literal["npz"] = "npz"  # type: ignore[assignment]
     path: str = Field(description="the file: x_train, x_test and, if you have them, y_train, y_test")
+    title: Title | None = Field(None, description="what lists and figures call the data, else the file's name")
 
 
 class Objective(Block):

@@ -36,6 +36,7 @@ class Dataset:
     test: Split
     scale: float
     source: str  # for people: where the arrays were found
+    title: str | None = None  # for people: what a user calls his own data
     validation: Split | None = None
     fallback_for: str | None = None  # the data set that was asked for and could not be had
     fallback_reason: str | None = None  # and why
@@ -44,6 +45,11 @@ class Dataset:
     def image_shape(self) -> tuple[int, int]:
         height, width = self.train.images.shape[1:]
         return height, width
+
+    @property
+    def called(self) -> str:
+        """Its name for people."""
+        return self.title or self.name
 
     @property
     def num_pixels(self) -> int:
@@ -77,7 +83,7 @@ class Dataset:
         if steps == 0:
             raise DataError(
                 f"training.batch_size: {batch_size:,} is more than the {len(self.train):,} training images of "
-                f"{self.name}; use a smaller one, e.g. --batch-size 64"
+                f"{self.called}; use a smaller one, e.g. --batch-size 64"
             )
         return steps
 
@@ -91,7 +97,7 @@ class Dataset:
             return self
         if count >= len(self.train):
             raise DataError(
-                f"data.validation: {count} of the {len(self.train)} training images of {self.name} cannot be held out"
+                f"data.validation: {count} of the {len(self.train)} training images of {self.called} cannot be held out"
             )
         order = np.random.default_rng(VALIDATION_SEED).permutation(len(self.train))
         held, kept = np.sort(order[:count]), np.sort(order[count:])

@@ -1,6 +1,7 @@
 """One file from the network: atomically, with progress and digest, never hanging."""
 
 import contextlib
+import errno
 import hashlib
 import http.client
 import os
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from vaecli.errors import DataError
+from vaecli.filesystems import where_supported
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 20.0
@@ -43,10 +45,12 @@ def download(url: str, target: Path, digest: str, progress: Progress) -> None:
                 done += len(block)
                 progress(target.name, done, total)
             file.flush()
-            os.fsync(file.fileno())
+            with where_supported():
+                os.fsync(file.fileno())
         if seen.hexdigest() != expected:
             raise DataError(f"{url} sent other bytes than expected ({algorithm} {seen.hexdigest()})")
-        os.chmod(part, 0o644)
+        with where_supported(errno.EPERM):
+            os.chmod(part, 0o644)
         os.replace(part, target)
     except (OSError, http.client.HTTPException) as error:
         raise DataError(f"{url} cannot be fetched ({getattr(error, 'reason', None) or error})") from None

@@ -3,14 +3,17 @@
 import gzip
 import struct
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vaecli.config.schema import LONGEST_TITLE
 from vaecli.data.dataset import Dataset, Split, checked_images, checked_labels
 from vaecli.errors import DataError
 
+OWN = "npz"  # the name of every data set of a user's own; its title tells it from others
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 MAX_DIMENSIONS = 3  # of an IDX file: images, rows, columns
 IDX_FILES = {
@@ -62,13 +65,19 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
     return body.reshape(shape)
 
 
-def npz_dataset(path: Path, *, name: str = "npz") -> Dataset:
+def npz_dataset(path: Path, *, title: str | None = None) -> Dataset:
     """A user's own file as a Dataset.
 
     Raises:
         DataError: one line per array that is missing or wrong.
     """
-    return build(name, read_npz(path), place=str(path))
+    found = build(OWN, read_npz(path), place=str(path))
+    return replace(found, title=title or title_of_file(str(path)))
+
+
+def title_of_file(path: str) -> str:
+    """The file's name without its ending, as far as a title may be that."""
+    return "".join(c for c in Path(path).stem if c.isprintable()).strip()[:LONGEST_TITLE] or OWN
 
 
 def build(name: str, arrays: dict[str, NDArray], *, place: str) -> Dataset:

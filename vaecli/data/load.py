@@ -30,7 +30,7 @@ def load(data: Data, data_dir: Path | None = None, progress: Progress = silent) 
 
 def _load(data: Data, data_dir: Path | None, progress: Progress) -> Dataset:
     if isinstance(data, NpzData):
-        return npz_dataset(Path(data.path))
+        return npz_dataset(Path(data.path), title=data.title)
     if data.name == "digits":
         return digits()
     known = KNOWN[data.name]

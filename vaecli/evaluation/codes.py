@@ -1,4 +1,9 @@
-"""What codes say about labels, from the table of counts alone."""
+"""What codes say about labels: from how often each code goes with each label, never from a table of all pairs.
+
+Of many codes and many labels such a table holds almost nothing but zeros; the images decide how many pairs there are.
+"""
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,17 +11,26 @@ from numpy.typing import NDArray
 Counts = NDArray[np.int64]
 
 
-def contingency(codes: NDArray[np.int32], labels: NDArray[np.int32], num_codes: int) -> Counts:
-    """How often each code goes with each label.
+class Pairs(NamedTuple):
+    """The pairs of a code and a label that some image has."""
 
-    Args:
-        codes: [N], 0..num_codes-1; labels: [N].
-    Returns:
-        [num_codes, labels.max() + 1].
-    """
-    num_labels = int(labels.max()) + 1
-    flat = codes.astype(np.int64) * num_labels + labels
-    return np.bincount(flat, minlength=num_codes * num_labels).reshape(num_codes, num_labels)
+    codes: Counts  # [P]
+    labels: Counts  # [P], places in `values`
+    counts: Counts  # [P] images, at least 1
+    values: Counts  # [V], the distinct labels, ascending
+
+    def table(self, num_codes: int) -> Counts:
+        """[K, V], zeros and all."""
+        table = np.zeros((num_codes, len(self.values)), np.int64)
+        table[self.codes, self.labels] = self.counts
+        return table
+
+
+def contingency(codes: NDArray[np.int32], labels: NDArray[np.int32]) -> Pairs:
+    """How often each code goes with each label; codes [N], labels [N]."""
+    values, places = np.unique(labels, return_inverse=True)
+    pairs, counts = np.unique(codes.astype(np.int64) * len(values) + places.reshape(-1), return_counts=True)
+    return Pairs(*np.divmod(pairs, len(values)), counts, values.astype(np.int64))
 
 
 def perplexity(counts: Counts) -> float:
@@ -25,19 +39,32 @@ def perplexity(counts: Counts) -> float:
     return float(np.exp(-(p * np.log(p)).sum()))
 
 
-def normalized_mutual_information(table: Counts) -> float:
+def normalized_mutual_information(pairs: Pairs) -> float:
     """I(code; label) / mean of their entropies, 0 to 1; 0 where either is constant."""
-    joint = table / table.sum()
-    code, label = joint.sum(1), joint.sum(0)
-    inside = joint > 0
-    information = float((joint[inside] * np.log(joint[inside] / np.outer(code, label)[inside])).sum())
+    total = pairs.counts.sum()
+    code, label = (np.bincount(of, pairs.counts) / total for of in (pairs.codes, pairs.labels))
+    joint = pairs.counts / total
+    information = float((joint * np.log(joint / (code[pairs.codes] * label[pairs.labels]))).sum())
     entropies = [-(p[p > 0] * np.log(p[p > 0])).sum() for p in (code, label)]
     return information / float(np.mean(entropies)) if min(entropies) > 0 else 0.0
 
 
-def matching_accuracy(table: Counts) -> float:
-    """Share of images whose label is their code's, when each code is matched to at most one label, at best."""
-    from scipy.optimize import linear_sum_assignment
+def matching_accuracy(pairs: Pairs) -> float:
+    """Share of images whose label is their code's, when each code is matched to at most one label, at best.
 
-    rows, columns = linear_sum_assignment(table, maximize=True)
-    return float(table[rows, columns].sum() / table.sum())
+    Each code may also be matched to a label of its own that no image has, so that a full matching always exists: the
+    one of least cost, where a pair costs the less the more images it has.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import min_weight_full_bipartite_matching
+
+    _, rows = np.unique(pairs.codes, return_inverse=True)
+    num_codes, num_labels = int(rows.max()) + 1, len(pairs.values)
+    own = np.arange(num_codes)
+    most = pairs.counts.max() + 1
+    costs = np.concatenate([most - pairs.counts, np.full(num_codes, most)]).astype(np.float64)
+    places = np.concatenate([rows, own]), np.concatenate([pairs.labels, num_labels + own])
+    graph = coo_array((costs, places), shape=(num_codes, num_labels + num_codes)).tocsr()
+    matched = set(zip(*min_weight_full_bipartite_matching(graph), strict=True))
+    found = sum(int(n) for *pair, n in zip(rows, pairs.labels, pairs.counts, strict=True) if tuple(pair) in matched)
+    return found / int(pairs.counts.sum())

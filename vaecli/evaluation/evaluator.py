@@ -143,10 +143,10 @@ def summarize(evaluation: Evaluation, config: Config, split: Split) -> dict[str,
         }
         nmi = None
         if split.labels is not None:
-            tables = [contingency(column, split.labels, num_codes) for column in evaluation.codes.T]
-            nmi = [normalized_mutual_information(table) for table in tables]
+            nmi = [normalized_mutual_information(contingency(column, split.labels)) for column in evaluation.codes.T]
             of_codes["nmi"] = float(np.mean(nmi))
-            of_codes["accuracy"] = matching_accuracy(tables[0]) if num_latents == 1 else None
+            if num_latents == 1:
+                of_codes["accuracy"] = matching_accuracy(contingency(evaluation.codes[:, 0], split.labels))
         if num_latents > 1:
             of_codes["per_latent"] = {"perplexity": perplexities, "codes_used": used, "nmi": nmi}
     return summary | of_codes

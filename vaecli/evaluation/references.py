@@ -50,7 +50,7 @@ def compute(
         kind, size = asked
         table = getattr(found[path], kind)
         if str(size) not in table:
-            say(f"{dataset.name}: {kind} {size}")
+            say(f"{dataset.called}: {kind} {size}")
             table[str(size)] = {"kmeans": kmeans, "pca": pca}[kind](dataset, size)
             save_references(path, found[path])
     yield from found
@@ -74,7 +74,7 @@ def kmeans(dataset: Dataset, num_codes: int) -> dict[str, float]:
         "perplexity": perplexity(np.bincount(codes, minlength=num_codes)),
     }
     if dataset.test.labels is not None:
-        found["nmi"] = normalized_mutual_information(contingency(codes, dataset.test.labels, num_codes))
+        found["nmi"] = normalized_mutual_information(contingency(codes, dataset.test.labels))
     return found
 
 

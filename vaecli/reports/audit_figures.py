@@ -2,18 +2,25 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from vaecli.registry import METHODS
 from vaecli.reports.audit import ENUMERATED, PARTS, best, bias_and_variance, by_epoch, front, last_epoch, measured_parts
-from vaecli.reports.figures import save, styled
+from vaecli.reports.canvas import (
+    Axes,
+    Figure,
+    FixedLocator,
+    FuncFormatter,
+    Line2D,
+    NullLocator,
+    Undrawn,
+    draw_each,
+    heading,
+)
 from vaecli.reports.panorama import WIDTH, look
 from vaecli.runs.audits import Estimated, Measures, Row
 
@@ -24,18 +31,27 @@ EQUAL_MSE = "0.72"
 PLAIN = FuncFormatter(lambda value, _: f"{value:g}")
 
 
-def draw(title: str, rows: Sequence[Row], folder: Path, *, formats: Iterable[str], again: bool) -> list[Path]:
+def draw(
+    title: str,
+    rows: Sequence[Row],
+    folder: Path,
+    *,
+    formats: Iterable[str],
+    again: bool,
+    failed: Callable[[Undrawn], None],
+) -> list[Path]:
     """Every figure in every format, in the folder; without `again` only those that are not there yet.
 
-    Raises:
-        RunFailed: the folder cannot be written.
+    Args:
+        failed: told of each that could not be drawn; the others are.
+
+    Returns:
+        The files that are there.
     """
-    paths = []
-    with styled():
-        for name, make in figures(title, rows).items():
-            for path in [folder / f"{name}.{fmt}" for fmt in sorted(formats)]:
-                paths.append(path if path.is_file() and not again else save(make(), path))
-    return paths
+    files = {f"{name}.{fmt}": make for name, make in figures(title, rows).items() for fmt in sorted(formats)}
+    missing = {file: make for file, make in files.items() if again or not (folder / file).is_file()}
+    drawn = draw_each(missing, folder, failed)
+    return [folder / file for file in files if file not in missing or folder / file in drawn]
 
 
 def figures(title: str, rows: Sequence[Row]) -> dict[str, Callable[[], Figure]]:
@@ -44,12 +60,12 @@ def figures(title: str, rows: Sequence[Row]) -> dict[str, Callable[[], Figure]]:
     last = last_epoch(rows)
     place = "" if last is None else f", after {last} epoch{'s' * (last != 1)}"
     found: dict[str, Callable[[], Figure]] = {
-        "bias_variance": lambda: bias_against_variance(title + place, epochs[last])
+        "bias_variance": partial(bias_against_variance, title + place, epochs[last])
     }
     if len({row.temperature for row in rows if row.temperature is not None}) > 1:
-        found["temperature"] = lambda: against_temperature(title + place, epochs[last])
+        found["temperature"] = partial(against_temperature, title + place, epochs[last])
     if len(epochs) > 1:
-        found["training"] = lambda: over_training(title, epochs)
+        found["training"] = partial(over_training, title, epochs)
     return found
 
 
@@ -72,7 +88,7 @@ def bias_against_variance(title: str, rows: Sequence[Row]) -> Figure:
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=5, fontsize=7, handlelength=1.5, columnspacing=1.2)
     words = "larger marker: higher temperature; 1 = |exact gradient|²"
-    figure.suptitle(f"{title}\n{words}", fontsize=8)
+    heading(figure, f"{title}\n{words}", 8)
     return figure
 
 
@@ -157,7 +173,7 @@ def against_temperature(title: str, rows: Sequence[Row]) -> Figure:
         axis.set_title(words, fontsize=8)
     handles = _legend([*tempered, *others])
     figure.legend(handles=handles, loc="outside lower center", ncols=5, fontsize=7, handlelength=2.6, columnspacing=1.2)
-    figure.suptitle(f"{title}\nlogits' gradient, in units of the exact one's length", fontsize=8)
+    heading(figure, f"{title}\nlogits' gradient, in units of the exact one's length", 8)
     return figure
 
 
@@ -184,7 +200,7 @@ def over_training(title: str, epochs: Mapping[int | None, Sequence[Row]]) -> Fig
     handles = [Line2D([], [], label=label, **look(PLACES[name])) for name, label in names.items()]
     figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=7, handlelength=2.6, columnspacing=1.2)
     words = "each at its temperature of lowest MSE on the last checkpoint; in units of the exact gradient's length"
-    figure.suptitle(f"{title}\n{words}", fontsize=8)
+    heading(figure, f"{title}\n{words}", 8)
     return figure
 
 

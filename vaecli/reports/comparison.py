@@ -16,7 +16,7 @@ from vaecli.reports.listing import flat, plain
 from vaecli.runs import Run, but_for_the_seed
 from vaecli.runs.absent import Absent
 from vaecli.runs.identity import settings
-from vaecli.runs.provenance import made_with
+from vaecli.runs.provenance import data_name, made_with
 from vaecli.runs.references import references_of, references_problem
 
 
@@ -97,8 +97,9 @@ def compared(runs: Sequence[Run], sort_by: str = JUDGED, absent: Sequence[Absent
     by_protocol: dict[str, tuple[dict[str, Any], dict[str, dict[int, list[Run]]]]] = {}
     for run in runs:
         protocol = protocol_of(run.config, run.info["data"])
-        _, found = by_protocol.setdefault(repr(protocol), (protocol, {}))
-        found.setdefault(repr(_settings(run.config)), {}).setdefault(seed_of(run), []).append(run)
+        key, place = _place(run.config, run.info["data"])
+        _, found = by_protocol.setdefault(key, (protocol, {}))
+        found.setdefault(place, {}).setdefault(seed_of(run), []).append(run)
     missing: dict[tuple[str, str], dict[int, str]] = {}
     for one in absent:
         missing.setdefault(_place(one.config, one.data), {})[one.config.training.seed] = one.reason
@@ -129,7 +130,7 @@ def unseen(groups: Sequence[Group], absent: Sequence[Absent]) -> dict[str, str]:
 
 def _place(config: Config, data: Mapping[str, Any]) -> tuple[str, str]:
     """The group and the row of a run."""
-    return repr(protocol_of(config, data)), repr(_settings(config))
+    return repr({**protocol_of(config, data), "data": data_key(data)}), repr(_settings(config))
 
 
 def _chosen(alike: Sequence[Run], notes: list[str]) -> Run:
@@ -187,7 +188,7 @@ def protocol_of(config: Config, data: Mapping[str, Any]) -> dict[str, Any]:
     else:
         latent = f"{options['num_latents']} of {options.get('num_classes', options.get('num_codes'))} codes"
     return {
-        "data": data["name"] + (f" (for want of {data['fallback_for']})" if data["fallback_for"] else ""),
+        "data": data_name(data) + (f" (for want of {data['fallback_for']})" if data["fallback_for"] else ""),
         "digest": data["digest"][:12],
         "split": f"{data['train']:,} + {data['validation']:,} + {data['test']:,}",
         "latent": latent,
@@ -195,6 +196,11 @@ def protocol_of(config: Config, data: Mapping[str, Any]) -> dict[str, Any]:
         "beta": config.objective.beta,
         "epochs": config.training.epochs,
     }
+
+
+def data_key(data: Mapping[str, Any]) -> tuple[str, str | None]:
+    """What tells data apart beside their digest; a title does not."""
+    return data["name"], data["fallback_for"]
 
 
 def titles(groups: Sequence[Group]) -> list[str]:

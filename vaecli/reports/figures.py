@@ -1,81 +1,61 @@
-"""Figures of one run, drawn from its folder alone: no TensorFlow, no pyplot, no state."""
+"""Figures of one run, drawn from its folder alone: no TensorFlow."""
 
-import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.collections import PatchCollection
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from vaecli.errors import RunError
+from vaecli.reports.canvas import Axes, Figure, PatchCollection, Rectangle, Undrawn, checked_format, draw_each, heading
 from vaecli.runs import Run
-from vaecli.runs.files import write
+from vaecli.runs.provenance import data_name
 from vaecli.runs.references import references_of
 
-STYLE: Any = {
-    "font.size": 9,
-    "axes.titlesize": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "legend.frameon": False,
-    "figure.constrained_layout.use": True,
-    "savefig.dpi": 200,
-    "text.parse_math": False,  # a name is a name, whatever signs it has
-    "svg.hashsalt": "vaecli",  # the same figure is the same file
-    "image.cmap": "gray_r",
-    "image.interpolation": "nearest",
-}
 # Okabe and Ito's palette: told apart by colour-blind readers too
 COLOURS = {"train": "#000000", "sampled": "#0072B2", "mode": "#009E73", "relaxed": "#D55E00"}
-FORMATS = ("png", "svg", "pdf")
 DATA_TITLES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "digits": "digits 8×8"}
 MAX_CODES_DRAWN = 100
+MAX_LABELS_DRAWN = 50  # the commonest; all others are one column
+MAX_POINTS_DRAWN = 2000  # of a curve; more than there are dots to draw them
 TILE_GAP = 0.03
-TILE_PIXELS = 56
+TILE_PIXELS, MOST_TILE_PIXELS = 56, 256  # along a side
+THINNEST = 0.2  # of a tile, its shorter side against its longer one; a thinner image is widened to it
+LEAST_WIDTH = 4.5  # inches, so that a title finds room
 FRAME: Any = {"linewidth": 0.4, "edgecolor": "0.7"}
 
 
-def draw_run(run: Run, *, output: Path | None = None, fmt: str = "png") -> list[Path]:
+def draw_run(
+    run: Run, *, failed: Callable[[Undrawn], None], output: Path | None = None, fmt: str = "png"
+) -> list[Path]:
     """Every figure that the run has data for, in its figures/ folder or in `output`.
+
+    Args:
+        failed: told of each that could not be drawn; the others are.
 
     Returns:
         The files written.
     Raises:
-        RunError: the run is not finished, its files are damaged, or the folder cannot be written.
+        RunError: the run is not finished, or its files are damaged.
     """
+    folder = output or run.figures
+    checked_format(fmt, folder)
+    if output is None:
+        run.refuse_links()
     arrays = run.reconstructions()
     if not run.metrics:
         raise RunError(f"{run.metrics_csv}: damaged, it has no row")
-    folder = output or run.figures
     figures: dict[str, Callable[[], Figure]] = {
-        "reconstructions": lambda: reconstructions(run, arrays),
-        "loss": lambda: loss_curves(run),
+        f"reconstructions.{fmt}": partial(reconstructions, run, arrays),
+        f"loss.{fmt}": partial(loss_curves, run),
     }
     if "prototypes" in arrays:
-        figures["codes"] = lambda: what_codes_draw(run, arrays)
+        figures[f"codes.{fmt}"] = partial(what_codes_draw, run, arrays)
     if "contingency" in arrays:
-        figures["code_use"] = lambda: code_use(run, arrays)
-    with styled():
-        return [save(draw(), folder / f"{name}.{fmt}") for name, draw in figures.items()]
-
-
-def save(figure: Figure, path: Path) -> Path:
-    """Written beside and renamed; raises RunError if the folder cannot be written."""
-    buffer = io.BytesIO()
-    fmt = path.suffix[1:]
-    if fmt not in FORMATS:
-        raise RunError(f"{path}: the format is one of {', '.join(FORMATS)}")
-    dated = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}[fmt]
-    figure.savefig(buffer, format=fmt, metadata=dated)
-    write(path, buffer.getvalue())
-    return path
+        figures[f"code_use.{fmt}"] = partial(code_use, run, arrays)
+    return draw_each(figures, folder, failed)
 
 
 def title(run: Run) -> str:
@@ -97,9 +77,8 @@ def title(run: Run) -> str:
 def data_title(data: Mapping[str, Any]) -> str:
     """Of run.json's data block: the data set, and what it stands for."""
     stands_for = data["fallback_for"]
-    return DATA_TITLES.get(data["name"], data["name"]) + (
-        f" (for want of {DATA_TITLES[stands_for]})" if stands_for else ""
-    )
+    name = data_name(data)
+    return DATA_TITLES.get(name, name) + (f" (for want of {DATA_TITLES[stands_for]})" if stands_for else "")
 
 
 SYMBOLS = {
@@ -129,21 +108,25 @@ def reconstructions(run: Run, arrays: Any) -> Figure:
     if "relaxed" in arrays:
         rows.append(("relaxed", "relaxed\nsample", "test_mse_relaxed"))
     count = len(arrays["images"])
-    figure = Figure(figsize=(0.62 * count + 1.5, 0.66 * len(rows) + 0.45))
+    wide, high = tile_size(arrays["images"])
+    cell = max(wide, 0.4), max(high, 0.66)  # room for a code's number, and for three lines of words at the left
+    figure = Figure(figsize=(max(LEAST_WIDTH, 0.62 * count * cell[0] + 1.5), 0.66 * len(rows) * cell[1] + 0.45))
     axis = figure.subplots()
-    tiles(axis, [arrays[name] for name, _, _ in rows])
+    tiles(axis, [arrays[name] for name, _, _ in rows], cell=cell)
     if discrete and arrays["codes"].shape[1] == 1:
         for column, (code,) in enumerate(arrays["codes"]):
-            axis.text(column + 0.97, 1.97, str(code), ha="right", va="bottom", color="0.35", fontsize=6)
+            right, below = (column + 0.5) * cell[0] + wide / 2 - TILE_GAP, cell[1] + high
+            where = (right, below - TILE_GAP, "bottom") if high == cell[1] else (right, below + TILE_GAP, "top")
+            axis.text(*where[:2], str(code), ha="right", va=where[2], color="0.35", fontsize=6)
     texts = [label if metric is None else f"{label}\nMSE {last[metric]:.4f}" for _, label, metric in rows]
-    axis.set_yticks([line + 0.5 for line in range(len(rows))], texts, fontsize=8)
-    figure.suptitle(title(run), fontsize=9)
+    axis.set_yticks([line * cell[1] + high / 2 for line in range(len(rows))], texts, fontsize=8)
+    heading(figure, title(run), 9)
     return figure
 
 
 def loss_curves(run: Run) -> Figure:
     """Left: the loss minimised. Right: test error on sampled codes, on the mode, and on the relaxed sample."""
-    metrics = run.metrics
+    metrics = thinned(run.metrics)
     epochs = [row["epoch"] for row in metrics]
     figure = Figure(figsize=(7.2, 2.9))
     left, right = figure.subplots(1, 2)
@@ -172,7 +155,7 @@ def loss_curves(run: Run) -> Figure:
     for axis in (left, right):
         axis.xaxis.get_major_locator().set_params(integer=True)
         axis.margins(x=0.04)
-    figure.suptitle(title(run), fontsize=9)
+    heading(figure, title(run), 9)
     return figure
 
 
@@ -182,46 +165,89 @@ def what_codes_draw(run: Run, arrays: Any) -> Figure:
     order = np.argsort(-counts, kind="stable")[:MAX_CODES_DRAWN]
     columns = min(10, len(order))
     lines = -(-len(order) // columns)
-    figure = Figure(figsize=(0.86 * columns + 0.3, 1.46 * lines + 0.4))
+    _, high = tile_size(prototypes)
+    height = high + 0.75  # of a tile with its words
+    figure = Figure(figsize=(max(LEAST_WIDTH, 0.86 * columns + 0.3), 1.46 / 1.75 * lines * height + 0.4))
     axis = figure.subplots()
-    height = 1.75  # of a tile with its words
-    tiles(axis, [prototypes[order[line * columns :][:columns]] for line in range(lines)], height=height)
+    tiles(axis, [prototypes[order[line * columns :][:columns]] for line in range(lines)], cell=(1.0, height))
+    table, values = labelled(arrays)
     for place, code in enumerate(order):
         y, x = divmod(place, columns)
         axis.text(x + 0.5, y * height - 0.03, f"code {code}", ha="center", va="bottom", fontsize=7)
         text = f"{100 * counts[code] / counts.sum():.1f}%"
-        if "contingency" in arrays:
-            text += "\n" + _labels_of(arrays["contingency"][code])
-        axis.text(x + 0.5, y * height + 1.03, text, ha="center", va="top", fontsize=7)
+        if table is not None:
+            text += "\n" + _labels_of(table[code], values)
+        axis.text(x + 0.5, y * height + high + 0.03, text, ha="center", va="top", fontsize=7)
     axis.set_ylim(lines * height - 0.15, -0.2)
     axis.set_yticks([])
     left_out = "" if len(order) == len(counts) else f", the {len(order)} most used of {len(counts)} codes"
-    figure.suptitle(f"{title(run)}\nwhat each code draws, its share of the test set, its labels{left_out}", fontsize=9)
+    heading(figure, f"{title(run)}\nwhat each code draws, its share of the test set, its labels{left_out}", 9)
     return figure
 
 
 def code_use(run: Run, arrays: Any) -> Figure:
     """Which labels go to which code: each column sums to 1."""
-    table = arrays["contingency"]
+    found, values = labelled(arrays)
+    assert found is not None
+    table, names = commonest(found, values)
     order = np.lexsort((-table.max(1), table.argmax(1)))  # codes of one label side by side, near the diagonal
-    table = table[order][:MAX_CODES_DRAWN]
-    share = table / np.maximum(arrays["contingency"].sum(0), 1)
+    share = table[order][:MAX_CODES_DRAWN] / np.maximum(table.sum(0), 1)
     lines, labels = share.shape
-    figure = Figure(figsize=(0.42 * labels + 1.6, max(2.4, 0.26 * lines + 1.3)))
+    few = labels <= 20
+    width = 0.42 if few else 0.24
+    figure = Figure(figsize=(max(LEAST_WIDTH, width * labels + 1.6), max(2.4, 0.26 * lines + 1.3)))
     axis = figure.subplots()
     image = axis.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     axis.set(xlabel="label", ylabel="code", xticks=range(labels), yticks=range(lines))
+    axis.set_xticklabels(names, rotation=0 if max(map(len, names)) <= 4 * width / 0.42 - 1 else 90)
     axis.set_yticklabels([str(code) for code in order[:lines]])
     axis.spines[:].set_visible(False)
     axis.tick_params(length=0)
     for (i, j), value in np.ndenumerate(share):
         if value >= 0.005:
             axis.text(
-                j, i, f"{100 * value:.0f}", ha="center", va="center", fontsize=7, color="k" if value < 0.6 else "w"
+                j,
+                i,
+                f"{100 * value:.0f}",
+                ha="center",
+                va="center",
+                fontsize=7 if few else 6,
+                color="k" if value < 0.6 else "w",
             )
-    figure.colorbar(image, ax=axis, label="share of the label's images (numbers: %)")
-    figure.suptitle(title(run).replace(" · ", "\n", 1), fontsize=9)
+    figure.colorbar(image, ax=axis, label="share of the label's images (numbers: %)", fraction=0.15 if few else 0.05)
+    heading(figure, title(run).replace(" · ", "\n", 1), 9)
     return figure
+
+
+def labelled(arrays: Any) -> tuple[NDArray[np.int64] | None, NDArray[np.int64]]:
+    """How often each code goes with each label [K, V], without labels that no image has, and what those labels are [V].
+
+    Files of before have no `label_values`: theirs are 0, 1, 2, ... None, and no labels, where there is no such table.
+    """
+    if "contingency" not in arrays:
+        return None, np.zeros(0, np.int64)
+    table = arrays["contingency"]
+    values = arrays.get("label_values", np.arange(table.shape[1]))
+    there = np.flatnonzero(table.sum(0))
+    return table[:, there], values[there]
+
+
+def commonest(table: NDArray[np.int64], values: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[str]]:
+    """The columns of the commonest labels in the order of their values, and one for the sum of all others."""
+    names = [str(value) for value in values]
+    if len(names) <= MAX_LABELS_DRAWN:
+        return table, names
+    order = np.argsort(-table.sum(0), kind="stable")
+    kept, others = np.sort(order[:MAX_LABELS_DRAWN]), order[MAX_LABELS_DRAWN:]
+    together = np.column_stack([table[:, kept], table[:, others].sum(1)])
+    return together, [*(names[place] for place in kept), f"{len(others):,} others"]
+
+
+def thinned(points: Sequence[Any]) -> Sequence[Any]:
+    """No more than MAX_POINTS_DRAWN of them, evenly apart, with the first and the last."""
+    if len(points) <= MAX_POINTS_DRAWN:
+        return points
+    return [points[place] for place in np.linspace(0, len(points) - 1, MAX_POINTS_DRAWN).round().astype(int)]
 
 
 def gumbel_max(*, logits: tuple[float, ...], draws: int, seed: int) -> Figure:
@@ -233,61 +259,88 @@ def gumbel_max(*, logits: tuple[float, ...], draws: int, seed: int) -> Figure:
     by_softmax = rng.choice(len(theta), draws, p=probabilities)
     noise = -np.log(-np.log1p(-rng.random((draws, len(theta)))))  # 1 - u is never 0
     by_gumbel = (theta + noise).argmax(1)
-    with styled():
-        figure = Figure(figsize=(5.6, 3.1))
-        axis = figure.subplots()
-        where = np.arange(len(theta))
-        for shift, codes, label, colour in (
-            (-0.2, by_softmax, "Categorical(softmax(logits))", COLOURS["sampled"]),
-            (0.2, by_gumbel, "argmax(logits + Gumbel noise)", COLOURS["relaxed"]),
-        ):
-            shares = np.bincount(codes, minlength=len(theta)) / draws
-            axis.bar(where + shift, shares, 0.38, color=colour, label=label)
-        axis.plot(where, probabilities, "k_", markersize=34, label="softmax(logits)")
-        axis.set_xticks(where, [f"{code}\n({value:g})" for code, value in enumerate(theta)])
-        axis.set(xlabel="code (its logit)", ylabel=f"share of {draws:,} draws")
-        axis.legend(markerscale=0.4, loc="upper left")
-        figure.suptitle("The Gumbel-max trick draws from the softmax", fontsize=10)
-        return figure
+    figure = Figure(figsize=(5.6, 3.1))
+    axis = figure.subplots()
+    where = np.arange(len(theta))
+    for shift, codes, label, colour in (
+        (-0.2, by_softmax, "Categorical(softmax(logits))", COLOURS["sampled"]),
+        (0.2, by_gumbel, "argmax(logits + Gumbel noise)", COLOURS["relaxed"]),
+    ):
+        shares = np.bincount(codes, minlength=len(theta)) / draws
+        axis.bar(where + shift, shares, 0.38, color=colour, label=label)
+    axis.plot(where, probabilities, "k_", markersize=34, label="softmax(logits)")
+    axis.set_xticks(where, [f"{code}\n({value:g})" for code, value in enumerate(theta)])
+    axis.set(xlabel="code (its logit)", ylabel=f"share of {draws:,} draws")
+    axis.legend(markerscale=0.4, loc="upper left")
+    figure.suptitle("The Gumbel-max trick draws from the softmax", fontsize=10)
+    return figure
 
 
-def tiles(axis: Axes, lines: Sequence[NDArray[np.float32]], *, height: float = 1.0) -> None:
-    """Lines of images side by side, one unit wide and `height` apart; a line is one picture, which draws fastest."""
+def tile_size(images: NDArray[np.float32]) -> tuple[float, float]:
+    """Width and height of the images [N, H, W] as tiles: in their own proportion, the longer side 1."""
+    height, width = images.shape[1:]
+    longer = max(height, width)
+    return max(THINNEST, width / longer), max(THINNEST, height / longer)
+
+
+def tiles(axis: Axes, lines: Sequence[NDArray[np.float32]], *, cell: tuple[float, float]) -> None:
+    """Lines of images side by side, each in a cell of this width and height: at its top, and in its middle.
+
+    A line is one picture, which draws fastest.
+    """
+    across, down = cell
+    size = wide, high = tile_size(lines[0])
     frames = []
     for i, line in enumerate(lines):
-        axis.imshow(_side_by_side(line), vmin=0, vmax=1, extent=(0, len(line), i * height + 1, i * height))
-        inner = 1 - 2 * TILE_GAP
-        frames += [Rectangle((j + TILE_GAP, i * height + TILE_GAP), inner, inner) for j in range(len(line))]
+        picture = _side_by_side(line, size, across)
+        axis.imshow(picture, vmin=0, vmax=1, extent=(0, len(line) * across, i * down + high, i * down))
+        inner = wide - 2 * TILE_GAP, high - 2 * TILE_GAP
+        left = (across - wide) / 2 + TILE_GAP
+        frames += [Rectangle((j * across + left, i * down + TILE_GAP), *inner) for j in range(len(line))]
     axis.add_collection(PatchCollection(frames, facecolor="none", **FRAME))
-    axis.set(xlim=(0, max(map(len, lines))), ylim=((len(lines) - 1) * height + 1, 0), xticks=[], aspect="equal")
+    bottom = (len(lines) - 1) * down + high
+    axis.set(xlim=(0, max(map(len, lines)) * across), ylim=(bottom, 0), xticks=[], aspect="equal")
     axis.spines[:].set_visible(False)
     axis.tick_params(length=0)
 
 
-def _side_by_side(images: NDArray[np.float32]) -> NDArray[np.float32]:
-    """[N, H, W] -> one image, with a white margin of TILE_GAP around each; whole pixels, so small images grow first."""
-    times = -(-TILE_PIXELS // max(images.shape[1:]))
-    large = images.repeat(times, 1).repeat(times, 2)
-    margins = [round(TILE_GAP * size) for size in large.shape[1:]]
-    padded = np.pad(large, [(0, 0), *((margin, margin) for margin in margins)])
+def _side_by_side(images: NDArray[np.float32], size: tuple[float, float], across: float) -> NDArray[np.float32]:
+    """[N, H, W] -> one image, with a white margin around each: TILE_GAP, and what a cell is wider than its tile.
+
+    Margins are whole pixels, so small images grow first; large ones shrink, because nobody sees so many pixels.
+    """
+    wide, high = size
+    grown = images
+    for side, length in ((1, high), (2, wide)):
+        grown = _shrunk(grown, side).repeat(max(1, -int(-TILE_PIXELS * length // images.shape[side])), side)
+    rows, columns = grown.shape[1:]
+    above = round(TILE_GAP / high * rows)
+    beside = round((TILE_GAP + (across - wide) / 2) / wide * columns)
+    padded = np.pad(grown, [(0, 0), (above, above), (beside, beside)])
     return np.concatenate(list(padded), axis=1)
 
 
-def _labels_of(row: NDArray[np.int64]) -> str:
-    """The labels that make up most of a code's images: "7 52%, 9 31%"."""
+def _shrunk(images: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    """No more than MOST_TILE_PIXELS along a side: each the mean of those that it stands for."""
+    pixels = images.shape[side]
+    if pixels <= MOST_TILE_PIXELS:
+        return images
+    edges = np.linspace(0, pixels, MOST_TILE_PIXELS + 1).astype(int)
+    shape = [1, 1, 1]
+    shape[side] = MOST_TILE_PIXELS
+    means = np.add.reduceat(images, edges[:-1], side) / np.diff(edges).reshape(shape)
+    return means.astype(np.float32)
+
+
+def _labels_of(row: NDArray[np.int64], values: NDArray[np.int64]) -> str:
+    """The labels that make up most of a code's images: "7: 52%", "9: 31%"."""
     if row.sum() == 0:
         return "unused"
     best = [label for label in np.argsort(-row, kind="stable")[:2] if row[label] >= 0.1 * row.sum()]
-    return "\n".join(f"{label}: {100 * row[label] / row.sum():.0f}%" for label in best)
+    return "\n".join(f"{values[label]}: {100 * row[label] / row.sum():.0f}%" for label in best)
 
 
 def _loss_label(run: Run, unit: str) -> str:
     beta = run.config.objective.beta
     extra = [f"{beta:g} × rate"] * bool(beta) + ["codebook losses"] * (run.config.model.name == "vqvae")
     return "\n+ ".join([unit, *extra])
-
-
-@contextmanager
-def styled() -> Iterator[None]:
-    with matplotlib.rc_context(STYLE):
-        yield

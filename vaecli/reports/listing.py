@@ -6,6 +6,7 @@ from typing import Any
 from vaecli.errors import RunError, printable
 from vaecli.reports.summary import epoch_line, summary_lines
 from vaecli.runs import Run
+from vaecli.runs.provenance import data_name
 
 COLUMNS = ("run", "status", "data", "model", "seed", "epochs", "mse sampled", "mse mode", "mse relaxed", "perplexity")
 
@@ -22,6 +23,7 @@ def entry(run: Run) -> dict[str, Any]:
             "run": run.name,
             "status": status,
             "data": data["name"],
+            "title": data_name(data),
             "fallback_for": data["fallback_for"],
             "model": config.model.name,
             "seed": config.training.seed,
@@ -43,7 +45,7 @@ def cells(entry: Mapping[str, Any]) -> list[str]:
         figures = [*(test["mse"][name] for name in ("sampled", "mode", "relaxed")), test["perplexity"]]
     done = str(epochs["of"]) if epochs["done"] == epochs["of"] else f"{epochs['done']}/{epochs['of']}"
     texts = ["" if x is None else f"{x:.{digits}f}" for x, digits in zip(figures, (4, 4, 4, 2), strict=True)]
-    return [entry["run"], entry["status"], entry["data"], entry["model"], str(entry["seed"]), done, *texts]
+    return [entry["run"], entry["status"], entry["title"], entry["model"], str(entry["seed"]), done, *texts]
 
 
 def show_lines(run: Run) -> Iterator[str]:

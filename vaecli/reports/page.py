@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 import shlex
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -19,6 +19,7 @@ from vaecli.reports.table import LEGEND, columns
 from vaecli.runs import Run
 from vaecli.runs.audits import Audit, audits_of
 from vaecli.runs.files import write, write_json, writing
+from vaecli.runs.provenance import data_name
 from vaecli.runs.references import references_path
 
 VERSION = 5  # raise it when the same runs are to be drawn or told in another way
@@ -44,11 +45,13 @@ class Report(NamedTuple):
     """What became of a report."""
 
     drawn: bool  # or was there already
-    lines: list[str]  # what its reader ought to know: rows that no figure shows, audits that cannot be read
+    lines: list[str]  # what its reader ought to know: what no figure shows, what could not be drawn or read
 
 
 def write_report(groups: Sequence[Group], failures: Mapping[str, str], folder: Path) -> Report:
     """comparison.csv, comparison.json, the figures, and report.html last; nothing if all of it is there already.
+
+    A picture that cannot be drawn is left out of the page, and the next call draws it.
 
     Raises:
         RunError: a run cannot be read, or the folder not be written.
@@ -62,10 +65,14 @@ def write_report(groups: Sequence[Group], failures: Mapping[str, str], folder: P
     with writing(folder / PAGE):
         (folder / PAGE).unlink(missing_ok=True)  # it would tell of other figures
     write(folder / TABLE, csv_text(groups, failures))
-    pictures = _draw(found, folder)
-    content = {"version": VERSION, "inputs": inputs, "figures": pictures, "records": records(groups, failures)}
-    write_json(folder / RECORDS, {**content, "notes": [note for group in groups for note in group.notes]})
-    write(folder / PAGE, _page(groups, found, failures, [folder / name for name in pictures], audits, lines))
+    undrawn: list[str] = []
+    pictures = _draw(found, folder, undrawn.append)
+    told = [_of_audit(audit, undrawn.append) for audit in audits]
+    content = {"version": VERSION, "inputs": inputs, "figures": pictures, "undrawn": undrawn}
+    content |= {"notes": [note for group in groups for note in group.notes]}
+    write_json(folder / RECORDS, {**content, "records": records(groups, failures)})
+    lines += undrawn
+    write(folder / PAGE, _page(groups, found, failures, [folder / name for name in pictures], told, lines))
     return Report(True, lines)
 
 
@@ -94,22 +101,22 @@ def _is_there(folder: Path, inputs: Mapping[str, str]) -> bool:
         return (
             known["version"] == VERSION
             and known["inputs"] == inputs
+            and not known["undrawn"]
             and all((folder / file).is_file() for file in files)
         )
     except (OSError, ValueError, TypeError, KeyError):
         return False
 
 
-def _draw(found: Sequence[Scene], folder: Path) -> list[str]:
-    from vaecli.reports.figures import save, styled
+def _draw(found: Sequence[Scene], folder: Path, say: Callable[[str], None]) -> list[str]:
+    from vaecli.reports.canvas import draw_each
     from vaecli.reports.panorama import figures
 
     names = []
-    with styled():
-        for number, scene in enumerate(found, 1):
-            for name, draw in figures(scene).items():
-                path = folder / (f"{name}.png" if len(found) == 1 else f"{name}-{number}.png")
-                names.append(save(draw(), path).name)
+    for number, scene in enumerate(found, 1):
+        end = ".png" if len(found) == 1 else f"-{number}.png"
+        files = {f"{name}{end}": draw for name, draw in figures(scene).items()}
+        names += [path.name for path in draw_each(files, folder, lambda picture: say(picture.line))]
     return names
 
 
@@ -118,7 +125,7 @@ def _page(
     found: Sequence[Scene],
     failures: Mapping[str, str],
     figures: Sequence[Path],
-    audits: Sequence[Audit],
+    audits: Sequence[Mapping[str, Any]],
     lines: Sequence[str],
 ) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -143,7 +150,7 @@ def _page(
         commands=_commands(runs),
         thresholds=THRESHOLDS,
         answer=answer(groups),
-        audits=[_of_audit(audit) for audit in audits],
+        audits=audits,
         runs=[{"name": run.name, "place": f"../{quote(run.name)}/"} for run in runs],
         data=sorted({_data(run) for run in runs}),
         seeds=sorted({seed_of(run) for run in runs}),
@@ -166,7 +173,7 @@ def _audits(groups: Sequence[Group]) -> tuple[list[Audit], list[str]]:
     return audits, lines
 
 
-def _of_audit(audit: Audit) -> dict[str, Any]:
+def _of_audit(audit: Audit, say: Callable[[str], None]) -> dict[str, Any]:
     """Each estimator at its best temperature on the last checkpoint, and all figures."""
     from vaecli.reports.audit_figures import draw
 
@@ -176,7 +183,7 @@ def _of_audit(audit: Audit) -> dict[str, Any]:
     for part in measured_parts(last):
         header, *cells = zip(*audit_columns(best(last), part), strict=True)
         tables.append({"title": PARTS[part], "header": header, "rows": cells})
-    pictures = draw(title, rows, audit.path, formats=["png"], again=False)
+    pictures = draw(title, rows, audit.path, formats=["png"], again=False, failed=lambda picture: say(picture.line))
     return {
         "title": title,
         "tables": tables,
@@ -188,7 +195,7 @@ def _of_audit(audit: Audit) -> dict[str, Any]:
 
 def _data(run: Run) -> str:
     data = run.info["data"]
-    return data["name"] + (f" (for want of {data['fallback_for']})" if data["fallback_for"] else "")
+    return data_name(data) + (f" (for want of {data['fallback_for']})" if data["fallback_for"] else "")
 
 
 def _of_group(title: str, group: Group, drawn: Set[int]) -> dict[str, Any]:

@@ -2,17 +2,24 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
+from vaecli.reports.canvas import (
+    Axes,
+    Figure,
+    FixedLocator,
+    FuncFormatter,
+    Line2D,
+    MaxNLocator,
+    NullLocator,
+    heading,
+)
 from vaecli.reports.comparison import seed_of
-from vaecli.reports.figures import data_title, tiles
+from vaecli.reports.figures import data_title, labelled, thinned, tile_size, tiles
 from vaecli.reports.listing import numbers
 from vaecli.reports.scenes import Member, Reference, Scene, apart
 from vaecli.runs import Run
@@ -37,19 +44,20 @@ ERROR = "test error on sampled codes\n(mean squared error per pixel)"
 def figures(scene: Scene) -> dict[str, Callable[[], Figure]]:
     """What can be drawn of a scene, by name."""
     found: dict[str, Callable[[], Figure]] = {
-        "reconstructions": lambda: reconstructions(scene),
-        "loss": lambda: loss_curves(scene),
-        "bits": lambda: distortion_and_bits(scene),
+        "reconstructions": partial(reconstructions, scene),
+        "loss": partial(loss_curves, scene),
+        "bits": partial(distortion_and_bits, scene),
     }
     if with_prototypes(scene):
-        found["codes"] = lambda: what_codes_draw(scene)
+        found["codes"] = partial(what_codes_draw, scene)
     return found
 
 
 def title(scene: Scene, seeds: Sequence[int]) -> str:
-    """What every figure says: data (and what they stand for), epochs, seeds."""
+    """What every figure says: data (and what they stand for), epochs, seeds, and how many rows it leaves out."""
     epochs = f"{scene.epochs} epoch{'s' * (scene.epochs != 1)}"
-    return f"{data_title(scene.data)} · {epochs} · seed{'s' * (len(seeds) != 1)} {numbers(seeds)}"
+    words = f"{data_title(scene.data)} · {epochs} · seed{'s' * (len(seeds) != 1)} {numbers(seeds)}"
+    return words + f" · the first {len(scene.members)} of {scene.rows:,} rows" * (len(scene.members) < scene.rows)
 
 
 def reconstructions(scene: Scene) -> Figure:
@@ -63,27 +71,30 @@ def reconstructions(scene: Scene) -> Figure:
         *(f"{m.label}\nMSE {t['mse']['sampled']:.4f}" for m, t in zip(scene.members, tests, strict=True)),
     ]
     count = len(lines[0])
-    figure = Figure(figsize=(WIDTH, 0.54 * len(lines) * min(1, 10 / count) + 0.6))
+    wide, high = tile_size(lines[0])
+    cell = max(wide, 0.4), max(high, 0.5)  # room for two lines of words at the left
+    scale = 0.54 * min(1, 10 / (count * cell[0]))  # inches of one
+    figure = Figure(figsize=(WIDTH, scale * cell[1] * len(lines) + 0.6))
     axis = figure.subplots()
-    tiles(axis, lines)
-    axis.set_yticks([line + 0.5 for line in range(len(lines))], labels, fontsize=7)
-    _rules(axis, scene, count)
+    tiles(axis, lines, cell=cell)
+    axis.set_yticks([line * cell[1] + high / 2 for line in range(len(lines))], labels, fontsize=7)
+    _rules(axis, scene, count * cell[0], cell[1])
     shown = "most probable codes (a Gaussian's mean); MSE: test error on sampled codes"
-    figure.suptitle(f"{title(scene, sorted({seed_of(run) for run in firsts}))}\n{shown}", fontsize=8)
+    heading(figure, f"{title(scene, sorted({seed_of(run) for run in firsts}))}\n{shown}", 8)
     return figure
 
 
-def _rules(axis: Axes, scene: Scene, count: int) -> None:
+def _rules(axis: Axes, scene: Scene, right: float, down: float) -> None:
     """A line above each group but a scene's only one, and its latent at the right."""
     if len(scene.groups) == 1:
         return
-    top = 1
+    top = down
     for group in scene.groups:
         axis.axhline(top, color="0.2", linewidth=0.8)
         words = apart(group, scene.groups).removeprefix("latent ").replace(", ", ",\n").replace(" of ", " of\n")
-        axis.text(count + 0.1, top + 0.1, words, ha="left", va="top", fontsize=7)
-        top += len(group.rows)
-    axis.set_xlim(0, count + 1.4)
+        axis.text(right + 0.1, top + 0.1 * down, words, ha="left", va="top", fontsize=7)
+        top += down * sum(member.group is group for member in scene.members)
+    axis.set_xlim(0, right + 1.4)
 
 
 def loss_curves(scene: Scene) -> Figure:
@@ -104,14 +115,14 @@ def loss_curves(scene: Scene) -> Figure:
         axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axis.margins(x=0.04)
     band = "mean over seeds; band: from the lowest to the highest seed"
-    figure.suptitle(title(scene, scene.seeds) + (f"\n{band}" if len(scene.seeds) > 1 else ""), fontsize=8)
+    heading(figure, title(scene, scene.seeds) + (f"\n{band}" if len(scene.seeds) > 1 else ""), 8)
     return figure
 
 
 def error_by_epoch(member: Member) -> tuple[list[float], NDArray[np.float64]]:
     """The epochs that every run of a row has, and the errors [runs, epochs]."""
     found = [{row["epoch"] or 0: row["test_mse_sampled"] for row in run.metrics} for run in member.row.runs]
-    epochs = sorted(set.intersection(*map(set, found)))
+    epochs = list(thinned(sorted(set.intersection(*map(set, found)))))
     return epochs, np.array([[of_run[epoch] for epoch in epochs] for of_run in found], np.float64)
 
 
@@ -137,7 +148,7 @@ def distortion_and_bits(scene: Scene) -> Figure:
         axis.set_xlabel("rate (bits per image)" if discrete else "rate (bits per image, log scale)")
         _bits_axis(axis, np.concatenate([*(bits for bits, _ in of_seeds), reference]), discrete)
     means = "large: mean over seeds; dots: seeds" if len(scene.seeds) > 1 else "rate: KL(q(z|x) ‖ p(z)) on the test set"
-    figure.suptitle(f"{title(scene, scene.seeds)}\n{means}", fontsize=8)
+    heading(figure, f"{title(scene, scene.seeds)}\n{means}", 8)
     return figure
 
 
@@ -191,35 +202,35 @@ def what_codes_draw(scene: Scene) -> Figure:
     firsts = [member.row.runs[0] for member in members]
     arrays = [run.reconstructions() for run in firsts]
     orders = [np.argsort(-found["code_counts"][0], kind="stable")[:MOST_CODES] for found in arrays]
-    labelled = any("contingency" in found for found in arrays)
-    columns, height = max(map(len, orders)), 1.62 if labelled else 1.36
+    with_labels = any("contingency" in found for found in arrays)
+    _, high = tile_size(arrays[0]["prototypes"])
+    columns, height = max(map(len, orders)), high + (0.62 if with_labels else 0.36)
     scale = min(0.6, 5.9 / columns)
     figure = Figure(figsize=(WIDTH, scale * height * len(members) + 0.65))
     axis = figure.subplots()
-    tiles(axis, [found["prototypes"][order] for found, order in zip(arrays, orders, strict=True)], height=height)
+    tiles(axis, [found["prototypes"][order] for found, order in zip(arrays, orders, strict=True)], cell=(1.0, height))
     for line, (found, order) in enumerate(zip(arrays, orders, strict=True)):
+        table, values = labelled(found)
         for column, code in enumerate(order):
-            words = _use(found, code)
-            place = (column + 0.5, line * height + 1.02)
+            words = _use(found["code_counts"][0], code, None if table is None else table[code], values)
+            place = (column + 0.5, line * height + high + 0.02)
             axis.text(*place, words, ha="center", va="top", fontsize=min(6.5, 12 * scale), linespacing=1.1)
     labels = [_of_codes(member, len(order)) for member, order in zip(members, orders, strict=True)]
     axis.set_ylim(len(members) * height - 0.05, -0.1)
-    axis.set_yticks([line * height + 0.5 for line in range(len(members))], labels, fontsize=7)
-    words = "what each code draws; below it its share of the test set" + ", and its commonest label" * labelled
-    figure.suptitle(f"{title(scene, sorted({seed_of(run) for run in firsts}))}\n{words}", fontsize=8)
+    axis.set_yticks([line * height + high / 2 for line in range(len(members))], labels, fontsize=7)
+    words = "what each code draws; below it its share of the test set" + ", and its commonest label" * with_labels
+    heading(figure, f"{title(scene, sorted({seed_of(run) for run in firsts}))}\n{words}", 8)
     return figure
 
 
-def _use(arrays: Any, code: int) -> str:
+def _use(counts: NDArray[np.int64], code: int, of_labels: NDArray[np.int64] | None, values: NDArray[np.int64]) -> str:
     """ "12.3%" and below it "7: 52%": the share of the test set, and of the code's own images the commonest label's."""
-    counts = arrays["code_counts"][0]
     if counts[code] == 0:
         return "unused"
     words = f"{100 * counts[code] / counts.sum():.1f}%"
-    if "contingency" not in arrays:
+    if of_labels is None:
         return words
-    row = arrays["contingency"][code]
-    return f"{words}\n{row.argmax()}: {100 * row.max() / row.sum():.0f}%"
+    return f"{words}\n{values[of_labels.argmax()]}: {100 * of_labels.max() / of_labels.sum():.0f}%"
 
 
 def _of_codes(member: Member, shown: int) -> str:
@@ -252,7 +263,7 @@ def _legend(scene: Scene, look: Mapping[str, Any]) -> list[Line2D]:
     """Members under the names of their groups, then the references."""
     found = []
     for group in scene.groups:
-        if len(scene.groups) > 1:
+        if len(scene.groups) > 1 and any(member.group is group for member in scene.members):
             found.append(_heading(apart(group, scene.groups).removeprefix("latent ")))
         found += [Line2D([], [], label=m.label, **{**_look(m), **look}) for m in scene.members if m.group is group]
     references = scene.references()

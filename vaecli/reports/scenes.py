@@ -1,17 +1,19 @@
 """Which rows of a comparison may be drawn in one figure, how they are called there, and what stands beside them."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from vaecli.reports.comparison import Group, Row, seed_of
+from vaecli.reports.comparison import Group, Row, data_key, seed_of
 from vaecli.runs.references import reference_of, references_of
 
 # Errors of the same test images may be seen side by side whatever the latent and the weight of the rate, as long as
 # the figure tells them apart. They are still never ranked: that is what groups are for.
 TOLD_APART = ("latent", "beta")
-MOST_ROWS, MOST_SCENES, MOST_LINES = 30, 4, 5
+MOST_ROWS = 36  # in one figure: so many that markers and dashes tell apart
+MOST_SCENES, MOST_LINES = 4, 5
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,12 @@ class Scene:
     """Groups that differ in TOLD_APART alone, drawn in one figure each of its kind."""
 
     groups: Sequence[Group]
-    members: Sequence[Member]
+    members: Sequence[Member]  # of each group the first rows, MOST_ROWS in all
+
+    @property
+    def rows(self) -> int:
+        """How many there are, drawn or not."""
+        return sum(len(group.rows) for group in self.groups)
 
     @property
     def data(self) -> Mapping[str, Any]:
@@ -77,45 +84,43 @@ class Scene:
 
 
 def scenes(groups: Sequence[Group]) -> tuple[list[Scene], list[str]]:
-    """Groups by all of their protocol but what a figure can tell apart, and a line for what no figure shows.
+    """Groups by all of their protocol but what a figure can tell apart, and by their data whatever their title.
 
-    A scene has the MOST_ROWS first rows of its groups, and there are MOST_SCENES at most: nobody could read more.
+    Returns:
+        Scenes of the MOST_ROWS first rows of their groups, MOST_SCENES at most, since nobody could read more; and a
+        line for what no figure shows.
     """
     together: dict[str, list[Group]] = {}
     for group in groups:
-        shared = {key: value for key, value in group.protocol.items() if key not in TOLD_APART}
-        together.setdefault(repr(shared), []).append(group)
+        shared = {key: value for key, value in group.protocol.items() if key not in (*TOLD_APART, "data")}
+        together.setdefault(repr([shared, data_key(group.rows[0].runs[0].info["data"])]), []).append(group)
     places: dict[str, int] = {}
     found, lines = [], []
     for number, of_scene in enumerate(together.values()):
+        kept = _drawn(of_scene) if number < MOST_SCENES else [0] * len(of_scene)
         count = sum(len(group.rows) for group in of_scene)
-        shown = _first_rows(of_scene, MOST_ROWS) if number < MOST_SCENES else []
-        drawn = sum(len(group.rows) for group in shown)
-        if drawn < count:
+        if sum(kept) < count:
             title = ", ".join(f"{key} {of_scene[0].protocol[key]}" for key in ("data", "epochs"))
-            lines.append(f"{title}: figures show {drawn} of {count:,} rows; the table has all")
-        if not shown:
+            lines.append(f"{title}: figures show {sum(kept)} of {count:,} rows; the table has all")
+        if not any(kept):
             continue
-        labels = _labels(shown)
+        labels = _labels(of_scene)
         members = [
             Member(labels[id(row)], places.setdefault(labels[id(row)], len(places)), row, group)
-            for group in shown
-            for row in group.rows
+            for group, drawn in zip(of_scene, kept, strict=True)
+            for row in group.rows[:drawn]
         ]
-        found.append(Scene(shown, members))
+        found.append(Scene(of_scene, members))
     if len(lines) > MOST_LINES:
         lines[MOST_LINES:] = [f"and {len(lines) - MOST_LINES:,} more such groups"]
     return found, lines
 
 
-def _first_rows(groups: Sequence[Group], most: int) -> list[Group]:
-    """The first rows of each group in turn, until there are so many."""
-    kept = [0] * len(groups)
-    while sum(kept) < most and any(kept[i] < len(group.rows) for i, group in enumerate(groups)):
-        for i, group in enumerate(groups):
-            if kept[i] < len(group.rows) and sum(kept) < most:
-                kept[i] += 1
-    return [replace(group, rows=group.rows[:count]) for group, count in zip(groups, kept, strict=True) if count]
+def _drawn(groups: Sequence[Group]) -> list[int]:
+    """How many rows of each group: the first of all, then the second of all, until there are MOST_ROWS."""
+    turns = sorted((turn, place) for place, group in enumerate(groups) for turn in range(len(group.rows)))
+    kept = [place for _, place in turns[:MOST_ROWS]]
+    return [kept.count(place) for place in range(len(groups))]
 
 
 def is_discrete(row: Row) -> bool:
@@ -130,9 +135,9 @@ def apart(group: Group, others: Sequence[Group]) -> str:
 
 def _labels(groups: Sequence[Group]) -> dict[int, str]:
     """By id of the row: its name; where two groups have that name, with what tells the groups apart."""
-    names = [row.name for group in groups for row in group.rows]
+    names = Counter(row.name for group in groups for row in group.rows)
     return {
-        id(row): row.name if names.count(row.name) == 1 else f"{row.name}, {apart(group, groups)}"
+        id(row): row.name if names[row.name] == 1 else f"{row.name}, {apart(group, groups)}"
         for group in groups
         for row in group.rows
     }

@@ -5,6 +5,7 @@ from typing import Any
 
 from vaecli.registry import METHODS
 from vaecli.runs import Run
+from vaecli.runs.provenance import data_name
 from vaecli.runs.references import reference_of, references_of, references_problem
 
 
@@ -27,8 +28,8 @@ def summary_lines(run: Run) -> Iterator[str]:
     """What `train` prints of a finished run; raises RunError if it is not finished."""
     summary = run.summary
     test, name = summary["test"], run.config.model.name
-    data = summary["data"]
-    where = data["name"] + (f" (for want of {data['fallback_for']})" if data["fallback_for"] else "")
+    data = run.info["data"]
+    where = data_name(data) + (f" (for want of {data['fallback_for']})" if data["fallback_for"] else "")
     epochs = run.config.training.epochs
     yield f"{name} on {where}, {epochs} epoch{'s' * (epochs != 1)}, {summary['parameters']:,} parameters"
     yield from _errors(test)

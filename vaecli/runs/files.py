@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vaecli.errors import RunFailed
+from vaecli.filesystems import where_supported
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -128,10 +129,15 @@ def append(path: Path, text: str) -> None:
 
 
 def sync(path: Path) -> None:
-    """What the file or folder holds survives a power cut from now on. Raises OSError."""
+    """What the file or folder holds survives a power cut from now on, where the file system can do that.
+
+    Raises:
+        OSError: what it could do went wrong, as on a full or dying disk.
+    """
     handle = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        with where_supported(errno.EBADF):  # of a folder
+            os.fsync(handle)
     finally:
         os.close(handle)
 

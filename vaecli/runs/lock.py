@@ -1,4 +1,8 @@
-"""One process at a time trains a run: a lock that the system drops when its holder dies, and who the holder is."""
+"""One process at a time trains a run: a lock that the system drops when its holder dies, and who the holder is.
+
+Some file systems have no locks (CIFS, FUSE, NFS without its lock daemon). There the name of the holder decides, as long
+as its process lives. Of a process on another host nobody here can tell: it counts as living until the file is removed.
+"""
 
 import contextlib
 import errno
@@ -10,19 +14,53 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from vaecli.errors import RunError, RunFailed
+from vaecli.filesystems import UNSUPPORTED
 
 ATTEMPTS = 4  # asking whether it is held takes it for a moment
 FULL = (errno.ENOSPC, errno.EDQUOT)  # any other refusal of the folder is a mistake in what was asked
+WITHOUT_LOCKS = (errno.ENOLCK, *UNSUPPORTED)  # what a file system answers that has none
 _HOLDER_BYTES = 1000
 
 
+class Holder(NamedTuple):
+    """A process that took the lock, as it wrote itself into the file."""
+
+    pid: int
+    host: str
+    since: str
+    started: str | None = None  # by the system's clock: another process may get the number of a dead one
+
+    def __str__(self) -> str:
+        return f"pid {self.pid} on {self.host} since {self.since}"
+
+    @property
+    def elsewhere(self) -> bool:
+        """On another host, where this one cannot look."""
+        return self.host != platform.node()
+
+    @property
+    def lives(self) -> bool:
+        """Whether its process is there, as far as this host can tell."""
+        if self.elsewhere:
+            return True
+        try:
+            os.kill(self.pid, 0)
+        except (ProcessLookupError, OverflowError):
+            return False
+        except OSError:
+            pass  # somebody else's
+        return self.started in (None, _started(self.pid))
+
+
 class Lock:
-    """On a file of the run's folder; what the file holds only says who, the system's lock decides."""
+    """On a file of the run's folder; the system's lock decides where there is one, and the file only says who."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.by_name = False  # whether, while it is held, it is by its holder's name alone
         self._handle: int | None = None
 
     @contextlib.contextmanager
@@ -36,17 +74,18 @@ class Lock:
         folder = self.path.parent
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._handle = os.open(self.path, os.O_CREAT | os.O_RDWR, 0o644)
+            self._handle = os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o666)
         except OSError as error:
             if error.errno in FULL:
                 raise RunFailed(f"{folder}: cannot be written ({error.strerror})") from None
             raise RunError(f"{folder}: cannot be written ({error.strerror}); see --output-dir") from None
         try:
             self._take(self._handle)
-            before = self._holder()
-            self._name_holder(json.dumps({"pid": os.getpid(), "host": platform.node(), "since": _now()}))
+            before = _holder(self._handle)
+            pid = os.getpid()
+            self._name_holder(json.dumps(Holder(pid, platform.node(), _now(), _started(pid))._asdict()))
             try:
-                yield before
+                yield None if before is None else str(before)
             finally:
                 self._name_holder("")
         finally:
@@ -61,8 +100,11 @@ class Lock:
             return False
         try:
             fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            return True
+        except OSError as error:
+            if error.errno not in WITHOUT_LOCKS:
+                return True
+            holder = _holder(handle)
+            return holder is not None and holder.lives
         finally:
             os.close(handle)
         return False
@@ -81,29 +123,52 @@ class Lock:
     def _take(self, handle: int) -> None:
         for attempt in range(ATTEMPTS):
             try:
-                return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self.by_name = False
+                return
             except BlockingIOError:
                 if attempt == ATTEMPTS - 1:
-                    who = self._holder()
-                    by = f": {who}" if who else ""
-                    raise RunFailed(f"{self.path.parent}: another process is training this run{by}") from None
+                    holder = _holder(handle)
+                    raise RunFailed(self._taken(f": {holder}" if holder else "")) from None
                 time.sleep(0.05)
             except OSError as error:
-                raise RunFailed(f"{self.path}: this file system has no locks ({error.strerror})") from None
+                if error.errno not in WITHOUT_LOCKS:
+                    raise RunFailed(f"{self.path}: cannot be locked ({error.strerror})") from None
+                return self._take_by_name(handle)
 
-    def _holder(self) -> str | None:
-        assert self._handle is not None
-        try:
-            found = json.loads(os.pread(self._handle, _HOLDER_BYTES, 0))
-            return f"pid {found['pid']} on {found['host']} since {found['since']}"
-        except (OSError, ValueError, TypeError, KeyError):
-            return None
+    def _take_by_name(self, handle: int) -> None:
+        holder = _holder(handle)
+        if holder and holder.lives:
+            way_out = f"; if it is not, remove {self.path}" if holder.elsewhere else ""
+            raise RunFailed(self._taken(f": {holder}{way_out}"))
+        self.by_name = True
+
+    def _taken(self, by: str) -> str:
+        return f"{self.path.parent}: another process is training this run{by}"
 
     def _name_holder(self, text: str) -> None:
         assert self._handle is not None
         with contextlib.suppress(OSError):  # a full disk: then the lock holds, and names nobody
             os.ftruncate(self._handle, 0)
             os.pwrite(self._handle, text.encode(), 0)
+
+
+def _holder(handle: int) -> Holder | None:
+    """Whom the file names; None where it names nobody that can be understood."""
+    try:
+        found = json.loads(os.pread(handle, _HOLDER_BYTES, 0))
+        return Holder(int(found["pid"]), str(found["host"]), str(found["since"]), found.get("started"))
+    except (OSError, ValueError, TypeError, KeyError, OverflowError):
+        return None
+
+
+def _started(pid: int) -> str | None:
+    """When a process started, in ticks of its system; None where the system does not say, or there is none."""
+    try:
+        after_the_name = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2]
+        return after_the_name.split()[19]
+    except (OSError, IndexError):
+        return None
 
 
 def _now() -> str:

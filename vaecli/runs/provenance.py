@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vaecli.data import Dataset
+from vaecli.data.files import OWN, title_of_file
 from vaecli.runs.schema import Info, Session
 
 NUMERICAL = ("vaecli", "tensorflow", "keras", "numpy")  # another version of these may give other bits
@@ -30,6 +31,7 @@ def facts(dataset: Dataset) -> dict[str, Any]:
     """run.json's `data`."""
     return {
         "name": dataset.name,
+        "title": dataset.title,
         "fallback_for": dataset.fallback_for,
         "source": dataset.source,
         "digest": dataset.digest,
@@ -39,6 +41,14 @@ def facts(dataset: Dataset) -> dict[str, Any]:
         "validation": len(dataset.validation) if dataset.validation else 0,
         "test": len(dataset.test),
     }
+
+
+def data_name(data: Mapping[str, Any]) -> str:
+    """What people call the data of run.json's data block: by their title, a user's own without one by their file."""
+    if data["name"] != OWN:
+        name: str = data["name"]
+        return name
+    return data.get("title") or title_of_file(data["source"])
 
 
 def environment() -> dict[str, Any]:

@@ -172,6 +172,10 @@ class Run:
     @property
     def metrics(self) -> list[dict[str, float | None]]:
         """One row per epoch; raises RunError if the file is damaged."""
+        return self.read_metrics()
+
+    def read_metrics(self, *, finite: bool = True) -> list[dict[str, float | None]]:
+        """One row per epoch; raises RunError if the file is damaged, or holds what is not finite and has to be."""
         text = self.metrics_text
         whole = text[: text.rfind("\n") + 1]  # a last line without its end was cut off by a crash
         rows = csv.DictReader(io.StringIO(whole))
@@ -182,7 +186,7 @@ class Run:
                 if cells["epoch"] != len(found) + 1:
                     raise ValueError(f"row {len(found) + 1} is of epoch {cells['epoch']}")
                 numbers = [(key, cells[key]) for key in cells if cells[key] is not None or key in NUMBERS]
-                wrong = [key for key, value in numbers if value is None or not math.isfinite(value)]
+                wrong = [key for key, value in numbers if value is None or (finite and not math.isfinite(value))]
                 if wrong:
                     raise ValueError(f"{wrong[0]} of epoch {len(found) + 1} is no number")
                 found.append(cells)
@@ -303,13 +307,22 @@ class Run:
         Raises:
             RunError: a file or folder in it is a symbolic link, which would lead what is written elsewhere.
         """
+        self.refuse_links()
+        with self._lock.held() as left_by:
+            yield left_by
+
+    def refuse_links(self) -> None:
+        """Raises RunError if a file or folder in it is a symbolic link; the run's own folder may be one."""
         for folder, folders, files in os.walk(self.path):
             for name in (*folders, *files):
                 place = Path(folder, name)
                 if place.is_symlink():
                     raise RunError(f"{place}: a symbolic link, which leads elsewhere; remove it")
-        with self._lock.held() as left_by:
-            yield left_by
+
+    @property
+    def locked_by_name(self) -> bool:
+        """Whether the lock that this process holds is one that other hosts may overlook."""
+        return self._lock.by_name
 
     def write_metrics(self, text: str) -> None:
         """The whole file again, if it is another, after a resume has taken back rows."""
@@ -395,7 +408,7 @@ class Run:
         self._write(self.model_weights, weights)
 
     def finish(self, summary: Mapping[str, Any], metrics: str) -> None:
-        """Written last: from now on the run is finished.
+        """Written when all results are safe: from now on the run is finished.
 
         Args:
             summary: what summary.json says, but for the digests of the files, which are of what the run wrote and not
@@ -515,6 +528,7 @@ ARRAYS: Mapping[str, tuple[int, str]] = {
     "code_counts": (2, "iu"),  # [L, K]
     "prototypes": (3, "f"),  # [K, H, W]
     "contingency": (2, "iu"),  # [K, V]
+    "label_values": (1, "iu"),  # [V]
 }
 
 
@@ -543,6 +557,9 @@ def wrong_reconstructions(arrays: Arrays) -> str | None:
     of_values = [len(arrays[name]) for name in ("prototypes", "contingency") if name in arrays]
     if of_values and ("code_counts" not in arrays or set(of_values) != {arrays["code_counts"].shape[1]}):
         return "not one entry for each code"
+    labels = arrays.get("label_values")
+    if labels is not None and ("contingency" not in arrays or arrays["contingency"].shape[1] != len(labels)):
+        return "not one entry for each label"
     if of_codes and arrays["codes"].shape[1] != len(arrays["code_counts"]):
         return "codes that are not counted"
     if of_codes and min(arrays["code_counts"].min(), arrays["codes"].min()) < 0:

@@ -28,7 +28,7 @@ class Data(TypedDict):
     """run.json's `data`: what the run was trained on."""
 
     name: Text
-    title: NotRequired[Text]
+    title: NotRequired[Text | None]
     fallback_for: Text | None
     source: Text
     digest: Digest

@@ -179,7 +179,7 @@ def test_codes_times_labels_are_counted_before_the_start(tmp_path, monkeypatch):
         labels = np.resize(np.array(values, np.int32), 360)
         return replace(digits(), test=replace(digits().test, labels=labels))
 
-    config = small_config("{name: straight_through, num_classes: 20_000}")
+    config = small_config("{name: straight_through, num_classes: 20000}")
     years, many = labelled([1990, 2020]), labelled(range(300))
     assert memory.needed(config, labelled([0, 1])) == memory.needed(config, years)
     assert memory.needed(config, many) - memory.needed(config, years) >= 20_000 * 298 * 8

@@ -200,7 +200,7 @@ def test_own_data_are_called_by_their_title_or_their_file(vaecli, tmp_path):
     info = json.loads(one.run_json.read_text())
     del info["data"]["title"]  # as of runs made before there were titles
     one.run_json.write_text(json.dumps(info))
-    assert vaecli("list").stdout.splitlines()[2].split()[2] == "one"
+    assert vaecli("list").stdout.splitlines()[1].split()[2] == "one"  # written last, it is the newest now
     assert "vae on Two of mine, 1 epoch" in vaecli("show", two.name).stdout
 
 

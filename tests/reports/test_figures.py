@@ -54,7 +54,7 @@ def test_a_run_without_a_row_of_metrics_is_damaged(finished, tmp_path):
     run = Run(shutil.copytree(finished("vae").path, tmp_path / "run"))
     run.metrics_csv.write_text("")
     with pytest.raises(RunError, match=r"metrics\.csv: was changed after the run was finished"):
-        figures.draw_run(run)
+        draw(run)
     digest = file_digest(run.metrics_csv)
     reseal(run.summary_json, lambda summary: summary["files"].update({"metrics.csv": digest}))
     run = Run(run.path)
@@ -232,7 +232,7 @@ def test_an_image_is_drawn_in_its_own_proportion_as_far_as_it_can_be_seen(finish
     frames = [path.get_extents() for path in axis.collections[0].get_paths()]
     expected = min(5, max(0.2, height / width))
     inner = 2 * figures.TILE_GAP
-    assert {(f.height + inner) / (f.width + inner) for f in frames} == {pytest.approx(expected)}
+    assert [(f.height + inner) / (f.width + inner) for f in frames] == pytest.approx([expected] * len(frames))
     assert len(frames) == 20
     assert axis.get_aspect() == 1
 
@@ -251,7 +251,7 @@ def test_an_image_of_many_pixels_is_shrunk_to_their_means():
     figure = Figure()
     figures.tiles(figure.subplots(), [images], cell=(1.0, 1.0))
     drawn = np.asarray(figure.axes[0].images[0].get_array())
-    assert max(drawn.shape) < 4 * figures.MOST_TILE_PIXELS
+    assert max(drawn.shape) < 5 * figures.MOST_TILE_PIXELS  # the cell is twice as wide as the tile
     block = images[0].reshape(256, 4, 256, 2).mean((1, 3))
     assert any(np.allclose(drawn[8:264, left : left + 256], block) for left in range(drawn.shape[1] - 256))
 

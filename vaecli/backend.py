@@ -1,12 +1,26 @@
 """TensorFlow as this program wants it: set up before it is imported, and kept off the terminal."""
 
 import contextlib
+import faulthandler
 import gc
 import os
+import re
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+SESSION = "--- session of"  # begins the part of a log that one process writes
+TAIL, LONGEST = 100_000, 500  # bytes of a log that are searched, characters of a line that are quoted
+FAULT = "Fatal Python error: "  # faulthandler's
+LOGGED = re.compile(r"[IWEF]\d{4} |WARNING: All log messages|\d{4}-\d\d-\d\d \S+: [IWEF] ")
+# How native code takes leave: absl's and TensorFlow's fatal lines, LLVM, OpenMP, the C++ and the C library.
+FATAL = re.compile(
+    r"F\d{4} |\d{4}-\d\d-\d\d \S+: F |LLVM ERROR: |OMP: Error|terminate called|what\(\):|\*\*\* stack smashing"
+    r"|(free|malloc|realloc|munmap_chunk)\(\): |double free or corruption|corrupted |.* Assertion `"
+)
+ABOUT = re.compile(r"^F\d{4} \S+\s+\d+ |^\d{4}-\d\d-\d\d \S+: F ")  # time and process
 
 
 def prepare(threads: int | None = None) -> None:
@@ -34,13 +48,49 @@ def chatter(log: Path) -> Iterator[None]:
             target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         except OSError:  # chatter is not worth a run; what is will say so itself
             target = os.open(os.devnull, os.O_WRONLY)
+        os.write(target, f"{SESSION} {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}, process {os.getpid()}\n".encode())
         os.dup2(target, 2)
         os.close(target)
-        yield
+        with _last_breath():
+            yield
     finally:
         sys.stderr.flush()
         os.dup2(terminal, 2)
         os.close(terminal)
+
+
+@contextlib.contextmanager
+def _last_breath() -> Iterator[None]:
+    """Inside, a fault of native code (an abort, a segmentation fault) writes where Python was, to file descriptor 2."""
+    ours = not faulthandler.is_enabled()
+    if ours:
+        faulthandler.enable(file=2)
+    try:
+        yield
+    finally:
+        if ours:
+            faulthandler.disable()
+
+
+def last_words(log: Path, since: int = 0) -> str | None:
+    """The line with which native code ended the newest session of a log, after so many bytes; None if none did."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(since, file.seek(0, os.SEEK_END) - TAIL))
+            text = file.read().decode(errors="replace")
+    except OSError:
+        return None
+    lines = [line.strip() for line in text.rpartition(SESSION)[2].splitlines() if line.strip()]
+    fatal = next((line for line in reversed(lines) if FATAL.match(line)), None)
+    if (
+        fatal is None
+        and (last := next((n for n, line in enumerate(lines) if line.startswith(FAULT)), None)) is not None
+    ):
+        before = [line for line in lines[:last] if not LOGGED.match(line)]
+        fatal = before[-1] if before and "Aborted" in lines[last] else lines[last]
+    if fatal is None:
+        return None
+    return "".join(c if c.isprintable() else "?" for c in ABOUT.sub("", fatal))[:LONGEST]
 
 
 def import_keras() -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from vaecli import memory
-from vaecli.backend import chatter, import_keras
+from vaecli.backend import chatter, import_keras, last_words
 from vaecli.config import Config
 from vaecli.data import Dataset
-from vaecli.errors import Interrupted, RunFailed, VaecliError
+from vaecli.errors import Interrupted, RunError, RunFailed, VaecliError
 from vaecli.runs import Run, run_name
 from vaecli.runs.extend import copy_state, shorter_run
 from vaecli.runs.provenance import changes, provenance, session
@@ -97,7 +97,7 @@ def _enter(plan: Plan, reporter: Reporter, argv: Sequence[str], left_by: str | N
     """Begins the run, or says with what it goes on."""
     config, dataset, run = plan
     before = here = provenance(dataset, argv)
-    lines = [f"{left_by} died while training this run"] if left_by else []
+    lines = [_before(run, left_by)] if left_by or run.failure_json.is_file() else []
     if run.exists:
         before = session(run.info)
         run.resume(config, {**here, "changed": changes(before, here)})
@@ -116,6 +116,15 @@ def _enter(plan: Plan, reporter: Reporter, argv: Sequence[str], left_by: str | N
     for line in lines:
         run.log(line)
         reporter.say(line)
+
+
+def _before(run: Run, left_by: str | None) -> str:
+    """How the session before this one ended, which did not come to its end."""
+    with contextlib.suppress(RunError):
+        if run.failure:
+            return f"failed before: {run.failure}"
+    words = last_words(run.tensorflow_log)
+    return f"{left_by or 'another process'} died while training this run{f': {words}' if words else ''}"
 
 
 def _train(plan: Plan, reporter: Reporter, stop: Callable[[], int | None]) -> None:

@@ -11,7 +11,7 @@ from helpers import small_config, train, written
 from vaecli.errors import Interrupted, RunError
 from vaecli.launch import drive, task
 from vaecli.launch.drive import carry_out, jobs_of, open_launch
-from vaecli.launch.executors import open_executor
+from vaecli.launch.executors import Workers, open_cluster, open_pool
 from vaecli.launch.plans import DataSets, plans_of
 from vaecli.launch.task import Outcome
 
@@ -21,6 +21,7 @@ class Heard:
 
     def __init__(self):
         self.ends, self.epochs, self.words, self.seconds, self.processes = {}, {}, [], [], {}
+        self.notes = []
 
     def said(self, name, line):
         self.words.append((name, line))
@@ -36,6 +37,9 @@ class Heard:
 
     def left(self, seconds):
         self.seconds.append(seconds)
+
+    def note(self, line):
+        self.notes.append(line)
 
 
 class AtOnce:
@@ -63,7 +67,7 @@ def test_what_is_missing_is_trained_and_watched(tmp_path):
     heard = Heard()
     with open_launch(tmp_path) as launch, ThreadPoolExecutor(1) as executor:
         asked = jobs([SEEDS[0], small_config("vae", epochs=3)], launch, tmp_path)
-        assert carry_out(asked, executor, launch, heard, stop=lambda: None) == {}
+        assert carry_out(asked, Workers(executor), launch, heard, stop=lambda: None) == {}
         assert jobs(SEEDS[:1], launch, tmp_path) == []  # everything is there now, references too
     assert set(heard.ends.values()) == {Outcome()}
     assert sorted(heard.epochs.values()) == [[1, 2], [1, 2, 3]]
@@ -85,16 +89,17 @@ RATES = [small_config("gumbel", extra_training=f", learning_rate: 0.{n}") for n 
 
 def test_a_worker_that_has_compiled_enough_gives_way_to_another(tmp_path):
     heard, calls = Heard(), []
-    with open_launch(tmp_path) as launch, open_executor(1, None) as executor:
-        executor._client.run(exec, "import vaecli.launch.task as task; task.SETTINGS_PER_PROCESS = 1")
-        before = executor._client.run(os.getpid)
+    with open_launch(tmp_path) as launch, open_pool(1, launch.folder) as workers:
+        ask = workers.executor.submit
+        ask(exec, "import vaecli.launch.task as task; task.SETTINGS_PER_PROCESS = 1").result()
+        before = ask(os.getpid).result()
         asked = [job for job in jobs(RATES, launch, tmp_path) if job.plan]  # references have a process of their own
         idle = functools.partial(calls.append, "idle")
-        assert carry_out(asked, executor, launch, heard, stop=lambda: None, at_once=1, idle=idle) == {}
-        after = executor._client.run(os.getpid)
+        assert carry_out(asked, workers, launch, heard, stop=lambda: None, at_once=1, idle=idle) == {}
+        after = ask(os.getpid).result()
     assert set(heard.ends.values()) == {Outcome()}
     assert len(heard.processes) == 3
-    assert not set(before.values()) & set(after.values())
+    assert before != after
     assert calls == ["idle"]
 
 
@@ -107,7 +112,7 @@ def test_a_half_done_run_is_resumed_and_its_epochs_are_told_once(tmp_path):
     with open_launch(tmp_path) as launch, ThreadPoolExecutor(1) as executor:
         asked = [one for one in jobs([config], launch, tmp_path) if one.plan]
         before = len(asked[0].plan.run.metrics)
-        carry_out(asked, executor, launch, heard, stop=lambda: None)
+        carry_out(asked, Workers(executor), launch, heard, stop=lambda: None)
     assert 0 < before < 5
     assert heard.epochs[asked[0].task.name] == list(range(before + 1, 6))
     assert any(line.startswith("resuming after") for _, line in heard.words)
@@ -121,7 +126,7 @@ def test_a_failure_does_not_stop_the_others(tmp_path):
 
     heard = Heard()
     with open_launch(tmp_path) as launch:
-        failures = carry_out(jobs(SEEDS, launch, tmp_path), AtOnce(results), launch, heard, stop=lambda: None)
+        failures = carry_out(jobs(SEEDS, launch, tmp_path), Workers(AtOnce(results)), launch, heard, stop=lambda: None)
     assert sorted(failures.values()) == ["ConnectionError: its worker died", "diverged in epoch 1"]
 
 
@@ -131,7 +136,7 @@ def test_a_signal_reaches_the_tasks_as_a_file_and_the_caller_as_its_code(tmp_pat
         asked = [job for job in jobs([config], launch, tmp_path) if job.plan]
         run = asked[0].plan.run
         with pytest.raises(Interrupted) as error:
-            carry_out(asked, executor, launch, Heard(), stop=lambda: 143 if run.metrics else None)
+            carry_out(asked, Workers(executor), launch, Heard(), stop=lambda: 143 if run.metrics else None)
     assert error.value.exit_code == 143
     assert run.status == "interrupted"
     assert run.load_checkpoint()[0] is not None
@@ -140,7 +145,7 @@ def test_a_signal_reaches_the_tasks_as_a_file_and_the_caller_as_its_code(tmp_pat
 def test_a_signal_after_the_last_chunk_is_no_interruption(tmp_path):
     with open_launch(tmp_path) as launch:
         asked = jobs(SEEDS, launch, tmp_path)
-        assert carry_out(asked, AtOnce(lambda _: Outcome()), launch, Heard(), stop=lambda: 130) == {}
+        assert carry_out(asked, Workers(AtOnce(lambda _: Outcome())), launch, Heard(), stop=lambda: 130) == {}
 
 
 def test_the_folder_of_a_launch_goes_with_it_and_dead_ones_are_swept(tmp_path):
@@ -174,5 +179,5 @@ def test_an_output_folder_that_cannot_be_made_is_one_line(tmp_path):
     [("nowhere", "neither an address such as tcp://host:8786 nor a scheduler file"), ("tcp://[", "cannot be reached")],
 )
 def test_a_scheduler_that_is_none_is_one_line(scheduler, reason):
-    with pytest.raises(RunError, match=reason), open_executor(2, scheduler):
+    with pytest.raises(RunError, match=reason), open_cluster(scheduler):
         pass

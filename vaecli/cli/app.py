@@ -1,5 +1,6 @@
 """The command `vaecli` and how its errors end: a user's mistake is one line and an exit code."""
 
+import contextlib
 import os
 import sys
 from typing import Annotated, Any
@@ -68,8 +69,11 @@ def main() -> None:
     try:
         app(prog_name="vaecli")
     except SystemExit as end:
-        if "tensorflow" in sys.modules and isinstance(end.code, int):
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(end.code)  # all files are closed, and TensorFlow takes 0.6 s to take itself apart
+        if isinstance(end.code, int) and ("tensorflow" in sys.modules or end.code > 128):
+            with contextlib.suppress(OSError):
+                sys.stdout.flush()
+                sys.stderr.flush()
+            os._exit(
+                end.code
+            )  # all files are closed; TensorFlow takes 0.6 s to take itself apart, threads may take more
         raise

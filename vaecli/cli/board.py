@@ -70,6 +70,9 @@ class Board:
             self._tasks[WHOLE] = self._bars.add_task(WHOLE, total=None, words="")
         self._bars.update(self._tasks[WHOLE], words=f"{in_words(seconds)} left")
 
+    def note(self, line: str) -> None:
+        self._say(line)
+
     def _say(self, line: str) -> None:
         if self._bars is None:
             self.console.say(line)

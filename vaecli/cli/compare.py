@@ -109,6 +109,7 @@ def compare(
                     stop=stop,
                     idle=_load_report,
                 )
+        stop.at_once("stopped before the report; the same command writes it")
         finished = [run for run in asked.runs if run.finished]
         if not finished and not failures:
             raise RunError("none of these runs is finished, so there is nothing to compare")

@@ -50,6 +50,7 @@ def train(
             from vaecli.cli.plan import plan_lines
             from vaecli.config import read_config
             from vaecli.data import load
+            from vaecli.launch.witness import witnessed
             from vaecli.reports.summary import summary_lines
 
             shortcuts = {"epochs": epochs, "seed": seed, "batch_size": batch_size}
@@ -70,6 +71,7 @@ def train(
             else:
                 name = plan.config.model.name
                 console.say(f"{name} on {dataset.name} ({dataset.source}) -> {plan.run.path}")
-                experiment.train(plan, console, argv=sys.argv, fresh=fresh, stop=stop)
+                with witnessed(plan.run, console.stream):
+                    experiment.train(plan, console, argv=sys.argv, fresh=fresh, stop=stop)
         console.lines(summary_lines(plan.run))
     typer.echo(json_format.dumps(plan.run.summary, indent=2) if json else plan.run.path)

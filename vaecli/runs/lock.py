@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from vaecli.errors import RunError, RunFailed
+from vaecli.errors import BeingTrained, RunError, RunFailed
 
 ATTEMPTS = 4  # asking whether it is held takes it for a moment
 FULL = (errno.ENOSPC, errno.EDQUOT)  # any other refusal of the folder is a mistake in what was asked
@@ -31,7 +31,8 @@ class Lock:
 
         Raises:
             RunError: the folder cannot be written.
-            RunFailed: another process holds it, and the line says which; or the disk is full.
+            BeingTrained: another process holds it, and the line says which.
+            RunFailed: the disk is full.
         """
         folder = self.path.parent
         try:
@@ -84,9 +85,7 @@ class Lock:
                 return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 if attempt == ATTEMPTS - 1:
-                    who = self._holder()
-                    by = f": {who}" if who else ""
-                    raise RunFailed(f"{self.path.parent}: another process is training this run{by}") from None
+                    raise BeingTrained(str(self.path.parent), self._holder()) from None
                 time.sleep(0.05)
             except OSError as error:
                 raise RunFailed(f"{self.path}: this file system has no locks ({error.strerror})") from None

@@ -1,8 +1,9 @@
-"""TensorFlow as this program wants it: set up before it is imported, and kept off the terminal."""
+"""The process that TensorFlow runs in: set up before it is imported, kept off the terminal, with so many cores."""
 
 import contextlib
 import faulthandler
 import gc
+import math
 import os
 import re
 import sys
@@ -21,6 +22,46 @@ FATAL = re.compile(
     r"|(free|malloc|realloc|munmap_chunk)\(\): |double free or corruption|corrupted |.* Assertion `"
 )
 ABOUT = re.compile(r"^F\d{4} \S+\s+\d+ |^\d{4}-\d\d-\d\d \S+: F ")  # time and process
+
+
+CGROUPS = Path("/sys/fs/cgroup")
+
+
+def processors() -> int:
+    """As many as this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def cores() -> int:
+    """As many processors as may be busy at once: a container's quota of their time may allow fewer than there are."""
+    quotas = [quota for folder in control_groups("cpu") if (quota := _quota(folder)) is not None]
+    return max(1, min([processors(), *map(math.ceil, quotas)]))
+
+
+def control_groups(controller: str, root: Path = CGROUPS, mine: Path = Path("/proc/self/cgroup")) -> Iterator[Path]:
+    """The folders that may hold limits of this process: its control group and those above it, of version 2 and 1."""
+    try:
+        lines = mine.read_text(encoding="utf-8").splitlines()
+    except OSError:  # not Linux
+        return
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if not controllers or controller in controllers.split(","):
+            top = root / controller if controllers else root
+            group = top / path.lstrip("/")  # of the host, where the container shows only its own as the top
+            yield from (folder for folder in (group, *group.parents) if folder.is_relative_to(top) and folder.is_dir())
+
+
+def _quota(folder: Path) -> float | None:
+    """Processors' worth of time of a control group; None if there is no limit."""
+    try:
+        if (folder / "cpu.max").is_file():
+            quota, period = map(float, (folder / "cpu.max").read_text().split())
+        else:
+            quota, period = (float((folder / f"cpu.cfs_{name}_us").read_text()) for name in ("quota", "period"))
+    except (OSError, ValueError):  # "max"
+        return None
+    return quota / period if quota > 0 and period > 0 else None
 
 
 def prepare(threads: int | None = None) -> None:

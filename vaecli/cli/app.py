@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 
 from vaecli import __version__
 from vaecli.cli import audit, compare, configs, data, plot, runs, train, verify
-from vaecli.errors import VaecliError
+from vaecli.errors import RunFailed, VaecliError
 
 
 class Commands(TyperGroup):
@@ -20,9 +20,14 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except VaecliError as error:
-            for line in error.lines:
-                typer.echo(line, err=True)
-            raise typer.Exit(error.exit_code) from None
+            failure = error
+        except FileNotFoundError:
+            if _working_folder_exists():
+                raise
+            failure = RunFailed("the working directory has been removed; change to one that exists")
+        for line in failure.lines:
+            typer.echo(line, err=True)
+        raise typer.Exit(failure.exit_code) from None
 
 
 app = typer.Typer(
@@ -44,6 +49,14 @@ app.command()(verify.verify)
 app.command()(configs.check)
 app.command()(configs.init)
 app.add_typer(data.app, name="data")
+
+
+def _working_folder_exists() -> bool:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _print_version(asked: bool) -> None:

@@ -1,7 +1,6 @@
 """`vaecli compare`."""
 
 import json as json_format
-import os
 import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -49,7 +48,10 @@ def compare(
     epochs: Annotated[int | None, typer.Option(help="Short for --set training.epochs=N.")] = None,
     no_train: Annotated[bool, typer.Option("--no-train", help="Compare what is finished, and leave the rest.")] = False,
     jobs: Annotated[
-        int | None, typer.Option("--jobs", "-j", min=1, help="Runs side by side, a thread each; else as many as cores.")
+        int | None,
+        typer.Option(
+            "--jobs", "-j", min=1, help="Runs side by side, a thread each; else as many as cores and memory allow."
+        ),
     ] = None,
     scheduler: Annotated[
         str | None,
@@ -70,7 +72,7 @@ def compare(
     """
     with Console(quiet=quiet) as console, Stop() as stop:
         from vaecli.launch.drive import train_missing
-        from vaecli.launch.estimate import speeds
+        from vaecli.launch.estimate import side_by_side, speeds
         from vaecli.launch.plans import ask, plan_lines
         from vaecli.registry import METHODS
         from vaecli.reports.comparison import compared, sort_key
@@ -90,8 +92,10 @@ def compare(
             training=not no_train,
         )
         pace = speeds(all_runs(output_dir))
-        jobs = jobs or len(os.sched_getaffinity(0))
+        jobs, limited = (jobs, None) if jobs else side_by_side(asked.plans)
         console.lines(plan_lines(asked, pace, jobs))
+        if limited and not scheduler:
+            console.say(limited)
         if dry_run:
             return
         failures: dict[str, str] = {}

@@ -252,7 +252,7 @@ def carry_out(
             view.look()
             if not over:
                 continue
-            outcome = _outcome(futures[name])
+            outcome = _outcome(futures[name], stopped=stopped is not None)
             if outcome.held_by is not None and not stopped:
                 view.held_by(outcome.held_by)
                 if view.is_free():
@@ -277,11 +277,11 @@ def carry_out(
     return failures
 
 
-def _outcome(future: "Future[Outcome]") -> Outcome:
+def _outcome(future: "Future[Outcome]", *, stopped: bool) -> Outcome:
     try:
         return future.result()
-    except CancelledError:  # by this process after a signal, or by a scheduler that has gone
-        return Outcome(interrupted=True)
+    except CancelledError:
+        return Outcome(interrupted=True) if stopped else Outcome("the scheduler has gone, or was told to forget it")
     except Interrupted:
         return Outcome(interrupted=True)
     except VaecliError as error:

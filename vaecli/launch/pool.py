@@ -85,9 +85,10 @@ class Worker:
     def _receive(self, given_up: Callable[[], bool]) -> Any:
         while not self.connection.poll(POLL):
             if given_up():
-                self.connection.send(GIVE_UP)
-                if self.connection.poll(GRACE):
-                    break
+                with contextlib.suppress(EOFError, OSError):
+                    self.connection.send(GIVE_UP)
+                    if self.connection.poll(GRACE):
+                        return self.connection.recv()
                 raise Interrupted("given up before it trained")
         return self.connection.recv()
 

@@ -10,7 +10,6 @@ import queue
 import signal
 import sys
 import threading
-from _thread import interrupt_main
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -61,7 +60,7 @@ def main() -> None:
 
     def receive(message: Any) -> None:
         if message == GIVE_UP:
-            interrupt_main()
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
         else:
             calls.put(message)
 

@@ -52,6 +52,15 @@ def control_groups(controller: str, root: Path = CGROUPS, mine: Path = Path("/pr
             yield from (folder for folder in (group, *group.parents) if folder.is_relative_to(top) and folder.is_dir())
 
 
+def kills_for_memory() -> int:
+    """How many processes the system has killed because memory ran out; 0 where that is unknown."""
+    try:
+        lines = Path("/proc/vmstat").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
+
+
 def _quota(folder: Path) -> float | None:
     """Processors' worth of time of a control group; None if there is no limit."""
     try:
@@ -121,7 +130,8 @@ def last_words(log: Path, since: int = 0) -> str | None:
             text = file.read().decode(errors="replace")
     except OSError:
         return None
-    lines = [line.strip() for line in text.rpartition(SESSION)[2].splitlines() if line.strip()]
+    _, begins, newest = text.rpartition(SESSION)
+    lines = [line.strip() for line in newest.splitlines()[bool(begins) :] if line.strip()]
     fatal = next((line for line in reversed(lines) if FATAL.match(line)), None)
     if (
         fatal is None

@@ -60,11 +60,6 @@ def available() -> float | None:
     return min(limits, default=None)
 
 
-def kills_for_memory() -> int:
-    """How many processes the system has killed because memory ran out; 0 where that is unknown."""
-    return int(_number(Path("/proc/vmstat"), "oom_kill ") or 0)
-
-
 def _number(path: Path, label: str = "") -> float | None:
     """The first number after a label; None where the file is missing or says something else, such as "max"."""
     try:

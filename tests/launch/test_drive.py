@@ -38,6 +38,9 @@ class Heard:
     def left(self, seconds):
         self.seconds.append(seconds)
 
+    def lost(self, name):
+        self.words.append((name, "lost"))
+
     def note(self, line):
         self.notes.append(line)
 

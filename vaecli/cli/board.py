@@ -24,7 +24,7 @@ class Board:
         self._tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> "Board":
-        if not self.console.quiet and self.console.stream.isatty():
+        if self.console.on_terminal:
             self._bars = _new_bars(self.console)
             self._bars.start()
         return self
@@ -55,9 +55,12 @@ class Board:
         if self._bars is None:
             self._say(f"{name}: {epoch_line(row, epochs)}")
 
-    def ended(self, name: str, outcome: "Outcome") -> None:
+    def lost(self, name: str) -> None:
         if self._bars is not None and name in self._tasks:
             self._bars.remove_task(self._tasks.pop(name))
+
+    def ended(self, name: str, outcome: "Outcome") -> None:
+        self.lost(name)
         state = "stopped and saved" if outcome.interrupted else "finished"
         self._say(f"{name}: {state}" if outcome.failure is None else f"{name}: failed: {outcome.failure}")
 

@@ -118,7 +118,7 @@ def compare(
         if not finished and not failures:
             raise RunError("none of these runs is finished, so there is nothing to compare")
         groups = compared(finished, column)
-        _print(groups, failures, format_)
+        _print(groups, failures, format_, told=console.on_terminal)
         if finished:
             folder = report_folder(output_dir, [run.name for run in asked.runs])
             write_report(groups, failures, folder)
@@ -133,7 +133,8 @@ def _load_report() -> None:
     import vaecli.reports.panorama  # noqa: F401
 
 
-def _print(groups: "list[Group]", failures: dict[str, str], format_: Format) -> None:
+def _print(groups: "list[Group]", failures: dict[str, str], format_: Format, *, told: bool) -> None:
+    """Prints the table; on a terminal without the failures, if each was told there when it came."""
     from vaecli.reports.comparison import csv_text, records
     from vaecli.reports.table import markdown_lines, rich_tables, table_lines
 
@@ -142,7 +143,7 @@ def _print(groups: "list[Group]", failures: dict[str, str], format_: Format) -> 
             from rich.console import Console as RichConsole
 
             terminal = RichConsole()
-            for part in rich_tables(groups, failures, terminal.width):
+            for part in rich_tables(groups, {} if told else failures, terminal.width):
                 terminal.print(part)
         case Format.table:
             typer.echo("\n".join(table_lines(groups, failures)))

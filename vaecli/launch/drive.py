@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import math
 import os
+import platform
 import shutil
 import tempfile
 import threading
@@ -39,6 +40,9 @@ class Watcher(Protocol):
 
     def moved(self, name: str, beat: Beat) -> None:
         """A task is so far."""
+
+    def lost(self, name: str) -> None:
+        """A task has no worker any more, and waits for another."""
 
     def epoch(self, name: str, row: Mapping[str, float | None], epochs: int) -> None:
         """A row has come to a run's metrics.csv."""
@@ -339,7 +343,10 @@ class View:
             if not math.isnan(beat.loss):
                 self.first = beat.done if self.first is None else self.first
                 self.share = (beat.done - self.first) / max(1, beat.of - self.first)
-            self.watcher.moved(name, beat)
+            if _is_gone(beat):
+                self.watcher.lost(name)
+            else:
+                self.watcher.moved(name, beat)
         if self.job.plan is not None and self.job.plan.run.epochs_done > self.rows:
             for row in self.job.plan.run.metrics[self.rows :]:
                 self.watcher.epoch(name, row, self.job.plan.config.training.epochs)
@@ -357,6 +364,19 @@ class View:
             return False
         self._next = time.monotonic() + SECONDS_BETWEEN_QUESTIONS
         return self.job.plan.run.status != "running"
+
+
+def _is_gone(beat: Beat) -> bool:
+    """Whether the process is known to have ended; that of another machine is not."""
+    if beat.host != platform.node():
+        return False
+    try:
+        os.kill(beat.pid, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:  # somebody else's
+        pass
+    return False
 
 
 def _left(jobs: Sequence[Job], views: Mapping[str, View], elapsed: float) -> float:

@@ -15,9 +15,9 @@ from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
+from vaecli.backend import kills_for_memory
 from vaecli.errors import Interrupted, RunFailed
 from vaecli.launch.worker import GIVE_UP, RENEWED, environment, python
-from vaecli.memory import kills_for_memory
 
 PROGRAM = "from vaecli.launch.worker import main; main()"
 LOG = "workers.log"  # what workers say while no run has their stderr

@@ -1,8 +1,13 @@
 """Tasks handed to an Executor: whichever it is, it is asked for nothing but futures."""
 
+import contextlib
 import functools
+import json
 import math
 import os
+import platform
+import subprocess
+import sys
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
@@ -14,6 +19,7 @@ from vaecli.launch.drive import carry_out, jobs_of, open_launch
 from vaecli.launch.executors import Workers, open_cluster, open_pool
 from vaecli.launch.plans import DataSets, plans_of
 from vaecli.launch.task import Outcome
+from vaecli.runs import Run
 
 
 class Heard:
@@ -184,3 +190,115 @@ def test_an_output_folder_that_cannot_be_made_is_one_line(tmp_path):
 def test_a_scheduler_that_is_none_is_one_line(scheduler, reason):
     with pytest.raises(RunError, match=reason), open_cluster(scheduler):
         pass
+
+
+def one_run(launch, tmp_path):
+    """A job, and the run that it is to train."""
+    (job,) = [job for job in jobs(SEEDS[:1], launch, tmp_path) if job.plan]
+    return job, job.plan.run
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    for name in ("SECONDS_BETWEEN_LOOKS", "SECONDS_BETWEEN_QUESTIONS", "SECONDS_BEFORE_A_WORD"):
+        monkeypatch.setattr(drive, name, 0.001)
+
+
+class Elsewhere(Heard):
+    """Another process that trains a run until the launch has said so."""
+
+    def __init__(self, run):
+        super().__init__()
+        self.held = contextlib.ExitStack()
+        self.held.enter_context(Run(run.path).lock())
+
+    def said(self, name, line):
+        super().said(name, line)
+        self.held.close()
+
+
+def test_a_run_that_another_process_trains_is_no_failure_and_is_taken_over_when_that_stops(tmp_path, impatient):
+    outcomes = iter([Outcome(held_by="pid 7 on mars"), Outcome(held_by="pid 8 on mars"), Outcome()])
+    with open_launch(tmp_path) as launch:
+        job, run = one_run(launch, tmp_path)
+        heard = Elsewhere(run)
+        workers = Workers(AtOnce(lambda _: next(outcomes)))
+        assert carry_out([job], workers, launch, heard, stop=lambda: None) == {}
+    assert heard.words == [(run.name, f"is being trained by pid {pid} on mars; waits for it") for pid in (7, 8)]
+    assert next(outcomes, None) is None
+
+
+@pytest.mark.parametrize("code", [130, 143])
+def test_waiting_for_another_process_ends_with_a_signal(tmp_path, impatient, code):
+    with open_launch(tmp_path) as launch:
+        job, run = one_run(launch, tmp_path)
+        heard, workers = Heard(), Workers(AtOnce(lambda _: Outcome(held_by="pid 7 on mars")))
+        with Run(run.path).lock(), pytest.raises(Interrupted) as error:
+            carry_out([job], workers, launch, heard, stop=lambda: code if heard.words else None)
+    assert error.value.exit_code == code
+
+
+class Never:
+    """An Executor that has nobody."""
+
+    def __init__(self):
+        self.futures = []
+
+    def submit(self, function, asked):
+        self.futures.append(Future())
+        return self.futures[-1]
+
+
+@pytest.mark.parametrize("code", [130, 143])
+def test_who_waits_for_workers_says_so_and_the_first_signal_cancels(tmp_path, impatient, code):
+    heard, executor = Heard(), Never()
+    workers = Workers(executor, lambda: (0.0, "workers at tcp://host:8786"))
+    with open_launch(tmp_path) as launch:
+        asked = jobs(SEEDS, launch, tmp_path)
+        with pytest.raises(Interrupted) as error:
+            carry_out(asked, workers, launch, heard, stop=lambda: code if heard.notes else None)
+    assert error.value.exit_code == code
+    assert heard.notes == ["waiting for workers at tcp://host:8786"]
+    assert all(future.cancelled() for future in executor.futures)
+
+
+def test_a_worker_that_went_with_what_it_ran_does_not_hold_up_a_signal(tmp_path, impatient):
+    lost = []
+    workers = Workers(Never(), lambda: (0.0, "workers") if lost else None)
+    with open_launch(tmp_path) as launch:
+        job, run = one_run(launch, tmp_path)
+        task._beat(launch.folder / f"{run.name}.json", 5, 10, 1.0, [])
+        stop = lambda: lost.append(1) or (143 if len(lost) > 3 else None)  # noqa: E731
+        with pytest.raises(Interrupted):
+            carry_out([job], workers, launch, Heard(), stop=stop)
+
+
+def test_a_scheduler_that_goes_is_the_failure_of_each_run_that_it_had(tmp_path):
+    executor = Never()
+
+    def stop():
+        for future in executor.futures:
+            future.cancel()
+
+    with open_launch(tmp_path) as launch:
+        failures = carry_out(jobs(SEEDS, launch, tmp_path), Workers(executor), launch, Heard(), stop=stop)
+    assert set(failures.values()) == {"the scheduler has gone, or was told to forget it"}
+    assert len(failures) == len(SEEDS) + 1
+
+
+def test_the_bar_of_a_dead_worker_goes(tmp_path):
+    heard, executor = Heard(), Never()
+    with subprocess.Popen([sys.executable, "-c", ""]) as dead:
+        dead.wait()
+
+    def stop():
+        if ("lost" in dict(heard.words).values()) and not executor.futures[0].done():
+            executor.futures[0].set_result(Outcome())
+
+    with open_launch(tmp_path) as launch:
+        job, run = one_run(launch, tmp_path)
+        beat = {"done": 5, "of": 9, "loss": 1.0, "host": platform.node(), "pid": dead.pid, "said": []}
+        (launch.folder / f"{run.name}.json").write_text(json.dumps(beat))
+        carry_out([job], Workers(executor), launch, heard, stop=stop)
+    assert heard.words[0] == (run.name, "lost")
+    assert heard.processes == {}

@@ -46,7 +46,7 @@ def side_by_side(plans: Iterable[Plan]) -> tuple[int, str | None]:
     """How many runs this machine trains at once, and why it is fewer than it has cores for."""
     needs = [memory.needed(plan.config, plan.dataset) + COMPILING for plan in plans if not plan.run.finished]
     wanted, free = min(cores(), len(needs)), memory.available()
-    if not needs or free is None or wanted * max(needs) <= free:
+    if wanted < 2 or free is None or wanted * max(needs) <= free:
         return cores(), None
     fitting = max(1, int(free / max(needs)))
     return fitting, (

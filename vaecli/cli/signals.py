@@ -33,10 +33,11 @@ class Stop:
     minutes: a thread that hears of signals from the system ends the process then.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, reason: str = "stopped before training began") -> None:
+        """Remembers what to say of a signal that comes before the loop has asked."""
         self.code: int | None = None
         self.training = False
-        self._reason = "stopped before training began"
+        self._reason = reason
         self._over = threading.Event()
 
     def __call__(self) -> int | None:

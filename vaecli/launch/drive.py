@@ -353,10 +353,15 @@ class View:
                 self.rows += 1
 
     def held_by(self, holder: str) -> None:
-        """Another process trains this run: said once."""
+        """Another process trains this run: said once, and the worker that met it is forgotten."""
+        name = self.job.task.name
+        if self.pid is not None:
+            self.pid, self.said = None, 0
+            (self.folder / f"{name}.json").unlink(missing_ok=True)
+            self.watcher.lost(name)
         if holder != self._holder:
             self._holder = holder
-            self.watcher.said(self.job.task.name, f"is being trained by {holder or 'another process'}; waits for it")
+            self.watcher.said(name, f"is being trained by {holder or 'another process'}; waits for it")
 
     def is_free(self) -> bool:
         """Whether no other process trains it any more: it is finished, or whoever did so has stopped or died."""

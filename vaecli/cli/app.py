@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+import warnings
 from typing import Annotated, Any
 
 import typer
@@ -79,6 +80,7 @@ def main() -> None:
     if sys.stderr is None:  # started with it closed
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
         os.dup2(sys.stderr.fileno(), 2)
+    warnings.filterwarnings("ignore", message=".*joblib will operate in serial mode")  # nothing here uses it
     try:
         app(prog_name="vaecli")
     except SystemExit as end:

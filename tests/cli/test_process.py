@@ -135,7 +135,15 @@ def test_a_terminal_gets_a_bar_with_loss_and_speed(tmp_path, environment, colour
     assert code == 0
     assert "images/s" in shown
     assert "epoch 200/200" in shown
+    assert "nan" not in shown
     assert ("\x1b[3" in shown) == coloured  # a foreground colour
+
+
+def test_a_terminal_is_told_of_a_failure_once(tmp_path):
+    command = [*VAECLI, "compare", "gumbel", *TRAIN[6:], "--set", "training.learning_rate=1e30", "--epochs", "1"]
+    shown, code = on_a_terminal(command, tmp_path, TERM="xterm")
+    assert code == 3
+    assert shown.count("diverged in epoch 1") == 1
 
 
 def test_nothing_heavy_is_imported_before_the_first_line(tmp_path):

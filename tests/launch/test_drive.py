@@ -14,7 +14,7 @@ import pytest
 
 from helpers import small_config, train, written
 from vaecli.errors import Interrupted, RunError
-from vaecli.launch import drive, task
+from vaecli.launch import drive, task, watch
 from vaecli.launch.drive import carry_out, jobs_of, open_launch
 from vaecli.launch.executors import Workers, open_cluster, open_pool
 from vaecli.launch.plans import DataSets, plans_of
@@ -200,8 +200,9 @@ def one_run(launch, tmp_path):
 
 @pytest.fixture
 def impatient(monkeypatch):
-    for name in ("SECONDS_BETWEEN_LOOKS", "SECONDS_BETWEEN_QUESTIONS", "SECONDS_BEFORE_A_WORD"):
-        monkeypatch.setattr(drive, name, 0.001)
+    monkeypatch.setattr(drive, "SECONDS_BETWEEN_LOOKS", 0.001)
+    monkeypatch.setattr(watch, "SECONDS_BETWEEN_QUESTIONS", 0.001)
+    monkeypatch.setattr(watch, "SECONDS_BEFORE_A_WORD", 0.001)
 
 
 class Elsewhere(Heard):

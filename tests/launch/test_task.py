@@ -191,6 +191,6 @@ def test_references_end_with_the_process_that_asked_for_them(folder, monkeypatch
     assert perform(task) == Outcome(interrupted=True)
     (process,) = started
     assert process.returncode is not None
-    alone = popen(module.python("-c", module.COMMAND), stdin=subprocess.PIPE, env=module.environment())
+    alone = popen(module.python(module.COMMAND), stdin=subprocess.PIPE)
     alone.stdin.close()  # as the system does when the parent dies
     assert alone.wait(30) == 0

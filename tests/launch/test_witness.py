@@ -11,7 +11,7 @@ from vaecli import experiment
 from vaecli.backend import chatter, last_words
 from vaecli.data import load
 from vaecli.launch.witness import record_death, witnessed
-from vaecli.launch.worker import environment, python
+from vaecli.launch.worker import python
 from vaecli.runs import Run
 
 ABSL = "F0000 00:00:1795613433.909176    4849 parse_flags_from_env.cc:234] Unknown flag in XLA_FLAGS: --no_such=1"
@@ -68,7 +68,7 @@ def test_a_process_that_dies_in_native_code_leaves_its_last_words(tmp_path, end,
         "from vaecli.backend import chatter\n"
         f"with chatter(pathlib.Path({str(log)!r})): {end}\n"
     )
-    assert subprocess.run(python("-c", code), env=environment(), capture_output=True).returncode
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode
     assert last_words(log) == words
 
 
@@ -109,7 +109,7 @@ def watched(run, end):
         "terminal = os.fdopen(os.dup(2), 'w')\n"
         f"with witnessed(run, terminal), chatter(run.tensorflow_log):\n    {end}\n"
     )
-    return subprocess.run(python("-c", code), env=environment(), capture_output=True, text=True).stderr
+    return subprocess.run(python(code), capture_output=True, text=True).stderr
 
 
 @pytest.mark.parametrize("end", [f"os.write(2, b'{ABSL}\\n'); os._exit(1)", f"os.write(2, b'{ABSL}\\n'); os.abort()"])

@@ -5,6 +5,7 @@ is left behind when a process is killed. One that dies is replaced, and its task
 """
 
 import contextlib
+import os
 import signal
 import subprocess
 import threading
@@ -15,9 +16,9 @@ from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
-from vaecli.backend import kills_for_memory
+from vaecli.backend import kills_for_memory, last_words
 from vaecli.errors import Interrupted, RunFailed
-from vaecli.launch.worker import GIVE_UP, RENEWED, environment, python
+from vaecli.launch.worker import GIVE_UP, RENEWED, python
 
 PROGRAM = "from vaecli.launch.worker import main; main()"
 LOG = "workers.log"  # what workers say while no run has their stderr
@@ -51,11 +52,11 @@ class Worker:
             with theirs, log.open("ab") as said:
                 self.said_before = said.tell()
                 self.process = subprocess.Popen(
-                    [*python("-c", PROGRAM), str(theirs.fileno())],
+                    python(PROGRAM, str(theirs.fileno())),
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=said,
-                    env=environment(**settings),
+                    env={**os.environ, **settings},
                     pass_fds=(theirs.fileno(),),
                     start_new_session=True,  # Ctrl-C is answered by the parent, who has the runs saved first
                 )
@@ -107,6 +108,8 @@ class Worker:
         return death
 
     def _last_line(self) -> list[str]:
+        if words := last_words(self.log, self.said_before):
+            return [words]
         try:
             with self.log.open("rb") as said:
                 said.seek(self.said_before)

@@ -28,7 +28,7 @@ from vaecli.data import Dataset, load
 from vaecli.data.known import KNOWN, locate
 from vaecli.errors import BeingTrained, Interrupted, RunError, RunFailed, VaecliError
 from vaecli.launch.witness import record_death
-from vaecli.launch.worker import RENEWED, environment, is_renewed, python
+from vaecli.launch.worker import RENEWED, is_renewed, python
 from vaecli.runs import Run, but_for_the_seed
 from vaecli.runs.files import write_json
 
@@ -163,7 +163,7 @@ def _dataset(data: Data, folder: Path | None) -> Dataset:
 def _compute_references(task: Task, stop: Callable[[], int | None]) -> None:
     """In a process of its own, because k-means copies the images."""
     options = [word for path in task.configs for word in ("--config", str(path))]
-    command = python("-X", "faulthandler", "-c", COMMAND, "data", "references", "--quiet", *options)
+    command = python(COMMAND, "data", "references", "--quiet", *options)
     command += ["--output-dir", str(task.output_dir)]
     if task.data_dir is not None:
         command += ["--data-dir", str(task.data_dir)]
@@ -176,7 +176,7 @@ def _compute_references(task: Task, stop: Callable[[], int | None]) -> None:
             stdin=subprocess.PIPE,  # it ends when this process does
             stdout=subprocess.DEVNULL,
             stderr=said,
-            env=environment(**threads),
+            env={**os.environ, **threads},
             start_new_session=True,  # Ctrl-C is answered by the parent
         )
     try:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from vaecli.backend import kills_for_memory, last_words
 from vaecli.errors import VaecliError
-from vaecli.launch.worker import environment, python
+from vaecli.launch.worker import python
 
 if TYPE_CHECKING:
     from vaecli.runs import Run
@@ -54,11 +54,10 @@ def witnessed(run: "Run", terminal: TextIO) -> Iterator[None]:
     try:
         about = (run.path, log, log.stat().st_size if log.exists() else 0, kills_for_memory())
         witness = subprocess.Popen(
-            python("-c", PROGRAM, *map(str, about)),
+            python(PROGRAM, *map(str, about)),
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=terminal,
-            env=environment(),
             start_new_session=True,  # what ends a whole group of processes leaves it
         )
     except (OSError, ValueError):  # no more processes, or no real stream: a training is worth more than its witness

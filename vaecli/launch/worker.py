@@ -23,15 +23,11 @@ RENEWED = 75  # exit code of a worker that has compiled enough: its task goes to
 _ours: list[Connection] = []
 
 
-def python(*arguments: str) -> list[str]:
-    """The command of another process of this program, which finds the same vaecli from any folder."""
-    return [sys.executable, "-P", *arguments]
-
-
-def environment(**settings: str) -> dict[str, str]:
-    """What such a process needs: a package that is not installed is found where this one was."""
-    folders = [str(Path(vaecli.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, folders)), **settings}
+def python(program: str, *arguments: str) -> list[str]:
+    """The command of another process with this program and this vaecli, whatever the working directory holds."""
+    folder = str(Path(vaecli.__file__).parents[1])
+    found = f"import sys\nif {folder!r} not in sys.path: sys.path.insert(0, {folder!r})\n"
+    return [sys.executable, "-P", "-X", "faulthandler", "-c", found + program, *arguments]
 
 
 def is_renewed() -> bool:

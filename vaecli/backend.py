@@ -1,12 +1,76 @@
-"""TensorFlow as this program wants it: set up before it is imported, and kept off the terminal."""
+"""The process that TensorFlow runs in: set up before it is imported, kept off the terminal, with so many cores."""
 
 import contextlib
+import faulthandler
 import gc
+import math
 import os
+import re
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+SESSION = "--- session of"  # begins the part of a log that one process writes
+TAIL, LONGEST = 100_000, 500  # bytes of a log that are searched, characters of a line that are quoted
+FAULT = "Fatal Python error: "  # faulthandler's
+LOGGED = re.compile(r"[IWEF]\d{4} |WARNING: All log messages|\d{4}-\d\d-\d\d \S+: [IWEF] ")
+# How native code takes leave: absl's and TensorFlow's fatal lines, LLVM, OpenMP, the C++ and the C library.
+FATAL = re.compile(
+    r"F\d{4} |\d{4}-\d\d-\d\d \S+: F |LLVM ERROR: |OMP: Error|terminate called|what\(\):|\*\*\* stack smashing"
+    r"|(free|malloc|realloc|munmap_chunk)\(\): |double free or corruption|corrupted |.* Assertion `"
+)
+ABOUT = re.compile(r"^F\d{4} \S+\s+\d+ |^\d{4}-\d\d-\d\d \S+: F ")  # time and process
+
+
+CGROUPS = Path("/sys/fs/cgroup")
+
+
+def processors() -> int:
+    """As many as this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def cores() -> int:
+    """As many processors as may be busy at once: a container's quota of their time may allow fewer than there are."""
+    quotas = [quota for folder in control_groups("cpu") if (quota := _quota(folder)) is not None]
+    return max(1, min([processors(), *map(math.ceil, quotas)]))
+
+
+def control_groups(controller: str, root: Path = CGROUPS, mine: Path = Path("/proc/self/cgroup")) -> Iterator[Path]:
+    """The folders that may hold limits of this process: its control group and those above it, of version 2 and 1."""
+    try:
+        lines = mine.read_text(encoding="utf-8").splitlines()
+    except OSError:  # not Linux
+        return
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if not controllers or controller in controllers.split(","):
+            top = root / controller if controllers else root
+            group = top / path.lstrip("/")  # of the host, where the container shows only its own as the top
+            yield from (folder for folder in (group, *group.parents) if folder.is_relative_to(top) and folder.is_dir())
+
+
+def kills_for_memory() -> int:
+    """How many processes the system has killed because memory ran out; 0 where that is unknown."""
+    try:
+        lines = Path("/proc/vmstat").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
+
+
+def _quota(folder: Path) -> float | None:
+    """Processors' worth of time of a control group; None if there is no limit."""
+    try:
+        if (folder / "cpu.max").is_file():
+            quota, period = map(float, (folder / "cpu.max").read_text().split())
+        else:
+            quota, period = (float((folder / f"cpu.cfs_{name}_us").read_text()) for name in ("quota", "period"))
+    except (OSError, ValueError):  # "max"
+        return None
+    return quota / period if quota > 0 and period > 0 else None
 
 
 def prepare(threads: int | None = None) -> None:
@@ -31,16 +95,53 @@ def chatter(log: Path) -> Iterator[None]:
     terminal = os.dup(2)
     try:
         try:
-            target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
         except OSError:  # chatter is not worth a run; what is will say so itself
             target = os.open(os.devnull, os.O_WRONLY)
+        os.write(target, f"{SESSION} {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}, process {os.getpid()}\n".encode())
         os.dup2(target, 2)
         os.close(target)
-        yield
+        with _last_breath():
+            yield
     finally:
         sys.stderr.flush()
         os.dup2(terminal, 2)
         os.close(terminal)
+
+
+@contextlib.contextmanager
+def _last_breath() -> Iterator[None]:
+    """Inside, a fault of native code (an abort, a segmentation fault) writes where Python was, to file descriptor 2."""
+    ours = not faulthandler.is_enabled()
+    if ours:
+        faulthandler.enable(file=2)
+    try:
+        yield
+    finally:
+        if ours:
+            faulthandler.disable()
+
+
+def last_words(log: Path, since: int = 0) -> str | None:
+    """The line with which native code ended the newest session of a log, after so many bytes; None if none did."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(since, file.seek(0, os.SEEK_END) - TAIL))
+            text = file.read().decode(errors="replace")
+    except OSError:
+        return None
+    _, begins, newest = text.rpartition(SESSION)
+    lines = [line.strip() for line in newest.splitlines()[bool(begins) :] if line.strip()]
+    fatal = next((line for line in reversed(lines) if FATAL.match(line)), None)
+    if (
+        fatal is None
+        and (last := next((n for n, line in enumerate(lines) if line.startswith(FAULT)), None)) is not None
+    ):
+        before = [line for line in lines[:last] if not LOGGED.match(line)]
+        fatal = before[-1] if before and "Aborted" in lines[last] else lines[last]
+    if fatal is None:
+        return None
+    return "".join(c if c.isprintable() else "?" for c in ABOUT.sub("", fatal))[:LONGEST]
 
 
 def import_keras() -> None:

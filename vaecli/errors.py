@@ -40,6 +40,14 @@ class RunFailed(RunError):
     exit_code = FAILED
 
 
+class BeingTrained(RunFailed):
+    """A run in the hands of another process, which may live or die before it is finished."""
+
+    def __init__(self, where: str, holder: str | None) -> None:
+        super().__init__(f"{where}: another process is training this run{f': {holder}' if holder else ''}")
+        self.holder = holder
+
+
 class Diverged(VaecliError):
     """The loss, or another figure of a training, is no longer a finite number."""
 

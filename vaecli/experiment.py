@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from vaecli import memory
-from vaecli.backend import chatter, import_keras
+from vaecli.backend import chatter, import_keras, last_words
 from vaecli.config import Config
 from vaecli.data import Dataset
 from vaecli.errors import Damaged, Interrupted, RunError, RunFailed, VaecliError
@@ -113,7 +113,7 @@ def _enter(plan: Plan, reporter: Reporter, argv: Sequence[str], left_by: str | N
     config, dataset, run = plan
     here = provenance(dataset, argv)
     before: Mapping[str, Any] = here
-    lines = [f"{left_by} died while training this run"] if left_by else []
+    lines = [_before(run, left_by)] if left_by or run.failure_json.is_file() else []
     if run.locked_by_name:
         lines.append(f"{run.path}: this file system has no locks, so that only the name in .lock keeps others out")
     if run.run_json.exists():
@@ -138,6 +138,15 @@ def _enter(plan: Plan, reporter: Reporter, argv: Sequence[str], left_by: str | N
         reporter.say(line)
 
 
+def _before(run: Run, left_by: str | None) -> str:
+    """How the session before this one ended, which did not come to its end."""
+    with contextlib.suppress(RunError):
+        if run.failure:
+            return f"failed before: {run.failure}"
+    words = last_words(run.tensorflow_log)
+    return f"{left_by or 'another process'} died while training this run{f': {words}' if words else ''}"
+
+
 def _put_right(plan: Plan, here: Mapping[str, Any]) -> Iterator[str]:
     """Sets a run.json aside that is damaged or of another run, where the states say that the folder is of this one.
 
@@ -145,23 +154,20 @@ def _put_right(plan: Plan, here: Mapping[str, Any]) -> Iterator[str]:
         RunError: the folder holds another run, whole.
     """
     config, dataset, run = plan
+    other: list[str] = []
     try:
         other = list(_differences(run, config, here))
-        wrong = f"{run.run_json} is not of this run ({', '.join(other)})" if other else ""
+        wrong = f"not of this run ({', '.join(other)})" if other else ""
     except Damaged as error:
-        other, wrong = (
-            [],
-            f"{run.run_json} is damaged ({str(error).removeprefix(f'{run.run_json}: ').partition(';')[0]})",
-        )
+        wrong = f"damaged ({str(error).removeprefix(f'{run.run_json}: ').partition(';')[0]})"
     if not wrong:
         return
     states = [arrays for _, arrays in run.states() if arrays]
     if other and not any(is_of(arrays, state_hash(config, dataset)) for arrays in states):
-        raise RunError(
-            f"{run.path}: holds a run of another config or other data ({', '.join(other)}); move it elsewhere"
-        )
+        what = f"a run of another config or other data ({', '.join(other)})"
+        raise RunError(f"{run.path}: holds {what}; move it elsewhere")
     run.set_info_aside()
-    yield f"{wrong}: set aside, and written again"
+    yield f"{run.run_json} is {wrong}: set aside, and written again"
 
 
 def _differences(run: Run, config: Config, here: Mapping[str, Any]) -> Iterator[str]:

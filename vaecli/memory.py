@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vaecli.backend import control_groups
 from vaecli.config import Config
 from vaecli.data import Dataset
 from vaecli.errors import RunFailed
@@ -64,10 +65,11 @@ def available() -> float | None:
     machine = _number(Path("/proc/meminfo"), "MemAvailable:")
     if machine is not None:
         limits.append(1024 * machine)
-    container = Path("/sys/fs/cgroup")
-    limit, used = _number(container / "memory.max"), _number(container / "memory.stat", "anon ")  # caches give way
-    if limit is not None and used is not None:
-        limits.append(limit - used)
+    for folder in control_groups("memory"):
+        for name, label in (("memory.max", "anon "), ("memory.limit_in_bytes", "total_rss ")):  # caches give way
+            limit, used = _number(folder / name), _number(folder / "memory.stat", label)
+            if limit is not None and used is not None:
+                limits.append(limit - used)
     own, _ = resource.getrlimit(resource.RLIMIT_AS)
     if own != resource.RLIM_INFINITY:
         limits.append(own)

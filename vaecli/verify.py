@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from vaecli.backend import last_words
 from vaecli.config import Config
 from vaecli.data import Dataset, Split, load
 from vaecli.errors import DataError, RunFailed
@@ -102,7 +103,9 @@ def _train_copy(run: Run, folder: Path, data_dir: Path | None, *, kill: bool) ->
         text=True,
     )
     if done.returncode != (-signal.SIGKILL if kill else 0):
-        said = (done.stderr.strip().splitlines() or ["nothing"])[-1]
+        logs = [Run(path).tensorflow_log for path in folder.glob("*")]
+        words = next(filter(None, map(last_words, logs)), None)
+        said = words or (done.stderr.strip().splitlines() or ["nothing"])[-1]
         raise RunFailed(f"{run.path}: a short copy of it ended with exit code {done.returncode}, saying: {said}")
     return Run(next(folder.iterdir()))
 

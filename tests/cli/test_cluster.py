@@ -10,7 +10,7 @@ import time
 import pytest
 
 from vaecli.config import read_config
-from vaecli.runs import all_runs
+from vaecli.runs import Run, all_runs
 
 VAECLI = [sys.executable, "-m", "vaecli"]
 SMALL = ["--set", "data=digits", "--set", "network.hidden=[16]"]
@@ -99,3 +99,39 @@ def test_a_cluster_started_by_hand_gives_the_same_bits(tmp_path, alone):
     assert {run.name: weights(run) for run in all_runs(tmp_path / "outputs")} == alone
     hosts = {run.info["host"] for run in all_runs(tmp_path / "outputs")}
     assert len(hosts) == 1
+
+
+def test_a_run_that_another_process_trains_is_waited_for_and_taken_over(tmp_path, alone):
+    name = next(name for name in alone if name.startswith("vqvae"))
+    run = Run(tmp_path / "outputs" / name)
+    command = [*VAECLI, "compare", "vqvae", *SMALL, "--epochs", str(EPOCHS), "--format", "json"]
+    waits = f"{name}: is being trained by pid {os.getpid()} on "
+    with run.lock():
+        stopped = start(command, tmp_path)
+        until(lambda: waits in (stopped.stderr.readline()), stopped)
+        stopped.send_signal(signal.SIGINT)
+        assert stopped.wait(10) == 130
+        taking = start(command, tmp_path)
+        until(lambda: waits in (taking.stderr.readline()), taking)
+    stdout, said = taking.communicate()
+    assert taking.returncode == 0, said
+    assert [row["runs"] for row in json.loads(stdout)] == [1]
+    assert weights(run) == alone[name]
+
+
+def test_a_signal_ends_the_wait_for_workers_that_never_come(tmp_path):
+    file = tmp_path / "scheduler.json"
+    scheduler = start([sys.executable, "-m", "dask", "scheduler", "--host", "127.0.0.1", "--port", "0",
+                       "--no-dashboard", "--scheduler-file", str(file)], tmp_path)  # fmt: skip
+    until(file.exists, scheduler)
+    try:
+        process = start([*COMPARE, "--epochs", "2", "--scheduler", str(file)], tmp_path)
+        until(lambda: "waiting for workers at tcp://127.0.0.1:" in process.stderr.readline(), process)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 143
+        said = process.stderr.read()
+    finally:
+        scheduler.terminate()
+        scheduler.communicate()
+    assert said == "stopped and saved; the same command goes on from there\n"
+    assert not list(tmp_path.glob("outputs/*"))

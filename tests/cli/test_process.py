@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from helpers import copied
 from vaecli.runs import all_runs
 
 VAECLI = [sys.executable, "-m", "vaecli"]
@@ -134,7 +135,15 @@ def test_a_terminal_gets_a_bar_with_loss_and_speed(tmp_path, environment, colour
     assert code == 0
     assert "images/s" in shown
     assert "epoch 200/200" in shown
+    assert "nan" not in shown
     assert ("\x1b[3" in shown) == coloured  # a foreground colour
+
+
+def test_a_terminal_is_told_of_a_failure_once(tmp_path):
+    command = [*VAECLI, "compare", "gumbel", *TRAIN[6:], "--set", "training.learning_rate=1e30", "--epochs", "1"]
+    shown, code = on_a_terminal(command, tmp_path, TERM="xterm")
+    assert code == 3
+    assert shown.count("diverged in epoch 1") == 1
 
 
 def test_nothing_heavy_is_imported_before_the_first_line(tmp_path):
@@ -165,3 +174,52 @@ def test_a_closed_stderr_does_not_end_the_training(tmp_path):
     assert subprocess.run(f"{command} 2>&-", cwd=tmp_path, shell=True, stdout=subprocess.DEVNULL).returncode == 0
     (run,) = all_runs(tmp_path / "outputs")
     assert run.finished
+
+
+UNKNOWN = {"XLA_FLAGS": "--xla_no_such_flag=1"}
+
+
+def test_a_native_abort_is_told_kept_shown_and_told_again_by_the_next_training(tmp_path):
+    environment = {**os.environ, **UNKNOWN}
+    failed = subprocess.run(
+        [*TRAIN, "--epochs", "1"], cwd=tmp_path, capture_output=True, text=True, env=environment, timeout=300
+    )
+    words = "Unknown flag in XLA_FLAGS: --xla_no_such_flag=1"
+    assert failed.returncode != 0
+    assert failed.stderr.splitlines()[-1].endswith(words)
+    (run,) = all_runs(tmp_path / "outputs")
+    assert "ended outside Python" in run.failure
+    shown = subprocess.run([*VAECLI, "show", run.name], cwd=tmp_path, capture_output=True, text=True)
+    assert words in shown.stdout
+    compared = subprocess.run(
+        [*VAECLI, "compare", run.name], cwd=tmp_path, capture_output=True, text=True, env=environment, timeout=300
+    )
+    assert compared.returncode == 3
+    assert any(
+        line.startswith(f"{run.name}: failed: ") and line.endswith(words) for line in compared.stderr.splitlines()
+    )
+    again = subprocess.run([*TRAIN, "--epochs", "1"], cwd=tmp_path, capture_output=True, text=True)
+    assert again.returncode == 0
+    assert "failed before: " in again.stderr
+    assert run.failure is None
+
+
+def test_a_killed_run_whose_log_has_last_words_is_shown_with_them(tmp_path, finished):
+    run = copied(finished("gumbel"), tmp_path / "outputs")
+    run.summary_json.unlink()
+    with run.tensorflow_log.open("a") as log:
+        log.write("F0000 00:00:1.5  42 a.cc:1] Check failed: 1 == 2\n")
+    shown = subprocess.run([*VAECLI, "show", run.name], cwd=tmp_path, capture_output=True, text=True)
+    assert "ended outside Python: a.cc:1] Check failed: 1 == 2" in shown.stdout
+
+
+@pytest.mark.parametrize("command", ["list", "compare", "train"])
+def test_a_working_directory_that_was_removed_is_one_line(tmp_path, command):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    arguments = {"list": [], "compare": ["gumbel", *TRAIN[6:]], "train": TRAIN[4:]}[command]
+    code = f"import os, sys; os.rmdir(os.getcwd()); sys.argv = ['vaecli', *{[command, *arguments]!r}]\n"
+    code += "from vaecli.cli import main\nmain()\n"
+    done = subprocess.run([sys.executable, "-P", "-c", code], cwd=gone, capture_output=True, text=True)
+    assert "Traceback" not in done.stderr
+    assert done.returncode in ((0,) if command == "list" else (1, 2))

@@ -1,19 +1,25 @@
 """Tasks handed to an Executor: whichever it is, it is asked for nothing but futures."""
 
+import contextlib
 import functools
+import json
 import math
 import os
+import platform
+import subprocess
+import sys
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
 from helpers import small_config, train, written
 from vaecli.errors import Interrupted, RunError
-from vaecli.launch import drive, task
+from vaecli.launch import drive, task, watch
 from vaecli.launch.drive import carry_out, jobs_of, open_launch
-from vaecli.launch.executors import open_executor
+from vaecli.launch.executors import Workers, open_cluster, open_pool
 from vaecli.launch.plans import DataSets, plans_of
 from vaecli.launch.task import Outcome
+from vaecli.runs import Run
 
 
 class Heard:
@@ -21,6 +27,7 @@ class Heard:
 
     def __init__(self):
         self.ends, self.epochs, self.words, self.seconds, self.processes = {}, {}, [], [], {}
+        self.notes = []
 
     def said(self, name, line):
         self.words.append((name, line))
@@ -36,6 +43,12 @@ class Heard:
 
     def left(self, seconds):
         self.seconds.append(seconds)
+
+    def lost(self, name):
+        self.words.append((name, "lost"))
+
+    def note(self, line):
+        self.notes.append(line)
 
 
 class AtOnce:
@@ -63,7 +76,7 @@ def test_what_is_missing_is_trained_and_watched(tmp_path):
     heard = Heard()
     with open_launch(tmp_path) as launch, ThreadPoolExecutor(1) as executor:
         asked = jobs([SEEDS[0], small_config("vae", epochs=3)], launch, tmp_path)
-        assert carry_out(asked, executor, launch, heard, stop=lambda: None) == {}
+        assert carry_out(asked, Workers(executor), launch, heard, stop=lambda: None) == {}
         assert jobs(SEEDS[:1], launch, tmp_path) == []  # everything is there now, references too
     assert set(heard.ends.values()) == {Outcome()}
     assert sorted(heard.epochs.values()) == [[1, 2], [1, 2, 3]]
@@ -85,16 +98,17 @@ RATES = [small_config("gumbel", extra_training=f", learning_rate: 0.{n}") for n 
 
 def test_a_worker_that_has_compiled_enough_gives_way_to_another(tmp_path):
     heard, calls = Heard(), []
-    with open_launch(tmp_path) as launch, open_executor(1, None) as executor:
-        executor._client.run(exec, "import vaecli.launch.task as task; task.SETTINGS_PER_PROCESS = 1")
-        before = executor._client.run(os.getpid)
+    with open_launch(tmp_path) as launch, open_pool(1, launch.folder) as workers:
+        ask = workers.executor.submit
+        ask(exec, "import vaecli.launch.task as task; task.SETTINGS_PER_PROCESS = 1").result()
+        before = ask(os.getpid).result()
         asked = [job for job in jobs(RATES, launch, tmp_path) if job.plan]  # references have a process of their own
         idle = functools.partial(calls.append, "idle")
-        assert carry_out(asked, executor, launch, heard, stop=lambda: None, at_once=1, idle=idle) == {}
-        after = executor._client.run(os.getpid)
+        assert carry_out(asked, workers, launch, heard, stop=lambda: None, at_once=1, idle=idle) == {}
+        after = ask(os.getpid).result()
     assert set(heard.ends.values()) == {Outcome()}
     assert len(heard.processes) == 3
-    assert not set(before.values()) & set(after.values())
+    assert before != after
     assert calls == ["idle"]
 
 
@@ -107,7 +121,7 @@ def test_a_half_done_run_is_resumed_and_its_epochs_are_told_once(tmp_path):
     with open_launch(tmp_path) as launch, ThreadPoolExecutor(1) as executor:
         asked = [one for one in jobs([config], launch, tmp_path) if one.plan]
         before = len(asked[0].plan.run.metrics)
-        carry_out(asked, executor, launch, heard, stop=lambda: None)
+        carry_out(asked, Workers(executor), launch, heard, stop=lambda: None)
     assert 0 < before < 5
     assert heard.epochs[asked[0].task.name] == list(range(before + 1, 6))
     assert any(line.startswith("resuming after") for _, line in heard.words)
@@ -121,7 +135,7 @@ def test_a_failure_does_not_stop_the_others(tmp_path):
 
     heard = Heard()
     with open_launch(tmp_path) as launch:
-        failures = carry_out(jobs(SEEDS, launch, tmp_path), AtOnce(results), launch, heard, stop=lambda: None)
+        failures = carry_out(jobs(SEEDS, launch, tmp_path), Workers(AtOnce(results)), launch, heard, stop=lambda: None)
     assert sorted(failures.values()) == ["ConnectionError: its worker died", "diverged in epoch 1"]
 
 
@@ -131,7 +145,7 @@ def test_a_signal_reaches_the_tasks_as_a_file_and_the_caller_as_its_code(tmp_pat
         asked = [job for job in jobs([config], launch, tmp_path) if job.plan]
         run = asked[0].plan.run
         with pytest.raises(Interrupted) as error:
-            carry_out(asked, executor, launch, Heard(), stop=lambda: 143 if run.metrics else None)
+            carry_out(asked, Workers(executor), launch, Heard(), stop=lambda: 143 if run.metrics else None)
     assert error.value.exit_code == 143
     assert run.status == "interrupted"
     assert any(arrays for _, arrays in run.states())
@@ -140,7 +154,7 @@ def test_a_signal_reaches_the_tasks_as_a_file_and_the_caller_as_its_code(tmp_pat
 def test_a_signal_after_the_last_chunk_is_no_interruption(tmp_path):
     with open_launch(tmp_path) as launch:
         asked = jobs(SEEDS, launch, tmp_path)
-        assert carry_out(asked, AtOnce(lambda _: Outcome()), launch, Heard(), stop=lambda: 130) == {}
+        assert carry_out(asked, Workers(AtOnce(lambda _: Outcome())), launch, Heard(), stop=lambda: 130) == {}
 
 
 def test_the_folder_of_a_launch_goes_with_it_and_dead_ones_are_swept(tmp_path):
@@ -174,5 +188,118 @@ def test_an_output_folder_that_cannot_be_made_is_one_line(tmp_path):
     [("nowhere", "neither an address such as tcp://host:8786 nor a scheduler file"), ("tcp://[", "cannot be reached")],
 )
 def test_a_scheduler_that_is_none_is_one_line(scheduler, reason):
-    with pytest.raises(RunError, match=reason), open_executor(2, scheduler):
+    with pytest.raises(RunError, match=reason), open_cluster(scheduler):
         pass
+
+
+def one_run(launch, tmp_path):
+    """A job, and the run that it is to train."""
+    (job,) = [job for job in jobs(SEEDS[:1], launch, tmp_path) if job.plan]
+    return job, job.plan.run
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr(drive, "SECONDS_BETWEEN_LOOKS", 0.001)
+    monkeypatch.setattr(watch, "SECONDS_BETWEEN_QUESTIONS", 0.001)
+    monkeypatch.setattr(watch, "SECONDS_BEFORE_A_WORD", 0.001)
+
+
+class Elsewhere(Heard):
+    """Another process that trains a run until the launch has said so."""
+
+    def __init__(self, run):
+        super().__init__()
+        self.held = contextlib.ExitStack()
+        self.held.enter_context(Run(run.path).lock())
+
+    def said(self, name, line):
+        super().said(name, line)
+        self.held.close()
+
+
+def test_a_run_that_another_process_trains_is_no_failure_and_is_taken_over_when_that_stops(tmp_path, impatient):
+    outcomes = iter([Outcome(held_by="pid 7 on mars"), Outcome(held_by="pid 8 on mars"), Outcome()])
+    with open_launch(tmp_path) as launch:
+        job, run = one_run(launch, tmp_path)
+        heard = Elsewhere(run)
+        workers = Workers(AtOnce(lambda _: next(outcomes)))
+        assert carry_out([job], workers, launch, heard, stop=lambda: None) == {}
+    assert heard.words == [(run.name, f"is being trained by pid {pid} on mars; waits for it") for pid in (7, 8)]
+    assert next(outcomes, None) is None
+
+
+@pytest.mark.parametrize("code", [130, 143])
+def test_waiting_for_another_process_ends_with_a_signal(tmp_path, impatient, code):
+    with open_launch(tmp_path) as launch:
+        job, run = one_run(launch, tmp_path)
+        heard, workers = Heard(), Workers(AtOnce(lambda _: Outcome(held_by="pid 7 on mars")))
+        with Run(run.path).lock(), pytest.raises(Interrupted) as error:
+            carry_out([job], workers, launch, heard, stop=lambda: code if heard.words else None)
+    assert error.value.exit_code == code
+
+
+class Never:
+    """An Executor that has nobody."""
+
+    def __init__(self):
+        self.futures = []
+
+    def submit(self, function, asked):
+        self.futures.append(Future())
+        return self.futures[-1]
+
+
+@pytest.mark.parametrize("code", [130, 143])
+def test_who_waits_for_workers_says_so_and_the_first_signal_cancels(tmp_path, impatient, code):
+    heard, executor = Heard(), Never()
+    workers = Workers(executor, lambda: (0.0, "workers at tcp://host:8786"))
+    with open_launch(tmp_path) as launch:
+        asked = jobs(SEEDS, launch, tmp_path)
+        with pytest.raises(Interrupted) as error:
+            carry_out(asked, workers, launch, heard, stop=lambda: code if heard.notes else None)
+    assert error.value.exit_code == code
+    assert heard.notes == ["waiting for workers at tcp://host:8786"]
+    assert all(future.cancelled() for future in executor.futures)
+
+
+def test_a_worker_that_went_with_what_it_ran_does_not_hold_up_a_signal(tmp_path, impatient):
+    lost = []
+    workers = Workers(Never(), lambda: (0.0, "workers") if lost else None)
+    with open_launch(tmp_path) as launch:
+        job, run = one_run(launch, tmp_path)
+        task._beat(launch.folder / f"{run.name}.json", 5, 10, 1.0, [])
+        stop = lambda: lost.append(1) or (143 if len(lost) > 3 else None)  # noqa: E731
+        with pytest.raises(Interrupted):
+            carry_out([job], workers, launch, Heard(), stop=stop)
+
+
+def test_a_scheduler_that_goes_is_the_failure_of_each_run_that_it_had(tmp_path):
+    executor = Never()
+
+    def stop():
+        for future in executor.futures:
+            future.cancel()
+
+    with open_launch(tmp_path) as launch:
+        failures = carry_out(jobs(SEEDS, launch, tmp_path), Workers(executor), launch, Heard(), stop=stop)
+    assert set(failures.values()) == {"the scheduler has gone, or was told to forget it"}
+    assert len(failures) == len(SEEDS) + 1
+
+
+def test_the_bar_of_a_dead_worker_goes(tmp_path):
+    heard, executor = Heard(), Never()
+    with subprocess.Popen([sys.executable, "-c", ""]) as dead:
+        dead.wait()
+
+    def stop():
+        if ("lost" in dict(heard.words).values()) and not executor.futures[0].done():
+            executor.futures[0].set_result(Outcome())
+
+    with open_launch(tmp_path) as launch:
+        job, run = one_run(launch, tmp_path)
+        beat = {"done": 5, "of": 9, "loss": 1.0, "host": platform.node(), "pid": dead.pid, "said": []}
+        (launch.folder / f"{run.name}.json").write_text(json.dumps(beat))
+        carry_out([job], Workers(executor), launch, heard, stop=stop)
+    assert heard.words[0] == (run.name, "lost")
+    assert heard.processes == {}

@@ -3,7 +3,7 @@ import pytest
 from helpers import METHOD_NAMES, small_config
 from vaecli import experiment
 from vaecli.data import load
-from vaecli.launch.estimate import START_SECONDS, in_words, seconds_left, speeds, weights
+from vaecli.launch.estimate import START_SECONDS, in_words, seconds_left, side_by_side, speeds, weights
 from vaecli.models.autoencoder import build
 
 
@@ -35,3 +35,29 @@ def test_a_finished_run_takes_no_time_and_a_broken_one_says_nothing(finished):
 
 def test_a_time_is_in_words():
     assert [in_words(s) for s in (0.2, 42.4, 180, 9000)] == ["about 1 s", "about 42 s", "about 3 min", "about 2.5 h"]
+
+
+@pytest.mark.parametrize(
+    ("cores", "free", "expected", "said"),
+    [
+        (8, 100e9, 8, None),
+        (8, None, 8, None),
+        (8, 4e9, 3, "3 at once, though there are cores for 4: a run needs about 1.1 GB, and 4.0 GB are free"),
+        (2, 1e9, 1, "1 at once, though there are cores for 2"),
+        (1, 1e9, 1, None),  # what one run needs is checked when it starts
+    ],
+)
+def test_runs_side_by_side_follow_cores_and_memory(tmp_path, monkeypatch, cores, free, expected, said):
+    monkeypatch.setattr("vaecli.launch.estimate.cores", lambda: cores)
+    monkeypatch.setattr("vaecli.memory.available", lambda: free)
+    configs = [small_config("gumbel", seed=seed) for seed in range(4)]
+    count, why = side_by_side([experiment.plan(config, load(config.data), tmp_path) for config in configs])
+    assert count == expected
+    assert (why is None) == (said is None)
+    assert (why or "").startswith(said or "")
+
+
+def test_nothing_to_train_needs_no_memory(monkeypatch):
+    monkeypatch.setattr("vaecli.launch.estimate.cores", lambda: 8)
+    monkeypatch.setattr("vaecli.memory.available", lambda: 0.0)
+    assert side_by_side([]) == (8, None)

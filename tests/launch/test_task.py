@@ -1,6 +1,7 @@
 """What a worker does, in this process."""
 
 import os
+import subprocess
 
 import pytest
 
@@ -119,3 +120,77 @@ def test_references_are_computed_in_a_process_of_their_own(folder):
     assert load_references(path, load(small_config("gumbel").data).digest).kmeans.keys() == {"10"}
     config.write_text("model: nothing")
     assert "unknown model 'nothing'" in perform(task).failure
+
+
+def abort_with(line):
+    """What the C++ libraries do with a setting that they do not know, as far as Python sees it."""
+
+    def die(*_):
+        os.write(2, f"{line}\n".encode())
+        raise Died
+
+    return die
+
+
+class Died(BaseException):
+    """What the end of the process is here."""
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("F0000 00:00:1.5 42 flags.cc:1] Unknown flag", "flags.cc:1] Unknown flag"),
+        ("LLVM ERROR: out of memory", "LLVM ERROR: out of memory"),
+    ],
+)
+def test_a_run_that_ended_its_worker_fails_with_that_line_in_the_next_one(folder, monkeypatch, line, words):
+    task = task_of(small_config("gumbel"), folder)
+    with monkeypatch.context() as patched:
+        patched.setattr(experiment, "_train", abort_with(line))
+        with pytest.raises(Died):
+            perform(task)
+    run = Run(folder.parent / task.name)
+    assert perform(task).failure == f"{run.path}: ended outside Python: {words}" == run.failure
+    later = task._replace(log_size=run.tensorflow_log.stat().st_size)
+    assert perform(later) == Outcome()  # the next launch tries again
+    assert f"failed before: {run.path}: ended outside Python: {words}" in run.train_log.read_text()
+
+
+def test_a_run_in_other_hands_is_no_failure(folder):
+    task = task_of(small_config("gumbel"), folder)
+    with Run(folder.parent / task.name).lock():
+        assert perform(task).held_by.startswith(f"pid {os.getpid()} on ")
+
+
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        ("os.write(2, b'F0000 00:00:1.5 42 a.cc:1] Check failed\\n'); os._exit(1)", "references: a.cc:1] Check failed"),
+        ("os.abort()", "references: Fatal Python error: Aborted"),
+        ("os._exit(9)", "references: exit code 9"),
+        ("os.write(2, b'x' * 200_000); os._exit(1)", "references: xxx"),
+    ],
+)
+def test_references_that_die_say_why(folder, monkeypatch, end, reason):
+    monkeypatch.setattr(module, "COMMAND", f"import os; {end}")
+    task = Task("references digits", "", folder.parent, None, folder, configs=(folder / "config.yaml",))
+    assert perform(task).failure.startswith(reason)
+
+
+def test_references_end_with_the_process_that_asked_for_them(folder, monkeypatch):
+    monkeypatch.setattr(
+        module, "COMMAND", f"{module.COMMAND.partition('from vaecli.cli')[0]} import time; time.sleep(60)"
+    )
+    task = Task("references digits", "", folder.parent, None, folder, configs=(folder / "config.yaml",))
+    (folder / STOP).write_text("130")
+    started = []
+    popen = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", lambda *a, **options: started.append(popen(*a, **options)) or started[-1])
+    stops = iter([None])
+    monkeypatch.setattr(module, "_stop_code", lambda _: next(stops, 130))
+    assert perform(task) == Outcome(interrupted=True)
+    (process,) = started
+    assert process.returncode is not None
+    alone = popen(module.python(module.COMMAND), stdin=subprocess.PIPE)
+    alone.stdin.close()  # as the system does when the parent dies
+    assert alone.wait(30) == 0

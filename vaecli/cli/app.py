@@ -1,7 +1,9 @@
 """The command `vaecli` and how its errors end: a user's mistake is one line and an exit code."""
 
+import contextlib
 import os
 import sys
+import warnings
 from typing import Annotated, Any
 
 import typer
@@ -9,7 +11,7 @@ from typer.core import TyperGroup
 
 from vaecli import __version__
 from vaecli.cli import audit, compare, configs, data, plot, runs, train, verify
-from vaecli.errors import VaecliError
+from vaecli.errors import RunFailed, VaecliError
 
 
 class Commands(TyperGroup):
@@ -19,9 +21,14 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except VaecliError as error:
-            for line in error.lines:
-                typer.echo(line, err=True)
-            raise typer.Exit(error.exit_code) from None
+            failure = error
+        except FileNotFoundError:
+            if _working_folder_exists():
+                raise
+            failure = RunFailed("the working directory has been removed; change to one that exists")
+        for line in failure.lines:
+            typer.echo(line, err=True)
+        raise typer.Exit(failure.exit_code) from None
 
 
 app = typer.Typer(
@@ -45,6 +52,14 @@ app.command()(configs.init)
 app.add_typer(data.app, name="data")
 
 
+def _working_folder_exists() -> bool:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def _print_version(asked: bool) -> None:
     if asked:
         typer.echo(f"vaecli {__version__}")
@@ -65,11 +80,15 @@ def main() -> None:
     if sys.stderr is None:  # started with it closed
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
         os.dup2(sys.stderr.fileno(), 2)
+    warnings.filterwarnings("ignore", message=".*joblib will operate in serial mode")  # nothing here uses it
     try:
         app(prog_name="vaecli")
     except SystemExit as end:
-        if "tensorflow" in sys.modules and isinstance(end.code, int):
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(end.code)  # all files are closed, and TensorFlow takes 0.6 s to take itself apart
+        if isinstance(end.code, int) and ("tensorflow" in sys.modules or end.code > 128):
+            with contextlib.suppress(OSError):
+                sys.stdout.flush()
+                sys.stderr.flush()
+            os._exit(
+                end.code
+            )  # all files are closed; TensorFlow takes 0.6 s to take itself apart, threads may take more
         raise

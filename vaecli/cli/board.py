@@ -5,6 +5,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from vaecli.cli.console import Console
+from vaecli.errors import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -24,7 +25,7 @@ class Board:
         self._tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> "Board":
-        if not self.console.quiet and self.console.stream.isatty():
+        if self.console.on_terminal:
             self._bars = _new_bars(self.console)
             self._bars.start()
         return self
@@ -55,9 +56,12 @@ class Board:
         if self._bars is None:
             self._say(f"{name}: {epoch_line(row, epochs)}")
 
-    def ended(self, name: str, outcome: "Outcome") -> None:
+    def lost(self, name: str) -> None:
         if self._bars is not None and name in self._tasks:
             self._bars.remove_task(self._tasks.pop(name))
+
+    def ended(self, name: str, outcome: "Outcome") -> None:
+        self.lost(name)
         state = "stopped and saved" if outcome.interrupted else "finished"
         self._say(f"{name}: {state}" if outcome.failure is None else f"{name}: failed: {outcome.failure}")
 
@@ -70,11 +74,14 @@ class Board:
             self._tasks[WHOLE] = self._bars.add_task(WHOLE, total=None, words="")
         self._bars.update(self._tasks[WHOLE], words=f"{in_words(seconds)} left")
 
+    def note(self, line: str) -> None:
+        self._say(line)
+
     def _say(self, line: str) -> None:
         if self._bars is None:
             self.console.say(line)
         elif not self.console.quiet:
-            self._bars.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self._bars.console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
 
 
 def _new_bars(console: Console) -> "Progress":

@@ -1,7 +1,6 @@
 """`vaecli compare`."""
 
 import json as json_format
-import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -50,7 +49,10 @@ def compare(
     epochs: Annotated[int | None, typer.Option(help="Short for --set training.epochs=N.")] = None,
     no_train: Annotated[bool, typer.Option("--no-train", help="Compare what is finished, and leave the rest.")] = False,
     jobs: Annotated[
-        int | None, typer.Option("--jobs", "-j", min=1, help="Runs side by side, a thread each; else as many as cores.")
+        int | None,
+        typer.Option(
+            "--jobs", "-j", min=1, help="Runs side by side, a thread each; else as many as cores and memory allow."
+        ),
     ] = None,
     scheduler: Annotated[
         str | None,
@@ -75,7 +77,7 @@ def compare(
     """
     with Console(quiet=quiet) as console, Stop() as stop:
         from vaecli.launch.drive import train_missing
-        from vaecli.launch.estimate import speeds
+        from vaecli.launch.estimate import side_by_side, speeds
         from vaecli.launch.plans import absent_of, ask, plan_lines
         from vaecli.registry import METHODS
         from vaecli.reports.comparison import compared, sort_key, unseen
@@ -96,8 +98,10 @@ def compare(
             training=not no_train,
         )
         pace = speeds(all_runs(output_dir))
-        jobs = jobs or len(os.sched_getaffinity(0))
+        jobs, limited = (jobs, None) if jobs else side_by_side(asked.plans)
         console.lines(plan_lines(asked, pace, jobs))
+        if limited and not scheduler:
+            console.say(limited)
         if dry_run:
             return
         failures: dict[str, str] = {}
@@ -115,6 +119,7 @@ def compare(
                     stop=stop,
                     idle=_load_report,
                 )
+        stop.at_once("stopped before the report; the same command writes it")
         finished, damaged = whole_runs(asked.runs)
         failures |= damaged
         absent = absent_of(asked, failures)
@@ -123,7 +128,7 @@ def compare(
         groups = compared(finished, column, absent)
         console.lines(remarks(finished))
         console.lines(f"not in the table: {name}: {why}" for name, why in unseen(groups, absent).items())
-        _print(groups, failures, format_)
+        _print(groups, failures, format_, told=console.on_terminal and not damaged)
         if finished:
             folder = output or report_folder(output_dir, [run.name for run in asked.runs])
             try:
@@ -142,7 +147,8 @@ def _load_report() -> None:
     import vaecli.reports.panorama  # noqa: F401
 
 
-def _print(groups: "list[Group]", failures: dict[str, str], format_: Format) -> None:
+def _print(groups: "list[Group]", failures: dict[str, str], format_: Format, *, told: bool) -> None:
+    """Prints the table; on a terminal without the failures, if each was told there when it came."""
     from vaecli.reports.comparison import csv_text, records
     from vaecli.reports.table import markdown_lines, rich_tables, table_lines
 
@@ -151,7 +157,7 @@ def _print(groups: "list[Group]", failures: dict[str, str], format_: Format) -> 
             from rich.console import Console as RichConsole
 
             terminal = RichConsole()
-            for part in rich_tables(groups, failures, terminal.width):
+            for part in rich_tables(groups, {} if told else failures, terminal.width):
                 terminal.print(part)
         case Format.table:
             echo("\n".join(table_lines(groups, failures)))

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
@@ -39,6 +39,11 @@ class Console:
             with contextlib.suppress(OSError):
                 self.stream.close()
 
+    @property
+    def on_terminal(self) -> bool:
+        """Whether somebody watches, so that bars move and nothing is told twice."""
+        return not self.quiet and self.stream.isatty()
+
     def say(self, line: str = "") -> None:
         """One line, unless --quiet."""
         if self.quiet:
@@ -56,19 +61,22 @@ class Console:
 
     def progress(self, chunk: "Chunk", trainer: "Trainer") -> None:
         """Moves the bar of a terminal; nothing elsewhere."""
-        if self.quiet or not self.stream.isatty():
+        if not self.on_terminal:
             return
         with self._until_closed():
             if self._bar is None:
-                self._bar, self._task = _new_bar(self.stream, trainer.epochs * trainer.steps_per_epoch)
+                self._bar = _new_bar(self.stream)
             state = chunk.state
-            assert self._task is not None
-            self._bar.update(
-                self._task,
-                completed=state.epoch * trainer.steps_per_epoch + state.step,
-                loss=chunk.loss,
-                speed=chunk.images / chunk.seconds,
-            )
+            shown: dict[str, Any] = {
+                "completed": state.epoch * trainer.steps_per_epoch + state.step,
+                "loss": chunk.loss,
+                "speed": chunk.images / chunk.seconds,
+            }
+            if self._task is None:
+                total = trainer.epochs * trainer.steps_per_epoch
+                self._task = self._bar.add_task("train", total=total, **shown)
+                self._bar.start()  # with the first values in it
+            self._bar.update(self._task, **shown)
 
     def epoch(self, row: Mapping[str, float | None], epochs: int) -> None:
         from vaecli.reports.summary import epoch_line
@@ -79,7 +87,7 @@ class Console:
 
     def fetching(self, name: str, done: int, total: int) -> None:
         """Progress of a download, on a terminal in place."""
-        if self.quiet or not self.stream.isatty():
+        if not self.on_terminal:
             if done == total and not self.quiet:
                 self.say(f"fetched {name}, {done / 1e6:.1f} MB")
             return
@@ -92,7 +100,7 @@ class Console:
         if self._bar is not None:
             with self._until_closed():
                 self._bar.stop()
-            self._bar = None
+            self._bar = self._task = None
 
     @contextlib.contextmanager
     def _until_closed(self) -> Iterator[None]:
@@ -117,11 +125,11 @@ def _duplicate_of_stderr() -> TextIO:
     return sys.stderr
 
 
-def _new_bar(stream: TextIO, total: int) -> "tuple[Progress, TaskID]":
+def _new_bar(stream: TextIO) -> "Progress":
     from rich.console import Console as RichConsole
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    bar = Progress(
+    return Progress(
         TextColumn("{task.percentage:3.0f}%"),
         BarColumn(bar_width=30),
         TextColumn("loss {task.fields[loss]:.4f}"),
@@ -131,6 +139,3 @@ def _new_bar(stream: TextIO, total: int) -> "tuple[Progress, TaskID]":
         refresh_per_second=4,
         transient=True,
     )
-    task = bar.add_task("train", total=total, loss=float("nan"), speed=0.0)
-    bar.start()
-    return bar, task

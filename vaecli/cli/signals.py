@@ -13,6 +13,18 @@ GRACE = 0.5  # seconds from a second signal to the end, whatever compiled call i
 SHOW_CURSOR = b"\x1b[?25h\n"  # a bar that is cut off leaves it hidden
 
 
+def end_quietly() -> None:
+    """From now on a signal ends this process with its exit code and no traceback; `nohup` stays respected."""
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _end)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    del frame
+    os._exit(128 + number)
+
+
 class Stop:
     """Asked between calls by the training loop: None, or the exit code (128 + signal) to stop with.
 
@@ -21,14 +33,24 @@ class Stop:
     minutes: a thread that hears of signals from the system ends the process then.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, reason: str = "stopped before training began") -> None:
+        """Remembers what to say of a signal that comes before the loop has asked."""
         self.code: int | None = None
         self.training = False
+        self._reason = reason
         self._over = threading.Event()
 
     def __call__(self) -> int | None:
         self.training = True
+        self._reason = "stopped without saving again"
         return self.code
+
+    def at_once(self, reason: str) -> None:
+        """From now on nobody asks: a signal interrupts at once, and one that nobody has asked for does so here."""
+        self.training = False
+        self._reason = reason
+        if self.code is not None:
+            raise KeyboardInterrupt
 
     def __enter__(self) -> "Stop":
         self._before = {number: signal.getsignal(number) for number in SIGNALS}
@@ -51,8 +73,7 @@ class Stop:
             signal.signal(number, handler)
         if kind is KeyboardInterrupt:
             assert self.code is not None
-            reason = "stopped without saving again" if self.training else "stopped before training began"
-            raise Interrupted(reason, exit_code=self.code) from None
+            raise Interrupted(self._reason, exit_code=self.code) from None
 
     def _received(self, number: int, frame: FrameType | None) -> None:
         del frame

@@ -50,6 +50,7 @@ def train(
             from vaecli.cli.plan import plan_lines
             from vaecli.config import read_config
             from vaecli.data import load
+            from vaecli.launch.witness import witnessed
             from vaecli.reports.listing import changed_lines
             from vaecli.reports.summary import summary_lines
 
@@ -71,7 +72,8 @@ def train(
             else:
                 name = plan.config.model.name
                 console.say(f"{name} on {dataset.called} ({dataset.source}) -> {plan.run.path}")
-                experiment.train(plan, console, argv=sys.argv, fresh=fresh, stop=stop)
+                with witnessed(plan.run, console.stream):
+                    experiment.train(plan, console, argv=sys.argv, fresh=fresh, stop=stop)
         console.lines(summary_lines(plan.run))
         console.lines(changed_lines(plan.run))
     echo(json_format.dumps(plan.run.summary, indent=2) if json else str(plan.run.path))

@@ -10,6 +10,7 @@ import typer
 from vaecli.cli.complete import run_names
 from vaecli.cli.console import echo
 from vaecli.cli.options import OUTPUT_DIR, DataDirOption, JsonOption, OutputDirOption
+from vaecli.cli.signals import Stop
 from vaecli.errors import FAILED
 
 
@@ -40,7 +41,7 @@ def verify(
         for line in changed:
             echo(f"        {line} since then: trained here again, the run may get other bits")
     if not files_only:
-        with tempfile.TemporaryDirectory(prefix="vaecli-verify-") as folder:
+        with Stop("stopped"), tempfile.TemporaryDirectory(prefix="vaecli-verify-") as folder:
             proof = prove(found, Path(folder), data_dir)
     verified = not (files.changed or files.missing or (proof and proof.different))
     if json:

@@ -1,11 +1,10 @@
 """One file from the network: atomically, with progress and digest, never hanging."""
 
 import contextlib
-import errno
 import hashlib
 import http.client
 import os
-import tempfile
+import secrets
 import threading
 import urllib.error
 import urllib.request
@@ -31,7 +30,8 @@ def download(url: str, target: Path, digest: str, progress: Progress) -> None:
     seen = hashlib.new(algorithm)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, part = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        part = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)  # less the user's umask
     except OSError as error:
         raise DataError(f"{target.parent} cannot be written ({error.strerror})") from None
     try:
@@ -49,8 +49,6 @@ def download(url: str, target: Path, digest: str, progress: Progress) -> None:
                 os.fsync(file.fileno())
         if seen.hexdigest() != expected:
             raise DataError(f"{url} sent other bytes than expected ({algorithm} {seen.hexdigest()})")
-        with where_supported(errno.EPERM):
-            os.chmod(part, 0o644)
         os.replace(part, target)
     except (OSError, http.client.HTTPException) as error:
         raise DataError(f"{url} cannot be fetched ({getattr(error, 'reason', None) or error})") from None

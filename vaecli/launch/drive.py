@@ -9,52 +9,24 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import CancelledError, Future
 from pathlib import Path
-from typing import NamedTuple, Protocol
 
 from vaecli.config import Config, dump
 from vaecli.config.schema import NpzData
-from vaecli.errors import Interrupted, RunError
+from vaecli.errors import Interrupted, RunError, VaecliError
 from vaecli.experiment import Plan
 from vaecli.launch.estimate import seconds_left
-from vaecli.launch.executors import open_executor
+from vaecli.launch.executors import Workers, open_cluster, open_pool
 from vaecli.launch.plans import DataSets
-from vaecli.launch.task import REFERENCES, SETTINGS_PER_PROCESS, STOP, Beat, Outcome, Task, perform, read_beat
-from vaecli.runs import but_for_the_seed
+from vaecli.launch.task import REFERENCES, STOP, Outcome, Task, perform, read_beat
+from vaecli.launch.watch import Job, View, Waiting, Watcher, left
 from vaecli.runs.files import write
 from vaecli.runs.references import load_references, references_path, wanted
 
 PREFIX, ALIVE = ".launch-", "alive"
 SECONDS_BETWEEN_LOOKS = 0.2
 REFERENCE_SECONDS = 30.0  # k-means with ten centres on MNIST; of other sizes only the order is right
-
-
-class Watcher(Protocol):
-    """Who watches a launch."""
-
-    def said(self, name: str, line: str) -> None:
-        """What a task has to say, e.g. from where it resumes."""
-
-    def moved(self, name: str, beat: Beat) -> None:
-        """A task is so far."""
-
-    def epoch(self, name: str, row: Mapping[str, float | None], epochs: int) -> None:
-        """A row has come to a run's metrics.csv."""
-
-    def ended(self, name: str, outcome: Outcome) -> None:
-        """A task is over."""
-
-    def left(self, seconds: float) -> None:
-        """Of the whole launch, about."""
-
-
-class Job(NamedTuple):
-    """A task, and what the parent knows of it."""
-
-    task: Task
-    seconds: float  # estimated
-    plan: Plan | None  # None for references
 
 
 class Launch:
@@ -67,6 +39,13 @@ class Launch:
     def stop(self, code: int) -> None:
         """Running tasks save and end; those that wait end at once."""
         write(self.stop_file, str(code))
+
+    def given_up(self, task: Task) -> bool:
+        """Whether it is told to stop while it trains nothing yet, so that there is nothing to save."""
+        if not self.stop_file.exists():
+            return False
+        beat = read_beat(self.folder, task.name)
+        return beat is None or math.isnan(beat.loss)
 
 
 @contextlib.contextmanager
@@ -117,10 +96,17 @@ def jobs_of(
         if not plan.run.whole:
             folder = data.folder(plan.config)
             text, where = dump(plan.config.to_dict()), plan.run.path.parent.resolve()
-            task = Task(plan.run.name, text, where, folder, launch.folder, tuple(argv))
+            task = Task(plan.run.name, text, where, folder, launch.folder, tuple(argv), log_size=_size(plan))
             jobs.append(Job(task, seconds_left(plan, speeds), plan))
     jobs += _references(plans, launch, data)
     return sorted(jobs, key=lambda job: -job.seconds)
+
+
+def _size(plan: Plan) -> int:
+    try:
+        return plan.run.tensorflow_log.stat().st_size
+    except OSError:
+        return 0
 
 
 def _references(plans: Sequence[Plan], launch: Launch, data: DataSets) -> Iterator[Job]:
@@ -182,16 +168,19 @@ def train_missing(
             return {}
         jobs = min(jobs, len(asked))
         threads = None if jobs == 1 and scheduler is None else 1
-        settings = {but_for_the_seed(job.plan.run.name) for job in asked if job.plan}
-        here = jobs == 1 and len(settings) <= SETTINGS_PER_PROCESS
         asked = [job._replace(task=job.task._replace(threads=threads)) for job in asked]
-        with open_executor(None if here else jobs, scheduler) as executor:
-            return carry_out(asked, executor, launch, watcher, stop=stop, at_once=jobs, idle=idle)
+        opened = (
+            open_cluster(scheduler)
+            if scheduler
+            else open_pool(jobs, launch.folder, given_up=launch.given_up, say=watcher.note)
+        )
+        with opened as workers:
+            return carry_out(asked, workers, launch, watcher, stop=stop, at_once=jobs, idle=idle)
 
 
 def carry_out(
     jobs: Sequence[Job],
-    executor: Executor,
+    workers: Workers,
     launch: Launch,
     watcher: Watcher,
     *,
@@ -200,6 +189,8 @@ def carry_out(
     idle: Callable[[], None] = lambda: None,
 ) -> dict[str, str]:
     """Hands in every job and watches until the last has ended.
+
+    A run that another process trains is waited for when there is nothing else to do, and taken over if that dies.
 
     Args:
         stop: asked again and again; an exit code means: let the running ones save, and raise Interrupted with it.
@@ -211,30 +202,42 @@ def carry_out(
     Raises:
         Interrupted: what ran is saved; the same command goes on from there.
     """
-    futures: dict[str, Future[Outcome]] = {job.task.name: executor.submit(perform, job.task) for job in jobs}
-    views = {job.task.name: View(job, launch, watcher) for job in jobs}
+    futures: dict[str, Future[Outcome]] = {job.task.name: workers.executor.submit(perform, job.task) for job in jobs}
+    views = {job.task.name: View(job, launch.folder, watcher) for job in jobs}
     failures: dict[str, str] = {}
-    unfinished, aside = False, threading.Thread(target=idle)
+    unfinished, aside, waiting = False, threading.Thread(target=idle), Waiting(workers, watcher)
     stopped, start = None, time.monotonic()
     while views:
         code = stop()
         if code and stopped is None:
             stopped = code
             launch.stop(code)
+            for name, view in views.items():
+                if view.pid is None:
+                    futures[name].cancel()
         for name, view in list(views.items()):
             over = futures[name].done()
             view.look()
-            if over:
-                del views[name]
-                outcome = _outcome(futures[name])
-                if view.pid is not None or outcome.failure:
-                    watcher.ended(name, outcome)
-                unfinished |= outcome.interrupted
-                if outcome.failure:
-                    failures[name] = outcome.failure
+            if not over:
+                continue
+            outcome = _outcome(futures[name], stopped=stopped is not None)
+            if outcome.held_by is not None and not stopped:
+                view.held_by(outcome.held_by)
+                if view.is_free():
+                    futures[name] = workers.executor.submit(perform, view.job.task)
+                continue
+            del views[name]
+            if view.pid is not None or outcome.failure:
+                watcher.ended(name, outcome)
+            unfinished |= outcome.interrupted or outcome.held_by is not None
+            if outcome.failure:
+                failures[name] = outcome.failure
+        if waiting.look() and stopped and views:
+            unfinished = True
+            break
         if len(views) < at_once and not aside.ident:
             aside.start()
-        watcher.left(_left(jobs, views, time.monotonic() - start))
+        watcher.left(left(jobs, views, time.monotonic() - start))
         if views:
             time.sleep(SECONDS_BETWEEN_LOOKS)
     if stopped and unfinished:
@@ -242,48 +245,14 @@ def carry_out(
     return failures
 
 
-def _outcome(future: "Future[Outcome]") -> Outcome:
+def _outcome(future: "Future[Outcome]", *, stopped: bool) -> Outcome:
     try:
         return future.result()
+    except CancelledError:
+        return Outcome(interrupted=True) if stopped else Outcome("the scheduler has gone, or was told to forget it")
+    except Interrupted:
+        return Outcome(interrupted=True)
+    except VaecliError as error:
+        return Outcome(error.lines[-1])
     except Exception as error:  # the task returns its own mistakes: this one is of the workers
         return Outcome(f"{type(error).__name__}: {error}")
-
-
-class View:
-    """What the parent has seen of one job, and tells a watcher."""
-
-    def __init__(self, job: Job, launch: Launch, watcher: Watcher) -> None:
-        self.job, self.folder, self.watcher = job, launch.folder, watcher
-        self.rows = job.plan.run.epochs_done if job.plan else 0
-        self.said = 0
-        self.pid: int | None = None
-        self.first: int | None = None  # steps that were done before this launch
-        self.share = 0.0  # of what was to do, done
-
-    def look(self) -> None:
-        name = self.job.task.name
-        beat = read_beat(self.folder, name)
-        if beat is not None:
-            if self.pid not in (None, beat.pid):
-                self.said = 0
-                self.watcher.said(name, f"its worker is gone, process {beat.pid} on {beat.host} takes over")
-            self.pid = beat.pid
-            for line in beat.said[self.said :]:
-                self.watcher.said(name, line)
-            self.said = len(beat.said)
-            if not math.isnan(beat.loss):
-                self.first = beat.done if self.first is None else self.first
-                self.share = (beat.done - self.first) / max(1, beat.of - self.first)
-            self.watcher.moved(name, beat)
-        if self.job.plan is not None and self.job.plan.run.epochs_done > self.rows:
-            for row in self.job.plan.run.metrics[self.rows :]:
-                self.watcher.epoch(name, row, self.job.plan.config.training.epochs)
-                self.rows += 1
-
-
-def _left(jobs: Sequence[Job], views: Mapping[str, View], elapsed: float) -> float:
-    """At first by the estimates, the further it is the more by the pace so far."""
-    at_once = max(1, sum(view.pid is not None for view in views.values()))
-    total = sum(job.seconds for job in jobs)
-    waiting = sum(view.job.seconds * (1 - view.share) for view in views.values()) / total
-    return waiting * (elapsed + waiting * total / at_once)

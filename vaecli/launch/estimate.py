@@ -5,12 +5,15 @@ import math
 import statistics
 from collections.abc import Iterable, Mapping
 
+from vaecli import memory
+from vaecli.backend import cores
 from vaecli.config import Config
 from vaecli.errors import RunError
 from vaecli.experiment import Plan
 from vaecli.runs import Run
 
 START_SECONDS = 4.0  # compiling, evaluating, drawing
+COMPILING = 0.4e9  # bytes that a worker takes at its peak beyond what a training needs
 WEIGHT_IMAGES_PER_SECOND = 2e10  # of one thread, where no finished run says better
 
 
@@ -37,6 +40,19 @@ def seconds_left(plan: Plan, known: Mapping[str, float]) -> float:
     speed = known.get(config.model.name) or statistics.median([*known.values()] or [WEIGHT_IMAGES_PER_SECOND])
     epochs = config.training.epochs - plan.run.epochs_done
     return START_SECONDS + weights(config, dataset.num_pixels) * len(dataset.train) * epochs / speed
+
+
+def side_by_side(plans: Iterable[Plan]) -> tuple[int, str | None]:
+    """How many runs this machine trains at once, and why it is fewer than it has cores for."""
+    needs = [memory.needed(plan.config, plan.dataset) + COMPILING for plan in plans if not plan.run.finished]
+    wanted, free = min(cores(), len(needs)), memory.available()
+    if wanted < 2 or free is None or wanted * max(needs) <= free:
+        return cores(), None
+    fitting = max(1, int(free / max(needs)))
+    return fitting, (
+        f"{fitting} at once, though there are cores for {wanted}: a run needs about {max(needs) / 1e9:.1f} GB, and "
+        f"{free / 1e9:.1f} GB are free (--jobs overrules this)"
+    )
 
 
 def weights(config: Config, num_pixels: int) -> int:

@@ -1,77 +1,49 @@
-"""The one place that knows where tasks run: in this process, in a local dask cluster, or in the user's."""
+"""The one place that knows where tasks run: on worker processes of this machine, or on the workers of a scheduler."""
 
 import contextlib
 import logging
-import tempfile
-from collections.abc import Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from vaecli.errors import RunError
+from vaecli.launch.pool import Pool
 
 CONNECT_SECONDS = 8
-SETTINGS = {
-    # dask's own has glibc give memory back at once, which made a training take half as long again.
-    "distributed.nanny.pre-spawn-environ": {"OMP_NUM_THREADS": 1},
-    # It looks at every thread's stack each 10 ms, and keeps what it saw: 78 MB of TensorFlow's imports alone.
-    "distributed.worker.profile.enabled": False,
-}
+CLOSE_SECONDS = ANSWER_SECONDS = 2
 LOGGERS = ("distributed", "distributed.client", "tornado", "tornado.application")
 
 
+class Workers(NamedTuple):
+    """An Executor, and whether anybody is there to do what it is asked."""
+
+    executor: Executor
+    lacking: Callable[[], tuple[float, str] | None] = lambda: None  # since when (monotonic) it waits, and for what
+
+
 @contextlib.contextmanager
-def open_executor(jobs: int | None, scheduler: str | None) -> Iterator[Executor]:
-    """A thread of this process, or so many processes, or the workers of a scheduler.
+def open_pool(jobs: int, folder: Path, **options: Any) -> Iterator[Workers]:
+    """So many processes of this machine; several have one thread each. The options are those of a Pool."""
+    threads = {"OMP_NUM_THREADS": "1"} if jobs > 1 else {}
+    pool = Pool(jobs, folder, settings=threads, **options)
+    try:
+        yield Workers(pool, pool.lacking)
+    finally:
+        pool.shutdown(wait=False)
+
+
+@contextlib.contextmanager
+def open_cluster(scheduler: str) -> Iterator[Workers]:
+    """The workers of a dask scheduler.
 
     Args:
-        jobs: processes; None: none but this one.
         scheduler: an address such as tcp://host:8786, or the path of a scheduler file.
 
     Raises:
-        RunError: the scheduler cannot be reached, or a local cluster cannot be started.
+        RunError: it cannot be reached.
     """
-    if scheduler is None and jobs is None:
-        executor: Executor = ThreadPoolExecutor(1, "run")
-        try:
-            yield executor
-        finally:
-            executor.shutdown(wait=False, cancel_futures=True)
-        return
-    with contextlib.ExitStack() as stack:
-        client = stack.enter_context(_theirs(scheduler) if scheduler else _local(jobs or 1))
-        yield client.get_executor(pure=False)
-
-
-@contextlib.contextmanager
-def _local(jobs: int) -> Iterator[Any]:
-    """Worker processes of one thread each, restarted if they die."""
-    _quieten()
-    import dask
-    from distributed import Client, LocalCluster
-
-    with contextlib.ExitStack() as stack:
-        # A task may meet all workers when each has trained enough, and such an end is no failure of the task.
-        patience = {"distributed.scheduler.allowed-failures": 3 + jobs}
-        stack.enter_context(dask.config.set({**SETTINGS, **patience}))
-        scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="vaecli-", ignore_cleanup_errors=True))
-        cluster = stack.enter_context(
-            LocalCluster(
-                n_workers=jobs,
-                threads_per_worker=1,
-                processes=True,
-                memory_limit=0,
-                dashboard_address=None,
-                silence_logs=logging.CRITICAL,
-                local_directory=scratch,
-                preload=["vaecli.launch.worker"],
-            )
-        )
-        yield stack.enter_context(Client(cluster))
-
-
-@contextlib.contextmanager
-def _theirs(scheduler: str) -> Iterator[Any]:
     _quieten()
     from distributed import Client
 
@@ -81,15 +53,37 @@ def _theirs(scheduler: str) -> Iterator[Any]:
     elif "://" not in scheduler and ":" not in scheduler:
         raise RunError(f"--scheduler {scheduler}: neither an address such as tcp://host:8786 nor a scheduler file")
     try:
-        client = Client(**where, timeout=CONNECT_SECONDS, name="vaecli")
+        client = Client(**where, timeout=CONNECT_SECONDS, name="vaecli", set_as_default=False)
     except Exception as error:  # whatever answers at that address need not be a scheduler
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise RunError(
             f"--scheduler {scheduler}: cannot be reached ({reason}); `dask scheduler` starts one, "
             "`dask worker ADDRESS --nthreads 1` gives it workers"
         ) from None
-    with client:
-        yield client
+    try:
+        yield Workers(client.get_executor(pure=False), Lacking(client))
+    finally:
+        with contextlib.suppress(Exception):  # a scheduler that has gone cannot be taken leave of
+            client.close(timeout=CLOSE_SECONDS)
+
+
+class Lacking:
+    """Asks a scheduler whether it has workers."""
+
+    def __init__(self, client: Any) -> None:
+        self._client, self._address = client, client.scheduler.address
+        self._since: float | None = None
+
+    def __call__(self) -> tuple[float, str] | None:
+        try:
+            found = self._client.sync(self._client.scheduler.ncores, callback_timeout=ANSWER_SECONDS)
+        except Exception:  # whichever way the connection has broken
+            found = None
+        if found:
+            self._since = None
+            return None
+        self._since = time.monotonic() if self._since is None else self._since
+        return self._since, f"workers at {self._address}" if found is not None else f"the scheduler at {self._address}"
 
 
 def _quieten() -> None:

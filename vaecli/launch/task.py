@@ -14,7 +14,6 @@ import os
 import platform
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -22,13 +21,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from vaecli import experiment
-from vaecli.backend import prepare
+from vaecli.backend import last_words, prepare
 from vaecli.config import config_from_text
 from vaecli.config.schema import Data, NpzData
 from vaecli.data import Dataset, load
 from vaecli.data.known import KNOWN, locate
-from vaecli.errors import Interrupted, RunError, VaecliError
-from vaecli.launch.worker import is_renewed
+from vaecli.errors import BeingTrained, Interrupted, RunError, RunFailed, VaecliError
+from vaecli.launch.witness import record_death
+from vaecli.launch.worker import RENEWED, is_renewed, python
 from vaecli.runs import Run, but_for_the_seed
 from vaecli.runs.files import write_json
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 STOP = "stop"
 SECONDS_BETWEEN_BEATS = 0.5
 REFERENCES = "references"
+COMMAND = "from vaecli.launch.worker import end_with_stdin; end_with_stdin(); from vaecli.cli import main; main()"
 # XLA never lets a compiled program go: some 400 memory maps and 20 MB for each setting at the article's size, while its
 # seeds share one. Measured on MNIST, the largest worker peaks 470 to 480 MB above importing TensorFlow with the five
 # methods of the article; with all methods 540 MB when renewed after three settings, 580 MB after six.
@@ -59,13 +60,18 @@ class Task(NamedTuple):
     argv: tuple[str, ...] = ()
     threads: int | None = None  # of TensorFlow; None: all
     configs: tuple[Path, ...] = ()
+    log_size: int = 0  # bytes of the run's tensorflow.log before this launch
 
 
 class Outcome(NamedTuple):
-    """How a task ended: well, with a reason, or saved and stopped. Never an exception, so that nothing is retried."""
+    """How a task ended: well, with a reason, saved and stopped, or in the hands of another process.
+
+    Never an exception, so that nothing is retried.
+    """
 
     failure: str | None = None
     interrupted: bool = False
+    held_by: str | None = None  # who trains this run elsewhere; empty where that is not known
 
 
 class Beat(NamedTuple):
@@ -84,8 +90,10 @@ def perform(task: Task) -> Outcome:
     with _ONE_AT_A_TIME:
         try:
             _perform(task)
-        except Interrupted:
+        except (Interrupted, KeyboardInterrupt):
             return Outcome(interrupted=True)
+        except BeingTrained as error:
+            return Outcome(held_by=error.holder or "")
         except VaecliError as error:
             return Outcome(error.lines[-1])
         except Exception as error:  # our bug: its traceback is in the run's train.log
@@ -114,10 +122,13 @@ def _perform(task: Task) -> None:
     if task.configs:
         _compute_references(task, stop)
         return
-    if not Run(task.output_dir / task.name).finished:  # a worker's end may have lost the outcome of its last task
+    run = Run(task.output_dir / task.name)
+    if reason := record_death(run, since=task.log_size):  # in an earlier worker of this launch: so would this one end
+        raise RunFailed(reason)
+    if not run.finished:  # a worker's end may have lost the outcome of its last task
         setting = but_for_the_seed(task.name)
         if len(_trained | {setting}) > SETTINGS_PER_PROCESS and is_renewed():
-            os._exit(0)  # the task goes to another process
+            os._exit(RENEWED)  # the task goes to another process
         _trained.add(setting)
     prepare(task.threads)
     config = config_from_text(task.config, task.name)
@@ -152,31 +163,33 @@ def _dataset(data: Data, folder: Path | None) -> Dataset:
 def _compute_references(task: Task, stop: Callable[[], int | None]) -> None:
     """In a process of its own, because k-means copies the images."""
     options = [word for path in task.configs for word in ("--config", str(path))]
-    command = [sys.executable, "-m", "vaecli", "data", "references", "--quiet", *options]
+    command = python(COMMAND, "data", "references", "--quiet", *options)
     command += ["--output-dir", str(task.output_dir)]
     if task.data_dir is not None:
         command += ["--data-dir", str(task.data_dir)]
     _beat(task.folder / f"{task.name}.json", 0, 1, float("nan"), [])
     threads = {} if task.threads is None else {"OMP_NUM_THREADS": str(task.threads)}
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **threads},
-        start_new_session=True,  # Ctrl-C is answered by the parent
-    )
-    while process.poll() is None:
-        if stop():
-            process.kill()
-            process.wait()
-            raise Interrupted("the references are not computed yet")
-        time.sleep(0.1)
-    assert process.stderr is not None
-    said = process.stderr.read().splitlines()
+    log = task.folder / f"{task.name}.log"
+    with log.open("wb") as said:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,  # it ends when this process does
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+            env={**os.environ, **threads},
+            start_new_session=True,  # Ctrl-C is answered by the parent
+        )
+    try:
+        while process.poll() is None:
+            if stop():
+                raise Interrupted("the references are not computed yet")
+            time.sleep(0.1)
+    finally:
+        process.kill()
+        process.wait()
     if process.returncode:
-        raise RunError(f"references: {said[-1] if said else f'exit code {process.returncode}'}")
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        raise RunError(f"references: {last_words(log) or (lines or [f'exit code {process.returncode}'])[-1]}")
 
 
 class Beacon:

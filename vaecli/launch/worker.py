@@ -1,25 +1,74 @@
-"""Loaded by each worker of a local cluster when it starts."""
+"""A worker process of this machine: it performs what its parent sends through a socket pair that nobody else can reach.
+
+A process that ends with the end of its parent's socket needs no one to look after it: whatever kills the parent closes
+the socket.
+"""
 
 import contextlib
 import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
-_ours: list[Any] = []
+import vaecli
+
+READY, GIVE_UP = "ready", "give up"
+RENEWED = 75  # exit code of a worker that has compiled enough: its task goes to another (EX_TEMPFAIL)
+
+_ours: list[Connection] = []
+
+
+def python(program: str, *arguments: str) -> list[str]:
+    """The command of another process with this program and this vaecli, whatever the working directory holds."""
+    folder = str(Path(vaecli.__file__).parents[1])
+    found = f"import sys\nif {folder!r} not in sys.path: sys.path.insert(0, {folder!r})\n"
+    return [sys.executable, "-P", "-X", "faulthandler", "-c", found + program, *arguments]
 
 
 def is_renewed() -> bool:
-    """Whether this process is a worker of a local cluster, which starts another when it ends."""
+    """Whether this process is a local worker, in whose place another is started when it ends."""
     return bool(_ours)
 
 
-def dask_setup(worker: Any) -> None:
-    """Leaves the terminal's process group: Ctrl-C is for the parent, who has the runs saved before workers end."""
-    _ours.append(worker)
-    with contextlib.suppress(OSError):  # it leads a group already
-        os.setsid()
+def end_with(parent: Connection, receive: Callable[[Any], None] = lambda message: None) -> None:
+    """Hands on what the parent sends, in a thread; where the parent dies or closes its end, this process ends."""
+
+    def listen() -> None:
+        with contextlib.suppress(EOFError, OSError):
+            while True:
+                receive(parent.recv())
+        os._exit(0)  # runs are on disk, and TensorFlow takes a second to take itself apart
+
+    threading.Thread(target=listen, daemon=True).start()
 
 
-def dask_teardown(worker: Any) -> None:
-    """Leaves at once: its runs are on disk, and TensorFlow takes a second to take itself apart."""
-    del worker
-    os._exit(0)
+def main() -> None:
+    """Performs one call after another: the program of a worker, whose only argument is the socket to its parent."""
+    parent = Connection(int(sys.argv[1]))
+    _ours.append(parent)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # the parent may have been told to ignore it
+    calls: queue.SimpleQueue[tuple[Callable[..., Any], tuple[Any, ...]]] = queue.SimpleQueue()
+
+    def receive(message: Any) -> None:
+        if message == GIVE_UP:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        else:
+            calls.put(message)
+
+    end_with(parent, receive)
+    import vaecli.launch.task  # noqa: F401  # what takes time comes before the parent hears of this process
+
+    parent.send(READY)
+    while True:
+        function, arguments = calls.get()
+        parent.send(function(*arguments))
+
+
+def end_with_stdin() -> None:
+    """Ends this process as soon as its parent dies or closes the pipe to its stdin."""
+    end_with(Connection(0, writable=False))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from vaecli.backend import last_words
 from vaecli.errors import RunError, printable
 from vaecli.reports.summary import epoch_line, summary_lines
 from vaecli.runs import Run
@@ -56,8 +57,9 @@ def show_lines(run: Run) -> Iterator[str]:
         yield from summary_lines(run)
         yield from changed_lines(run)
     else:
-        if run.failure:
-            yield f"  {run.failure}"
+        words = last_words(run.tensorflow_log) if run.status == "interrupted" else None
+        if run.failure or words:
+            yield f"  {run.failure or f'ended outside Python: {words}'}"
         if run.metrics:
             yield f"  {epoch_line(run.metrics[-1], run.config.training.epochs)}"
         yield "  the command that started it resumes it"

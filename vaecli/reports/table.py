@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from vaecli.errors import printable
 from vaecli.reports.comparison import JUDGED, MEASURES, Group, Row, titles
 from vaecli.reports.intervals import resolved
 from vaecli.reports.listing import aligned, numbers
@@ -86,7 +87,7 @@ def _seeds(row: Row) -> str:
 
 def _shown(notes: Sequence[str]) -> Iterator[str]:
     """At most MOST_NOTES of them, and how many there are beyond."""
-    yield from notes[:MOST_NOTES]
+    yield from map(printable, notes[:MOST_NOTES])
     if len(notes) > MOST_NOTES:
         yield f"and {len(notes) - MOST_NOTES:,} notes more, in comparison.json"
 

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from vaecli.errors import RunError, RunFailed
+from vaecli.errors import BeingTrained, RunError, RunFailed
 from vaecli.filesystems import UNSUPPORTED
 
 ATTEMPTS = 4  # asking whether it is held takes it for a moment
@@ -69,7 +69,8 @@ class Lock:
 
         Raises:
             RunError: the folder cannot be written.
-            RunFailed: another process holds it, and the line says which; or the disk is full.
+            BeingTrained: another process holds it, and the line says which.
+            RunFailed: the disk is full.
         """
         folder = self.path.parent
         try:
@@ -129,7 +130,7 @@ class Lock:
             except BlockingIOError:
                 if attempt == ATTEMPTS - 1:
                     holder = _holder(handle)
-                    raise RunFailed(self._taken(f": {holder}" if holder else "")) from None
+                    raise BeingTrained(str(self.path.parent), str(holder) if holder else None) from None
                 time.sleep(0.05)
             except OSError as error:
                 if error.errno not in WITHOUT_LOCKS:
@@ -140,11 +141,8 @@ class Lock:
         holder = _holder(handle)
         if holder and holder.lives:
             way_out = f"; if it is not, remove {self.path}" if holder.elsewhere else ""
-            raise RunFailed(self._taken(f": {holder}{way_out}"))
+            raise BeingTrained(str(self.path.parent), f"{holder}{way_out}")
         self.by_name = True
-
-    def _taken(self, by: str) -> str:
-        return f"{self.path.parent}: another process is training this run{by}"
 
     def _name_holder(self, text: str) -> None:
         assert self._handle is not None

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from vaecli.backend import processors
 from vaecli.data import Dataset
 from vaecli.data.files import OWN, title_of_file
 from vaecli.runs.schema import Info, Session
@@ -59,7 +60,7 @@ def environment() -> dict[str, Any]:
         "host": platform.node(),
         "platform": platform.platform(),
         "cpu": _cpu(),
-        "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cpus": processors(),
         "threads": os.environ.get("TF_NUM_INTRAOP_THREADS"),
     }
 

@@ -1,0 +1,89 @@
+"""Deaths that no Python code sees: an abort or a fault of a native library, and the system's kill for memory."""
+
+import contextlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from vaecli.backend import kills_for_memory, last_words
+from vaecli.errors import VaecliError
+from vaecli.launch.worker import python
+
+if TYPE_CHECKING:
+    from vaecli.runs import Run
+
+PROGRAM = """
+import sys
+if sys.stdin.buffer.read() != b".":
+    from vaecli.launch.witness import main
+    main()
+"""
+WELL = b"."  # what the witness reads when all is well; its imports come only where it is not
+SHOW_CURSOR = "\r\x1b[K\x1b[?25h"  # a bar that is cut off hides it
+
+
+def record_death(run: "Run", *, since: int = 0) -> str | None:
+    """What native code said when it ended a session of the run, recorded as its failure; None if it did not.
+
+    Args:
+        since: bytes of the run's tensorflow.log that are older.
+    """
+    words = last_words(run.tensorflow_log, since)
+    if words is None:
+        return None
+    reason = f"{run.path}: ended outside Python: {words}"
+    _record(run, reason)
+    return reason
+
+
+def _record(run: "Run", reason: str) -> None:
+    with contextlib.suppress(VaecliError), run.lock():
+        run.log(reason)
+        run.fail(reason)
+
+
+@contextlib.contextmanager
+def witnessed(run: "Run", terminal: TextIO) -> Iterator[None]:
+    """Inside, another process waits for the end of this one, and tells what it could not tell itself.
+
+    The C++ libraries end a process without asking Python, and what they say is in the run's tensorflow.log.
+    """
+    log = run.tensorflow_log
+    try:
+        about = (run.path, log, log.stat().st_size if log.exists() else 0, kills_for_memory())
+        witness = subprocess.Popen(
+            python(PROGRAM, *map(str, about)),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=terminal,
+            start_new_session=True,  # what ends a whole group of processes leaves it
+        )
+    except (OSError, ValueError):  # no more processes, or no real stream: a training is worth more than its witness
+        yield
+        return
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            witness.communicate(WELL)
+
+
+def main() -> None:
+    """Tells of a process that has not said that it ended well, first on the terminal, then in its run's folder.
+
+    Arguments: the run's folder, its log, the log's size at the beginning, and the system's kills before it.
+    """
+    path, log, size, kills = sys.argv[1:]
+    words = last_words(Path(log), int(size))
+    reason = None if words is None else f"{path}: ended outside Python: {words}"
+    if reason is None and kills_for_memory() > int(kills):
+        reason = f"{path}: killed by the system because memory ran out"
+    if sys.stderr.isatty():
+        print(SHOW_CURSOR, end="", file=sys.stderr, flush=True)
+    if reason is not None:
+        print(reason, file=sys.stderr, flush=True)
+        from vaecli.runs import Run
+
+        _record(Run(Path(path)), reason)

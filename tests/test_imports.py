@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "memory": BASE | {"backend", "config", "data"},
     "experiment": BASE | {"backend", "config", "data", "journal", "memory", "models", "runs", "training"},
     "audit": BASE | {"bottlenecks", "config", "data", "estimators", "experiment", "models", "reports", "runs"},
-    "launch": BASE | {"backend", "config", "data", "experiment", "memory", "runs"},
+    "launch": BASE | {"backend", "config", "data", "experiment", "filesystems", "memory", "runs"},
     "verify": BASE | {"backend", "config", "data", "experiment", "runs"},
     "trained": BASE | {"backend", "config", "models", "runs"},
     "cli": BASE

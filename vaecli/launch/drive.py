@@ -1,6 +1,7 @@
 """Tasks handed to an Executor, watched through the launch's folder, and stopped through it."""
 
 import contextlib
+import errno
 import fcntl
 import math
 import os
@@ -14,8 +15,9 @@ from pathlib import Path
 
 from vaecli.config import Config, dump
 from vaecli.config.schema import NpzData
-from vaecli.errors import Interrupted, RunError, VaecliError
+from vaecli.errors import Damaged, Interrupted, RunError, VaecliError
 from vaecli.experiment import Plan
+from vaecli.filesystems import where_supported
 from vaecli.launch.estimate import seconds_left
 from vaecli.launch.executors import Workers, open_cluster, open_pool
 from vaecli.launch.plans import DataSets
@@ -61,7 +63,8 @@ def open_launch(output_dir: Path) -> Iterator[Launch]:
             _remove_if_dead(old)
         folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=output_dir.resolve()))
         alive = os.open(folder / ALIVE, os.O_CREAT | os.O_RDWR)
-        fcntl.flock(alive, fcntl.LOCK_EX)
+        with where_supported(errno.ENOLCK):
+            fcntl.flock(alive, fcntl.LOCK_EX)
     except OSError as error:
         raise RunError(f"{output_dir}: cannot be written ({error.strerror}); see --output-dir") from None
     try:
@@ -110,13 +113,7 @@ def _size(plan: Plan) -> int:
 
 
 def _references(plans: Sequence[Plan], launch: Launch, data: DataSets) -> Iterator[Job]:
-    lacking: dict[Path, list[Plan]] = {}
-    for plan in plans:
-        path = references_path(plan.run.path.parent, plan.dataset.name, plan.dataset.digest)
-        known, asked = load_references(path, plan.dataset.digest), wanted(plan.config, plan.dataset)
-        if known is None or (asked and known.limit(plan.config) is None):
-            lacking.setdefault(path.resolve(), []).append(plan)
-    for path, of_plans in lacking.items():
+    for path, of_plans in _lacking(plans).items():
         name = f"{REFERENCES} {of_plans[0].dataset.name}"
         configs = []
         for plan in of_plans:
@@ -126,6 +123,21 @@ def _references(plans: Sequence[Plan], launch: Launch, data: DataSets) -> Iterat
         folder = None if isinstance(plan.config.data, NpzData) else data.folder(plan.config)
         task = Task(name, "", path.parents[1], folder, launch.folder, configs=tuple(configs))
         yield Job(task, REFERENCE_SECONDS, None)
+
+
+def _lacking(plans: Sequence[Plan]) -> dict[Path, list[Plan]]:
+    """Those whose references were not computed yet, or cannot be read, by the file of their data."""
+    found: dict[Path, list[Plan]] = {}
+    for plan in plans:
+        path = references_path(plan.run.path.parent, plan.dataset.name, plan.dataset.digest)
+        asked = wanted(plan.config, plan.dataset)
+        try:
+            known = load_references(path, plan.dataset.digest)
+        except Damaged:
+            known = None
+        if known is None or (asked and known.limit(plan.config) is None):
+            found.setdefault(path.resolve(), []).append(plan)
+    return found
 
 
 def _from_anywhere(config: Config) -> Config:
@@ -162,10 +174,10 @@ def train_missing(
         Interrupted: what ran is saved; the same command goes on from there.
         RunError: the output folder cannot be written, or the scheduler not be reached.
     """
+    if all(plan.run.whole for plan in plans) and not (_lacking(plans) and os.access(output_dir, os.W_OK)):
+        return {}  # and a folder that may only be read is no obstacle
     with open_launch(output_dir) as launch:
         asked = jobs_of(plans, launch, data, argv=argv, speeds=speeds)
-        if not asked:
-            return {}
         jobs = min(jobs, len(asked))
         threads = None if jobs == 1 and scheduler is None else 1
         asked = [job._replace(task=job.task._replace(threads=threads)) for job in asked]

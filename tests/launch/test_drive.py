@@ -66,7 +66,7 @@ class AtOnce:
 
 def jobs(configs, launch, output_dir):
     data = DataSets(None, None)
-    return jobs_of(plans_of(configs, [], output_dir, data), launch, data, argv=["vaecli"], speeds={})
+    return jobs_of(plans_of(configs, output_dir, data), launch, data, argv=["vaecli"], speeds={})
 
 
 SEEDS = [small_config("gumbel", seed=seed) for seed in range(3)]

@@ -99,12 +99,23 @@ def test_a_half_done_run_goes_on_where_it_is_or_is_left_alone(tmp_path):
     assert asked([str(tmp_path / "elsewhere")], tmp_path / "outputs", training=False).plans == []
 
 
-def test_a_half_done_run_in_a_renamed_folder_is_told_its_name(tmp_path):
+def test_a_half_done_run_in_a_renamed_folder_is_told_its_name_and_the_others_go_on(tmp_path):
     half_done(tmp_path)
-    (found,) = asked([str(tmp_path)], tmp_path).runs
+    half_done(tmp_path, seed=1)
+    found, other = asked([str(tmp_path)], tmp_path).runs
     found.path.rename(tmp_path / "gumbel-digits-00000000-s0")
-    with pytest.raises(RunError, match=f"cannot go on: the folder was renamed, its name is {found.name}"):
-        asked([str(tmp_path)], tmp_path)
+    again = asked([str(tmp_path)], tmp_path)
+    assert [plan.run.name for plan in again.plans] == [other.name]
+    line = f"cannot go on: the folder was renamed, its name is {found.name}; see --no-train"
+    assert again.problems == {"gumbel-digits-00000000-s0": f"{tmp_path}/gumbel-digits-00000000-s0: {line}"}
+
+
+def test_a_run_that_cannot_be_read_hides_no_other(runs, tmp_path):
+    (runs[0].run_json).write_text("{")
+    (runs[1].summary_json).write_bytes(b"")
+    found = asked(["outputs"], tmp_path / "outputs")
+    assert [run.name for run in found.runs] == [runs[2].name]
+    assert set(found.problems) == {runs[0].name, runs[1].name}
 
 
 def test_nothing_is_fetched_for_a_plan_alone(tmp_path):
@@ -117,7 +128,7 @@ def test_the_plan_says_what_is_there_what_is_missing_and_how_long_it_takes(tmp_p
     train(small_config("gumbel"), tmp_path)
     half_done(tmp_path, epochs=3, seed=1)
     configs = [small_config("gumbel"), small_config("gumbel", epochs=3, seed=1), small_config("exact")]
-    plans = plans_of(configs, [], tmp_path, DataSets(None, None))
+    plans = plans_of(configs, tmp_path, DataSets(None, None))
     done, half, missing, whole = plan_lines(
         asked([], tmp_path)._replace(plans=plans, runs=[p.run for p in plans]), {}, 8
     )

@@ -1,12 +1,17 @@
 import csv
 import io
+import itertools
 import json
+import shutil
 
 import pytest
 
-from helpers import made_up
+from helpers import forge, made_up
 from vaecli.errors import ConfigError
-from vaecli.reports.comparison import compared, csv_text, records, sort_key, titles
+from vaecli.reports.comparison import compared, csv_text, records, sort_key, titles, unseen
+from vaecli.reports.table import columns, table_lines
+from vaecli.runs import Run
+from vaecli.runs.absent import Absent
 
 
 def test_methods_stand_in_rows_and_the_best_first(three_seeds):
@@ -124,3 +129,95 @@ def test_a_run_that_failed_is_a_record_of_its_own(three_seeds):
 def test_nothing_to_compare_is_an_empty_table():
     assert compared([]) == []
     assert records([]) == []
+
+
+def test_the_absent_are_named_in_their_row(tmp_path):
+    runs = [made_up(tmp_path, "gumbel", seed, 0.05) for seed in range(4)]
+    lost = [
+        Absent(run.config, run.info["data"], why) for run, why in zip(runs[2:], ("failed", "half done"), strict=True)
+    ]
+    (group,) = compared(runs[:2], absent=lost)
+    assert columns(group)[1] == ["seeds", "0, 1; without 2 (failed), 3 (half done)"]
+    (record,) = records([group])
+    assert (record["seeds"], record["absent"]) == ("0 1", "seed 2: failed; seed 3: half done")
+    assert unseen([group], lost) == {}
+
+
+def test_the_absent_whose_row_has_no_run_are_named_too(tmp_path):
+    there, other = made_up(tmp_path, "gumbel", 0, 0.05), made_up(tmp_path, "exact", 0, 0.05)
+    lost = [Absent(other.config, other.info["data"], "missing")]
+    assert unseen(compared([there]), lost) == {"exact": "seed 0 missing"}
+    assert compared([there], absent=lost)[0].rows[0].absent == {}
+
+
+def test_a_seed_that_is_there_is_not_absent_whatever_else_was_asked_for(tmp_path):
+    run = made_up(tmp_path, "gumbel", 0, 0.05)
+    (group,) = compared([run], absent=[Absent(run.config, run.info["data"], "missing")])
+    assert group.rows[0].absent == {}
+
+
+def test_means_over_different_seeds_are_said(tmp_path):
+    runs = [made_up(tmp_path, method, seed, 0.05) for method, seed in (("gumbel", 0), ("gumbel", 1), ("exact", 0))]
+    (group,) = compared(runs)
+    assert "the means of these rows are over different seeds" in group.notes[0]
+    assert f"  note: {group.notes[0]}" in list(table_lines([group], {}))
+    (alike,) = compared(runs[::2])
+    assert alike.notes == []
+
+
+def test_a_copy_under_another_name_counts_once_whatever_the_names(tmp_path):
+    """The one that has the name that it began with, in any order and beside copies on either side of the alphabet."""
+    run = made_up(tmp_path, "gumbel", 0, 0.05)
+    copies = [Run(shutil.copytree(run.path, tmp_path / name)) for name in ("aaa", "zzz")]
+    for order in itertools.permutations([run, *copies]):
+        (group,) = compared(order)
+        assert [found.name for found in group.rows[0].runs] == [run.name]
+        assert len(group.notes) == 2
+        assert all(note.endswith("and has the same weights: it is not counted") for note in group.notes)
+
+
+def test_a_run_of_the_same_seed_with_other_weights_is_said(tmp_path):
+    run = made_up(tmp_path, "gumbel", 0, 0.05)
+    other = Run(shutil.copytree(run.path, tmp_path / "elsewhere"))
+    digest = {"weights/last.npz": "0" * 64}
+    from helpers import reseal
+
+    reseal(other.summary_json, lambda summary: summary["files"].update(digest))
+    (group,) = compared([Run(other.path), run])
+    assert "has other weights" in group.notes[0]
+
+
+def test_seeds_that_were_not_made_alike_are_said_and_their_seconds_are_no_mean(tmp_path):
+    runs = [made_up(tmp_path, "gumbel", seed, 0.05) for seed in range(3)]
+    changed = forge(runs[2], lambda info: info.update(threads="2", versions={"keras": "3.14"}))
+    (group,) = compared([*runs[:2], changed])
+    assert group.notes == ["gumbel: its seeds were made with keras 3.14, 3.15; threads 1, 2"]
+    assert group.rows[0].interval("seconds") is None
+    assert group.rows[0].interval("mse sampled").runs == 3
+    (alike,) = compared(runs[:2])
+    assert alike.rows[0].interval("seconds").mean == 1.0
+
+
+def test_rows_that_were_not_made_alike_are_said(tmp_path):
+    one, two = made_up(tmp_path, "gumbel", 0, 0.05), made_up(tmp_path, "exact", 0, 0.05)
+    two = forge(two, lambda info: info.update(cpu="slow"))
+    (group,) = compared([one, two])
+    assert group.notes == ["the rows were made with cpu fast, slow"]
+
+
+def test_a_resume_with_another_version_is_part_of_how_a_run_was_made(tmp_path):
+    runs = [made_up(tmp_path, "gumbel", seed, 0.05) for seed in range(2)]
+
+    def resumed(info):
+        later = {key: value for key, value in info.items() if key not in ("config", "format", "extends", "run")}
+        info["history"] = [{**later, "versions": {"keras": "3.16"}}]
+
+    (group,) = compared([runs[0], forge(runs[1], resumed)])
+    assert group.notes == ["gumbel: its seeds were made with keras 3.15, 3.15 then 3.16"]
+
+
+def test_what_changes_no_result_parts_no_row(tmp_path):
+    runs = [made_up(tmp_path, "gumbel", seed, 0.05) for seed in range(2)]
+    runs[1] = forge(runs[1], lambda info: info["config"]["training"].update(checkpoint_seconds=1.0))
+    (group,) = compared(runs)
+    assert [row.name for row in group.rows] == ["gumbel"]

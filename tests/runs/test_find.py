@@ -2,9 +2,10 @@ import os
 
 import pytest
 
-from helpers import small_config
+from helpers import made_up, small_config
 from vaecli.errors import RunError
-from vaecli.runs import Run, all_runs, find_runs
+from vaecli.runs import Run, all_runs, find_run, find_runs, newest_finished
+from vaecli.runs.find import closed_folders
 
 NAMES = ("gumbel-11111111-s0", "gumbel-11111111-s1", "vae-22222222-s0")
 
@@ -66,3 +67,61 @@ def test_an_unknown_run_is_answered_with_a_near_one(outputs):
 def test_no_run_yet(tmp_path):
     with pytest.raises(RunError, match="no run yet"):
         find_runs([], tmp_path / "nowhere")
+
+
+def test_a_run_elsewhere_is_named_by_its_path(outputs, tmp_path_factory, monkeypatch):
+    run = made_up(tmp_path_factory.mktemp("elsewhere"), "gumbel", 0, 0.05)
+    assert find_run(str(run.path), outputs).path == run.path
+    monkeypatch.chdir(run.path)
+    assert find_run(".", outputs).path == run.path
+    monkeypatch.chdir(run.path.parent)
+    assert find_run(f"./{run.name}", outputs).path == run.path
+
+
+def test_a_linked_run_is_one_of_the_folder_it_is_linked_into(outputs, tmp_path_factory):
+    run = made_up(tmp_path_factory.mktemp("elsewhere"), "gumbel", 0, 0.05)
+    (outputs / "linked").symlink_to(run.path)
+    assert "linked" in names(all_runs(outputs))
+    for asked in ("linked", str(outputs / "linked")):
+        assert find_run(asked, outputs).path == outputs / "linked"
+
+
+def test_a_folder_that_cannot_be_entered_or_was_removed_hides_no_other(outputs, monkeypatch):
+    """Also where it goes between listing and looking."""
+    (outputs / "lost+found").mkdir()
+    stat, access = os.stat, os.access
+
+    def refusing(path, *arguments, **keywords):
+        if "lost+found" in os.fspath(path):
+            raise PermissionError(13, "Permission denied")
+        if NAMES[1] in os.fspath(path):
+            raise FileNotFoundError(2, "No such file or directory")
+        return stat(path, *arguments, **keywords)
+
+    monkeypatch.setattr(os, "stat", refusing)
+    monkeypatch.setattr(os, "access", lambda path, mode: "lost+found" not in str(path) and access(path, mode))
+    assert names(all_runs(outputs)) == [NAMES[2], NAMES[0]]
+    assert closed_folders(outputs) == [outputs / "lost+found"]
+
+
+def test_an_output_folder_that_cannot_be_read_is_no_empty_one(outputs, monkeypatch):
+    def refusing(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.raises(RunError, match=r"cannot be read \(Permission denied\)"):
+        all_runs(outputs)
+
+
+def test_what_is_drawn_without_a_name_is_the_newest_that_is_finished(outputs):
+    with pytest.raises(RunError, match="no finished run yet"):
+        newest_finished(outputs)
+    run = made_up(outputs, "gumbel", 0, 0.05)
+    os.utime(run.run_json, ns=(0, 0))
+    assert newest_finished(outputs).path == run.path
+
+
+def test_a_run_without_its_run_json_is_still_a_run(outputs):
+    run = made_up(outputs, "gumbel", 0, 0.05)
+    run.run_json.unlink()
+    assert run.name in names(all_runs(outputs))

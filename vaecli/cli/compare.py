@@ -104,10 +104,10 @@ def compare(
             console.say(limited)
         if dry_run:
             return
-        failures: dict[str, str] = {}
+        failures = dict(asked.problems)
         if not no_train:
             with Board(console) as board:
-                failures = train_missing(
+                failures |= train_missing(
                     asked.plans,
                     asked.data,
                     board,

@@ -12,7 +12,7 @@ from vaecli.config.schema import NpzData
 from vaecli.data import Dataset, load
 from vaecli.data.known import KNOWN, folders, locate
 from vaecli.data.load import silent
-from vaecli.errors import ConfigError, DataError, RunError
+from vaecli.errors import ConfigError, DataError, RunError, VaecliError
 from vaecli.experiment import Plan
 from vaecli.launch.estimate import in_words, seconds_left
 from vaecli.registry import METHODS, suggest
@@ -27,6 +27,7 @@ class Asked(NamedTuple):
     plans: list[Plan]  # of every run that a config describes, and of the half done ones that were named
     runs: list[Run]  # those, and the finished ones that were named
     data: "DataSets"
+    problems: dict[str, str]  # of runs that were named and can neither be read nor go on, by name
 
 
 def ask(
@@ -48,7 +49,7 @@ def ask(
 
     Raises:
         ConfigError: a mistake in a config, a setting or a sweep, or one of these where only runs were named.
-        RunError: a name that means nothing, or a half done run whose data are others now.
+        RunError: a name that means nothing.
         DataError: a data set that cannot be had.
     """
     config_names, named = sort_out(names, output_dir)
@@ -56,9 +57,20 @@ def ask(
         raise ConfigError(["--seeds, --set, --sweep and --epochs have no effect on runs: name configs"])
     configs = configs_of(config_names, settings, sweeps, [0] if seeds is None else seeds)
     data = DataSets(data_dir, fetching)
-    plans = plans_of(configs, [run for run in named if training and not run.finished], output_dir, data)
-    runs = {run.path.resolve(): run for run in [*(plan.run for plan in plans), *named]}
-    return Asked(plans, list(runs.values()), data)
+    plans = plans_of(configs, output_dir, data)
+    problems: dict[str, str] = {}
+    found = []
+    for run in named:
+        try:
+            if training and not run.finished:
+                plans.append(plan_of(run, data))
+            _ = run.config
+            found.append(run)
+        except VaecliError as error:  # the others go on
+            problems[run.name] = error.lines[0]
+    plans = list({plan.run.path.resolve(): plan for plan in plans}.values())
+    runs = {run.path.resolve(): run for run in [*(plan.run for plan in plans), *found]}
+    return Asked(plans, list(runs.values()), data, problems)
 
 
 def plan_lines(asked: Asked, speeds: Mapping[str, float], jobs: int) -> Iterator[str]:
@@ -193,24 +205,27 @@ class DataSets:
         return next((folder.resolve() for folder in folders(self.data_dir) if locate(known, folder) == files), None)
 
 
-def plans_of(configs: Iterable[Config], unfinished: Iterable[Run], output_dir: Path, data: DataSets) -> list[Plan]:
-    """The run of each config, and of each run that is half done where it is.
-
-    Raises:
-        DataError: a data set cannot be had.
-        RunError: a run that is half done cannot go on, because its data are others now.
-    """
+def plans_of(configs: Iterable[Config], output_dir: Path, data: DataSets) -> list[Plan]:
+    """The run of each config; raises DataError where a data set cannot be had."""
     plans = {}
     for config in configs:
         plan = experiment.plan(config, data.of(config), output_dir)
         plans[plan.run.path.resolve()] = plan
-    for run in unfinished:
-        dataset = data.of(run.config)
-        plan = experiment.plan(run.config, dataset, run.path.parent)
-        if plan.run.name != run.path.resolve().name:
-            raise RunError(f"{run.path}: cannot go on: {_why_not(run, dataset, plan)}; see --no-train")
-        plans.setdefault(plan.run.path.resolve(), plan)
     return list(plans.values())
+
+
+def plan_of(run: Run, data: DataSets) -> Plan:
+    """How a half done run goes on where it is.
+
+    Raises:
+        DataError: its data set cannot be had.
+        RunError: it cannot go on: it is damaged, was renamed, or its data are others now.
+    """
+    dataset = data.of(run.config)
+    plan = experiment.plan(run.config, dataset, run.path.parent)
+    if plan.run.name != run.path.resolve().name:
+        raise RunError(f"{run.path}: cannot go on: {_why_not(run, dataset, plan)}; see --no-train")
+    return plan
 
 
 def _why_not(run: Run, dataset: Dataset, plan: Plan) -> str:

@@ -2,6 +2,7 @@ import ctypes
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +26,12 @@ def test_chatter_is_added_to_what_the_log_holds(tmp_path):
         with chatter(tmp_path / "log"):
             os.write(2, line)
     assert written(tmp_path / "log") == "first\nsecond\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device that is always full")
+def test_a_full_disk_ends_no_training_for_its_chatter():
+    with chatter(Path("/dev/full")):
+        pass
 
 
 def test_threads_are_as_many_as_asked_and_the_users_log_level_stays(monkeypatch):

@@ -98,7 +98,8 @@ def chatter(log: Path) -> Iterator[None]:
             target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
         except OSError:  # chatter is not worth a run; what is will say so itself
             target = os.open(os.devnull, os.O_WRONLY)
-        os.write(target, f"{SESSION} {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}, process {os.getpid()}\n".encode())
+        with contextlib.suppress(OSError):  # nor is it on a full disk
+            os.write(target, f"{SESSION} {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}, process {os.getpid()}\n".encode())
         os.dup2(target, 2)
         os.close(target)
         with _last_breath():

@@ -19,6 +19,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 from collections import Counter
 from collections.abc import Iterator
@@ -61,6 +62,7 @@ VALUES: dict[str, Any] = {
     "nan": float("nan"),
 }
 REMOVED = "removed"
+SHARES = {"plot": 0.12, "compare": 0.05}  # of the values; they draw, which takes seconds
 COMMANDS = {
     "list": ("list",),
     "list --json": ("list", "--json"),
@@ -86,6 +88,7 @@ def main() -> None:
     outside = asked.folder / "outside"
     outside.write_text("untouched")
     in_processes: set[str] = set()
+    start = time.monotonic()
     for number in range(len(tried), asked.values):
         dice = random.Random(f"{asked.seed} {number}")
         place = asked.folder / "outputs"
@@ -101,6 +104,7 @@ def main() -> None:
             print(f"{number} {file} {kind}: {line}", flush=True)
         if number % 50 == 0 or number == asked.values - 1:
             kept.write_text(json.dumps(tried, indent=1))
+            print(f"{number + 1:,} values after {time.monotonic() - start:.0f} s", flush=True)
     files = Counter(key.split(" ")[1] for key in tried)
     print("; ".join(f"{file} {count}" for file, count in sorted(files.items())))
     bad = sum(map(bool, tried.values()))
@@ -208,7 +212,7 @@ def look(place: Path, file: str, in_process_too: bool, dice: random.Random) -> I
     run = folder if folder in runs else runs[1]
     other = next(name for name in runs if name != run)
     for name, words in COMMANDS.items():
-        if name == "compare" and dice.random() < 0.6:  # it draws, which takes seconds
+        if dice.random() > SHARES.get(name, 1.0):
             continue
         arguments = [{"RUN": run, "OTHER": other}.get(word, word) for word in words]
         arguments += ["--output-dir", str(place)]

@@ -153,13 +153,18 @@ def checked_format(fmt: str, path: Path) -> str:
     return fmt
 
 
-def heading(figure: Figure, text: str, fontsize: float) -> None:
-    """The figure's title; a line that is wider than the figure is broken at its dots, or else between words."""
+def heading(figure: Figure, text: str, fontsize: float, *, left: bool = False) -> None:
+    """The figure's title; a line that is wider than the figure is broken at its dots, or else between words.
+
+    Args:
+        left: begins at the left edge, where a legend stands at the right.
+    """
     room = 72 * figure.get_size_inches()[0]
     lines = text.split("\n")
     for separator in (" · ", " "):
         lines = [part for line in lines for part in _broken(line, separator, room, fontsize)]
-    figure.suptitle("\n".join(lines), fontsize=fontsize)
+    place: Any = {"x": 0.01, "ha": "left"} if left else {}
+    figure.suptitle("\n".join(lines), fontsize=fontsize, **place)
 
 
 def _broken(line: str, separator: str, room: float, fontsize: float) -> list[str]:

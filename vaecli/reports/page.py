@@ -22,7 +22,7 @@ from vaecli.runs.files import write, write_json, writing
 from vaecli.runs.provenance import data_name
 from vaecli.runs.references import references_path
 
-VERSION = 5  # raise it when the same runs are to be drawn or told in another way
+VERSION = 6  # raise it when the same runs are to be drawn or told in another way
 PAGE, TABLE, RECORDS = "report.html", "comparison.csv", "comparison.json"
 ALTERNATIVES = {
     "reconstructions": "Test images in the first row, and what each method makes of them below",

@@ -115,7 +115,7 @@ def loss_curves(scene: Scene) -> Figure:
         axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axis.margins(x=0.04)
     band = "mean over seeds; band: from the lowest to the highest seed"
-    heading(figure, title(scene, scene.seeds) + (f"\n{band}" if len(scene.seeds) > 1 else ""), 8)
+    heading(figure, title(scene, scene.seeds) + (f"\n{band}" if len(scene.seeds) > 1 else ""), 8, left=True)
     return figure
 
 
@@ -148,7 +148,7 @@ def distortion_and_bits(scene: Scene) -> Figure:
         axis.set_xlabel("rate (bits per image)" if discrete else "rate (bits per image, log scale)")
         _bits_axis(axis, np.concatenate([*(bits for bits, _ in of_seeds), reference]), discrete)
     means = "large: mean over seeds; dots: seeds" if len(scene.seeds) > 1 else "rate: KL(q(z|x) ‖ p(z)) on the test set"
-    heading(figure, f"{title(scene, scene.seeds)}\n{means}", 8)
+    heading(figure, f"{title(scene, scene.seeds)}\n{means}", 8, left=True)
     return figure
 
 

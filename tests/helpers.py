@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -159,7 +160,7 @@ def written(folder: Path) -> list[str]:
 def place_of(call: str, path: str) -> tuple[str, str]:
     """One write of a training: what was called for which file, the same whatever a temporary name was."""
     name = os.path.basename(path)
-    return call, name.removeprefix(PART).partition(".")[2] if name.startswith(PART) else name
+    return call, re.sub(r"\.[0-9a-f]{8}(\.keras)?$", "", name.removeprefix(PART)) if name.startswith(PART) else name
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -72,7 +72,7 @@ def test_a_disk_that_is_full_at_every_write_one_after_another(finished, tmp_path
     assert all(len(line) == 1 for line in lines)
     assert {line.rpartition(": ")[2] for (line,) in lines} == {"cannot be written (No space left on device)"}
     files = {name for _, name in full_disk}
-    assert {"config.yaml", "run.json", "metrics.csv", "train.log", "last.npz", "model", "loss.png"} <= files
+    assert {"config.yaml", "run.json", "metrics.csv", "train.log", "last.npz", "model.keras", "loss.png"} <= files
     assert weights(run) == weights(finished("vae"))
     assert metrics(run) == metrics(finished("vae"))
     assert not list(run.path.rglob(f"{PART}*"))
@@ -135,7 +135,7 @@ def test_a_permission_lost_while_training_is_one_line_and_loses_nothing(finished
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
     with monkeypatch.context() as lost:
-        reporter = Meddling(lambda: lost.setattr("tempfile.mkstemp", denied))
+        reporter = Meddling(lambda: lost.setattr("vaecli.runs.files._new_part", denied))
         with pytest.raises(RunFailed, match=r"step-\d+\.npz: cannot be written \(Permission denied\)"):
             train(small_config("vae", extra_training=OFTEN), tmp_path, reporter=reporter)
     run = train(small_config("vae"), tmp_path)

@@ -86,6 +86,7 @@ def train(
             run.clear()
         if run.finished:
             if not mendable(run):
+                run.tidy()
                 return
             for name in mendable(run):
                 reporter.say(f"{run.path / name} is not what the run wrote: made again from the last state")

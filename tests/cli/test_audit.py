@@ -15,6 +15,8 @@ from vaecli.errors import Interrupted
 from vaecli.registry import METHODS
 from vaecli.runs.audits import Audit
 
+ABOUT = {"title": "a toy", "asked": {}, "left_out": {}}
+
 TOY = ("audit", "--objective", "quadratic", "--estimators", "exact,straight_through,reinmax", "--temperatures", "1,2")
 QUICK = Asked(("categorical", "straight_through", "reinforce"), (1.0,), draws=256, warm_up=10, seed=0)
 
@@ -96,14 +98,14 @@ def test_an_audit_that_is_stopped_keeps_its_rows_and_goes_on_to_the_same(tmp_pat
     toy = targets.toy("linear", images=8, seed=0)
     whole, stopped = Audit(tmp_path / "whole"), Audit(tmp_path / "stopped")
     told = []
-    perform(toy, QUICK, whole, {}, told=lambda row, done, of: told.append((done, of)), stop=lambda: None)
+    perform(toy, QUICK, whole, ABOUT, told=lambda row, done, of: told.append((done, of)), stop=lambda: None)
     assert told == [(1, 3), (2, 3), (3, 3)]
     assert whole.read()["finished"]
     with pytest.raises(Interrupted, match="1 of 3 measurements are kept") as stop:
-        perform(toy, QUICK, stopped, {}, told=lambda *_: None, stop=lambda: 130)
+        perform(toy, QUICK, stopped, ABOUT, told=lambda *_: None, stop=lambda: 130)
     assert stop.value.exit_code == 130
     assert not stopped.read()["finished"]
-    perform(toy, QUICK, stopped, {}, told=lambda *_: None, stop=lambda: None)
+    perform(toy, QUICK, stopped, ABOUT, told=lambda *_: None, stop=lambda: None)
     assert without_time([row.to_dict() for row in stopped.rows]) == without_time([row.to_dict() for row in whole.rows])
     assert [row.warm_up for row in whole.rows] == [0, 0, 10]
 

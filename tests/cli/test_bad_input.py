@@ -125,7 +125,7 @@ def test_a_run_argument_cannot_leave_the_output_folder(vaecli, tmp_path, run):
     vaecli("train", "-c", "vae", "--set", "data=digits", "--set", "network.hidden=[4]", "--epochs", "1")
     before = written(tmp_path)
     result = vaecli("plot", run)
-    assert result.stderr == f"{run}: leaves the output folder outputs; runs are named as in it\n"
+    assert result.stderr == f"{run}: not a run folder (no run.json in it)\n"
     assert result.exit_code == 2
     assert written(tmp_path) == before
 

@@ -34,11 +34,11 @@ def speeds(runs: Iterable[Run]) -> dict[str, float]:
 
 def seconds_left(plan: Plan, known: Mapping[str, float]) -> float:
     """Of one thread, about; nothing for a finished run."""
-    if plan.run.finished:
+    if plan.run.whole:
         return 0.0
     config, dataset = plan.config, plan.dataset
     speed = known.get(config.model.name) or statistics.median([*known.values()] or [WEIGHT_IMAGES_PER_SECOND])
-    epochs = config.training.epochs - plan.run.epochs_done
+    epochs = max(0, config.training.epochs - plan.run.epochs_done)
     return START_SECONDS + weights(config, dataset.num_pixels) * len(dataset.train) * epochs / speed
 
 

@@ -49,7 +49,7 @@ def ask(
 
     Raises:
         ConfigError: a mistake in a config, a setting or a sweep, or one of these where only runs were named.
-        RunError: a name that means nothing.
+        RunError: a name that means nothing, or none of the runs that were named can be read or go on.
         DataError: a data set that cannot be had.
     """
     config_names, named = sort_out(names, output_dir)
@@ -68,6 +68,8 @@ def ask(
             found.append(run)
         except VaecliError as error:  # the others go on
             problems[run.name] = error.lines[0]
+    if problems and not plans and not found:
+        raise RunError(*problems.values())
     plans = list({plan.run.path.resolve(): plan for plan in plans}.values())
     runs = {run.path.resolve(): run for run in [*(plan.run for plan in plans), *found]}
     return Asked(plans, list(runs.values()), data, problems)

@@ -95,7 +95,7 @@ def write_by(path: Path, save: Callable[[Path], None]) -> str:
     part = None
     try:
         with writing(path):
-            part, handle = _new_part(path)
+            part, handle = _new_part(path, ending=path.suffix)
             os.close(handle)
             save(part)
             digest = hashlib.sha256(read(part)).hexdigest()
@@ -187,9 +187,9 @@ def _array(raw: bytes) -> NDArray[Any]:
     return np.frombuffer(raw, dtype, offset=stream.tell()).reshape(shape, order="F" if by_column else "C")
 
 
-def _new_part(path: Path) -> tuple[Path, int]:
+def _new_part(path: Path, *, ending: str = "") -> tuple[Path, int]:
     """A file beside that nobody else has, with the permissions that the user's umask gives, open for writing."""
-    part = path.with_name(f"{PART}{secrets.token_hex(4)}.{path.name}")
+    part = path.with_name(f"{PART}{path.name}.{secrets.token_hex(4)}{ending}")
     return part, os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, MODE)
 
 

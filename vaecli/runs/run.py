@@ -270,13 +270,17 @@ class Run:
 
     def resume(self, config: Config, session: Mapping[str, Any]) -> None:
         """Tidies up after the session that did not come to its end, and adds this one to the history in run.json."""
-        with writing(self.path):
-            for part in self.path.rglob(f"{PART}*"):  # first of all: on a full disk, this makes the room
-                part.unlink(missing_ok=True)
+        self.tidy()  # first of all: on a full disk, this makes the room
         self._write_info({**self.info, "history": [*self.info.get("history", []), session]})
         self._write_config(config)
         with writing(self.failure_json):
             self.failure_json.unlink(missing_ok=True)
+
+    def tidy(self) -> None:
+        """Removes what a crash left half written."""
+        with writing(self.path):
+            for part in self.path.rglob(f"{PART}*"):
+                part.unlink(missing_ok=True)
 
     def clear(self) -> None:
         """Removes all that the folder holds but its lock; raises RunError where that is refused."""

@@ -1,5 +1,6 @@
 """A figure is shown only if it belongs to the run: whoever reads a file asks whether the run wrote it."""
 
+import json
 import os
 import shutil
 import stat
@@ -248,3 +249,19 @@ def test_a_forged_run_is_still_held_to_the_form(tmp_path):
     run = forge(made_up(tmp_path, "gumbel", seed=0, mse=0.05), lambda info: info["config"].update(model=[1]))
     with pytest.raises(Damaged, match=r"run\.json: model: a block of keys is needed"):
         run.check()
+
+
+def test_what_another_process_wrote_meanwhile_is_read_again(tmp_path):
+    """A comparison looks at a half done run, a worker resumes and finishes it, and the comparison reads it."""
+    path = made_up(tmp_path / "made", "gumbel", seed=0, mse=0.05).path
+    summary = (path / "summary.json").read_bytes()
+    (path / "summary.json").unlink()
+    watching, working = Run(path), Run(path)
+    assert watching.info.get("history", []) == []
+    info = {key: value for key, value in watching.info.items() if key not in ("config", "run", "format", "extends")}
+    working.resume(working.config, info)
+    working.finish(
+        {key: value for key, value in json.loads(summary).items() if key not in ("files", "format", "seal")}, "epoch\n"
+    )
+    assert len(watching.info["history"]) == 1
+    assert watching.summary["test"]["mse"]["sampled"] == 0.05

@@ -95,6 +95,9 @@ class Run:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._info: Info | None = None
+        self._config: Config | None = None
+        self._info_bytes = b""
         self.written: dict[str, str] = {}  # SHA-256 by name, of what nobody writes again once the run is finished
 
     @cached_property
@@ -124,24 +127,34 @@ class Run:
 
     # What the run is
 
-    @cached_property
+    # What is read of a finished run is kept: nobody writes it again. An unfinished one may be in other hands meanwhile.
+
+    @property
     def config(self) -> Config:
         """The complete config, from run.json; raises RunError if it is none."""
+        if self._config is not None:
+            return self._config
         try:
-            return config_from_tree(self.info["config"], str(self.run_json))
+            config = config_from_tree(self.info["config"], str(self.run_json))
         except ConfigError as error:
             raise Damaged(f"{error.lines[0]}; {MENDED}") from None
+        if self.finished:
+            self._config = config
+        return config
 
-    @cached_property
+    @property
     def info(self) -> Info:
         """run.json: where, when and with what it was made."""
-        if self.finished:
-            _ = self.summary  # which knows its run.json
-        return parse_sealed(self.run_json, self._info_bytes, INFO, newest=FORMAT, way_out=MENDED)
+        if self._info is not None:
+            return self._info
+        if not self.finished:
+            return self._parse_info(read_json(self.run_json, way_out=MENDED))
+        _ = self.summary  # which knows its run.json
+        self._info = self._parse_info(self._info_bytes)
+        return self._info
 
-    @cached_property
-    def _info_bytes(self) -> bytes:
-        return read_json(self.run_json, way_out=MENDED)
+    def _parse_info(self, raw: bytes) -> Info:
+        return parse_sealed(self.run_json, raw, INFO, newest=FORMAT, way_out=MENDED)
 
     @cached_property
     def summary(self) -> Summary:
@@ -149,6 +162,7 @@ class Run:
         if not self.finished:
             raise self._unfinished()
         summary = read_sealed(self.summary_json, SUMMARY, newest=FORMAT, way_out=MENDED)
+        self._info_bytes = read_json(self.run_json, way_out=MENDED)
         of_run = hashlib.sha256(self._info_bytes).hexdigest()
         if summary["files"].get(self.run_json.name, of_run) != of_run:
             raise Damaged(f"{self.summary_json}: not of this run.json: one of the two was changed; {MENDED}")
@@ -470,8 +484,8 @@ class Run:
         append(path, text)
 
     def _forget(self) -> None:
-        for name in ("info", "config", "summary", "_info_bytes"):
-            self.__dict__.pop(name, None)
+        self._info, self._config = None, None
+        self.__dict__.pop("summary", None)
 
     # What is read of a finished run is what it wrote
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import yaml
 
-from helpers import forge, written
+from helpers import copied, forge, written
 from vaecli import __version__
 from vaecli.registry import METHODS
 from vaecli.runs import all_runs
@@ -233,3 +233,18 @@ def test_tab_offers_runs_and_configs(vaecli, tmp_path):
     assert run_names(SimpleNamespace(params={}), "va") == [run.name]
     assert run_names(SimpleNamespace(params={"output_dir": "elsewhere"}), "") == []
     assert config_names("v") == ["vae.yaml", "vqvae.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("name", "what"), [("summary.json", "changed"), ("run.json", "changed"), ("run.json", "missing")]
+)
+def test_verify_names_a_file_without_which_there_is_nothing_to_repeat(vaecli, finished, tmp_path, name, what):
+    run = copied(finished("vae"), tmp_path / "outputs")
+    if what == "missing":
+        (run.path / name).unlink()
+    else:
+        (run.path / name).write_text((run.path / name).read_text().replace("digits", "d1gits"))
+    result = vaecli("verify", run.name)
+    assert result.exit_code == 1
+    assert f"        {name}: {what}" in result.stdout.splitlines()
+    assert result.stderr == ""

@@ -34,13 +34,14 @@ def verify(
 
     found = find_run(run, output_dir)
     files, proof = found.examine(), None
-    changed = changed_here(found)
+    readable = not {found.summary_json.name, found.run_json.name} & {*files.changed, *files.missing}
+    changed = changed_here(found) if readable else []
     if not json:
         for line in files.lines:
             echo(line)
         for line in changed:
             echo(f"        {line} since then: trained here again, the run may get other bits")
-    if not files_only:
+    if not files_only and readable:
         with Stop("stopped"), tempfile.TemporaryDirectory(prefix="vaecli-verify-") as folder:
             proof = prove(found, Path(folder), data_dir)
     verified = not (files.changed or files.missing or (proof and proof.different))

@@ -242,7 +242,13 @@ class Run:
         return self._arrays(self.weights / f"{name}.npz")
 
     def examine(self) -> Files:
-        """Reads every file again whose digest summary.json has; raises RunError if the run is not finished."""
+        """Reads every file again whose digest summary.json has.
+
+        Where summary.json itself is damaged, that is all that can be said.
+
+        Raises:
+            RunError: the run is not finished.
+        """
         if not self.finished:
             raise self._unfinished()
         try:

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from helpers import forge, made_up
+from helpers import forge, made_up, reseal
 from vaecli.errors import ConfigError
 from vaecli.reports.comparison import compared, csv_text, records, sort_key, titles, unseen
 from vaecli.reports.table import columns, table_lines
@@ -180,8 +180,6 @@ def test_a_run_of_the_same_seed_with_other_weights_is_said(tmp_path):
     run = made_up(tmp_path, "gumbel", 0, 0.05)
     other = Run(shutil.copytree(run.path, tmp_path / "elsewhere"))
     digest = {"weights/last.npz": "0" * 64}
-    from helpers import reseal
-
     reseal(other.summary_json, lambda summary: summary["files"].update(digest))
     (group,) = compared([Run(other.path), run])
     assert "has other weights" in group.notes[0]
@@ -221,3 +219,14 @@ def test_what_changes_no_result_parts_no_row(tmp_path):
     runs[1] = forge(runs[1], lambda info: info["config"]["training"].update(checkpoint_seconds=1.0))
     (group,) = compared(runs)
     assert [row.name for row in group.rows] == ["gumbel"]
+
+
+def test_a_copy_of_a_run_of_before_is_known_by_its_name(tmp_path):
+    """Such a run keeps no record of its name: the one whose name is made as run names are is the original."""
+    run = made_up(tmp_path / "made", "gumbel", 0, 0.05)
+    run.path.rename(tmp_path / "gumbel-0123abcd-s0")
+    run = forge(Run(tmp_path / "gumbel-0123abcd-s0"), lambda info: info.pop("run"))
+    copies = [Run(shutil.copytree(run.path, tmp_path / name)) for name in ("aaa", "zzz")]
+    for order in itertools.permutations([run, *copies]):
+        (group,) = compared(order)
+        assert [found.name for found in group.rows[0].runs] == [run.name]

@@ -247,7 +247,7 @@ def absent_of(asked: Asked, failures: Mapping[str, str]) -> list[Absent]:
     for run in asked.runs:
         if run.finished and run.name not in failures:
             continue
-        reason = "failed" if run.name in failures else reason_of(run)
+        reason = reason_of(run) if run.name not in failures else "damaged" if run.finished else "failed"
         with contextlib.suppress(RunError):  # nobody knows which row a run is of whose run.json cannot be read
             config, data = described.get(run.path.resolve()) or (run.config, run.info["data"])
             found.append(Absent(config, data, reason))

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -139,7 +140,7 @@ def _chosen(alike: Sequence[Run], notes: list[str]) -> Run:
         return alike[0]
 
     def order(run: Run) -> tuple[bool, str, str]:
-        return run.info.get("run", run.name) != run.name, run.info["started"], str(run.path)
+        return _first_name(run) != run.name, run.info["started"], str(run.path)
 
     first, *others = sorted(alike, key=order)
     bits = first.summary["files"].get("weights/last.npz")
@@ -147,6 +148,12 @@ def _chosen(alike: Sequence[Run], notes: list[str]) -> Run:
         what = "has the same weights" if run.summary["files"].get("weights/last.npz") == bits else "has other weights"
         notes.append(f"{run.path} is of the same setting and seed as {first.path} and {what}: it is not counted")
     return first
+
+
+def _first_name(run: Run) -> str | None:
+    """The name of its folder when the run began; of one that kept no record of it, its name if it looks like one."""
+    made_up = f"{re.escape(run.config.model.name)}-(.*-)?[0-9a-f]{{8}}-s{seed_of(run)}"
+    return run.info.get("run") or (run.name if re.fullmatch(made_up, run.name) else None)
 
 
 def _notes(rows: Sequence[Row]) -> Iterator[str]:
@@ -157,7 +164,7 @@ def _notes(rows: Sequence[Row]) -> Iterator[str]:
     for row in rows:
         made = [made_with(run.info) for run in row.runs]
         unlike = _unlike(made)
-        if len({but_for_the_seed(run.info.get("run", run.name)) for run in row.runs}) > 1:
+        if len({but_for_the_seed(name) for run in row.runs if (name := _first_name(run))}) > 1:
             unlike.append("versions of vaecli whose numbers differ")
         if unlike:
             yield f"{row.name}: its seeds were made with {'; '.join(unlike)}"

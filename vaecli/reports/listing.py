@@ -18,17 +18,17 @@ def entry(run: Run) -> dict[str, Any]:
     Reads run.json, summary.json and the length of metrics.csv: ten thousand runs are listed in seconds.
     """
     try:
-        info, status, config = run.info, run.status, run.config
-        data = info["data"]
+        info, status = run.info, run.status
+        config, data = info["config"], info["data"]
         return {
             "run": run.name,
             "status": status,
             "data": data["name"],
             "title": data_name(data),
             "fallback_for": data["fallback_for"],
-            "model": config.model.name,
-            "seed": config.training.seed,
-            "epochs": {"done": run.epochs_done, "of": config.training.epochs},
+            "model": config["model"]["name"],
+            "seed": config["training"]["seed"],
+            "epochs": {"done": run.epochs_done, "of": config["training"]["epochs"]},
             "started": info["started"],
             "test": run.summary["test"] if status == "finished" else None,
         }

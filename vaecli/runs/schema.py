@@ -11,6 +11,7 @@ from typing_extensions import TypedDict
 from vaecli.errors import printable
 
 _STRICT = ConfigDict(strict=True, allow_inf_nan=False, extra="ignore")
+_WHOLE = ConfigDict(strict=True, allow_inf_nan=False, extra="allow")
 
 Text = Annotated[str, Field(max_length=10_000), AfterValidator(printable)]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$", max_length=64)]
@@ -56,6 +57,29 @@ class Session(TypedDict):
     changed: NotRequired[list[Text]]
 
 
+@with_config(_WHOLE)
+class ModelHead(TypedDict):
+    """Of a config's `model`."""
+
+    name: Text
+
+
+@with_config(_WHOLE)
+class TrainingHead(TypedDict):
+    """Of a config's `training`."""
+
+    seed: Count
+    epochs: Size
+
+
+@with_config(_WHOLE)
+class ConfigHead(TypedDict):
+    """A config, as far as a list of runs reads it; vaecli.config reads all of it."""
+
+    model: ModelHead
+    training: TrainingHead
+
+
 @with_config(_STRICT)
 class Info(Session):
     """run.json."""
@@ -63,7 +87,7 @@ class Info(Session):
     format: int
     run: NotRequired[Text]  # the name of the folder when the run began
     extends: Text | None
-    config: dict[str, Any]  # read by vaecli.config
+    config: ConfigHead
     history: NotRequired[list[Session]]
 
 

@@ -56,7 +56,14 @@ def main() -> None:
     fill(asked.folder / "listed", asked.listed, settings=1)
     fill(asked.folder / "compared", asked.compared, settings=asked.compared)
     report(f"list of {asked.listed:,} runs", "list", "--output-dir", str(asked.folder / "listed"))
-    compare = ("compare", str(asked.folder / "compared"), "--no-train", "--output-dir", str(asked.folder / "compared"))
+    compare = (
+        "compare",
+        str(asked.folder / "compared"),
+        "--no-train",
+        "-q",
+        "--output-dir",
+        str(asked.folder / "compared"),
+    )
     for pictures in (asked.folder / "compared").glob("compare-*/report.html"):
         pictures.unlink()
     report(f"compare of {asked.compared:,} settings", *compare)

@@ -13,10 +13,11 @@ ROOT = Path(vaecli.__file__).parent
 MODULES = sorted(path for path in ROOT.rglob("*.py"))
 HEAVY = {"tensorflow", "keras", "numpy", "matplotlib", "distributed"}
 
-BASE = {"errors", "registry"}
+BASE = {"errors", "filesystems", "registry"}
 MAY_IMPORT = {
     "errors": set(),
     "registry": set(),
+    "filesystems": set(),
     "backend": set(),
     "config": BASE,
     "data": BASE | {"config"},
@@ -34,7 +35,7 @@ MAY_IMPORT = {
     "memory": BASE | {"backend", "config", "data"},
     "experiment": BASE | {"backend", "config", "data", "journal", "memory", "models", "runs", "training"},
     "audit": BASE | {"bottlenecks", "config", "data", "estimators", "experiment", "models", "reports", "runs"},
-    "launch": BASE | {"backend", "config", "data", "experiment", "filesystems", "memory", "runs"},
+    "launch": BASE | {"backend", "config", "data", "experiment", "memory", "runs"},
     "verify": BASE | {"backend", "config", "data", "experiment", "runs"},
     "trained": BASE | {"backend", "config", "models", "runs"},
     "cli": BASE
@@ -56,6 +57,7 @@ MAY_IMPORT = {
 }
 WITHOUT_TENSORFLOW = {
     "errors",
+    "filesystems",
     "registry",
     "backend",
     "config",

@@ -144,7 +144,7 @@ def test_runs_of_two_data_sets_are_named_apart(vaecli, had, tmp_path):
 @pytest.mark.parametrize(
     ("file", "content", "line"),
     [
-        ("run.json", '{"format": 99}', "run.json: written by a newer version of vaecli"),
+        ("run.json", '{"format": 99}', "summary.json: not of this run.json: one of the two was changed"),
         ("summary.json", "{", "summary.json: damaged, no JSON"),
     ],
 )

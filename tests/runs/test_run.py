@@ -79,7 +79,9 @@ def test_a_column_and_a_key_that_are_missing_are_damage_and_named(run):
     assert run.metrics[0]["epoch"] == 1
     with pytest.raises(RunError, match=r"metrics\.csv: damaged, it has no 'loss'"):
         _ = run.metrics[0]["loss"]
-    with pytest.raises(RunError, match=r"run\.json: model\.name: missing .*; the command that made the run makes"):
+    with pytest.raises(
+        RunError, match=r"run\.json: damaged, config\.model\.name: .* is missing; the command that made"
+    ):
         _ = Run(run.path).config
 
 

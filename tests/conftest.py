@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vaecli.backend import prepare
+from vaecli.backend.process import prepare
 
 prepare()  # before anything imports TensorFlow
 

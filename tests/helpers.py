@@ -1,5 +1,6 @@
 """Slow but obvious references, and what several tests begin with."""
 
+import itertools
 import json
 import os
 import re
@@ -10,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from vaecli import experiment
 from vaecli.config import Config, config_from_text
 from vaecli.data import load
+from vaecli.experiment.plan import plan_run
+from vaecli.experiment.train import train_run
 from vaecli.registry import METHODS
 from vaecli.runs import Run
 from vaecli.runs.audits import Estimated, Measures, Row
@@ -24,6 +26,8 @@ METHOD_NAMES = tuple(METHODS)
 # One of each kind, for what is slow and does not depend on the estimator: no codes, hard or relaxed codes, a codebook,
 # many decodings, a state that learns. What depends on it is tested for every method in tests/estimators.
 KINDS = ("vae", "categorical", "gumbel", "straight_through", "vqvae", "exact", "relax")
+
+OFTEN = ", checkpoint_seconds: 0"  # a state is saved after every call
 
 
 def small_config(method: str, *, epochs: int = 2, seed: int = 0, extra: str = "", extra_training: str = "") -> Config:
@@ -57,8 +61,8 @@ class Silent:
 
 def train(config: Config, output_dir: Path, *, stop: Callable[[], int | None] = lambda: None, **options: Any) -> Run:
     """The run of a config, trained to its end (or to where `stop` says)."""
-    plan = experiment.plan(config, load(config.data), output_dir)
-    experiment.train(plan, options.pop("reporter", Silent()), stop=stop, **options)
+    plan = plan_run(config, load(config.data), output_dir)
+    train_run(plan, options.pop("reporter", Silent()), stop=stop, **options)
     return plan.run
 
 
@@ -180,3 +184,19 @@ def exact_gradient(logits: np.ndarray, values: np.ndarray) -> np.ndarray:
     """d/dlogits of sum_k p_k f_k, where values [K] are the f_k: p_k (f_k - sum_j p_j f_j)."""
     p = softmax(logits)
     return p * (values - p @ values)
+
+
+def weights(run: Run) -> dict[str, bytes]:
+    """The last weights of a run, to the bit."""
+    return {name: array.tobytes() for name, array in run.load_weights().items()}
+
+
+def metrics(run: Run) -> list[dict[str, float | None]]:
+    """The rows of metrics.csv without what no two trainings share."""
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in run.metrics]
+
+
+def stop_after(calls: int, code: int = 130) -> Callable[[], int | None]:
+    """A `stop` that asks to stop from the given call of the compiled loop on."""
+    counter = itertools.count(1)
+    return lambda: code if next(counter) >= calls else None

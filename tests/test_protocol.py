@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from helpers import Silent
-from vaecli import experiment
 from vaecli.config import read_config
 from vaecli.data import load
+from vaecli.experiment.plan import plan_run
+from vaecli.experiment.train import train_run
 from vaecli.runs import Run
 
 pytestmark = pytest.mark.mnist
@@ -21,8 +22,8 @@ def reached(tmp_path_factory):
     def summary(method, mnist_dir, seed=0):
         if (method, seed) not in runs:
             config = read_config(method, [f"training.seed={seed}"])
-            plan = experiment.plan(config, load(config.data, mnist_dir), folder)
-            experiment.train(plan, Silent())
+            plan = plan_run(config, load(config.data, mnist_dir), folder)
+            train_run(plan, Silent())
             runs[method, seed] = plan.run
         return runs[method, seed].summary
 

@@ -13,16 +13,16 @@ import tempfile
 import time
 from pathlib import Path
 
-from vaecli.backend import import_keras, prepare
+from vaecli.backend.process import import_keras, prepare
 
 prepare()
 import_keras()
 
-from vaecli import experiment  # noqa: E402
 from vaecli.config import read_config  # noqa: E402
 from vaecli.data import load  # noqa: E402
-from vaecli.experiment import YOUNG  # noqa: E402
-from vaecli.journal import Journal  # noqa: E402
+from vaecli.experiment.journal import Journal  # noqa: E402
+from vaecli.experiment.plan import plan_run  # noqa: E402
+from vaecli.experiment.train import YOUNG  # noqa: E402
 from vaecli.models.autoencoder import build  # noqa: E402
 from vaecli.training.trainer import Trainer  # noqa: E402
 
@@ -46,7 +46,7 @@ def main() -> None:
     args = parser.parse_args()
     config = read_config(args.config, [f"training.epochs={2 * args.epochs + 1}", "data.fallback=null"])
     with tempfile.TemporaryDirectory() as folder:
-        plan = experiment.plan(config, load(config.data), Path(folder))
+        plan = plan_run(config, load(config.data), Path(folder))
         trainer = Trainer(build(config, plan.dataset.num_pixels), plan.dataset, config)
         journal = Journal(plan, trainer, Silent())
         spent = {True: 0.0, False: 0.0}  # seconds, with checkpoints and without

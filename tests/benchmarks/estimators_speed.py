@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from measure import mnist_npz
-from vaecli.backend import prepare
+from vaecli.backend.process import prepare
 from vaecli.config import read_config
 from vaecli.registry import METHODS
 

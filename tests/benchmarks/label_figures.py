@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from measure import Measured, measure
-from vaecli.reports.canvas import MOST_PIXELS
+from vaecli.reports.style import MOST_PIXELS
 from vaecli.runs import Run
 
 IMAGES = 12_000  # of each split, so that even ten thousand labels have one each

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from vaecli.backend import prepare
+from vaecli.backend.process import prepare
 from vaecli.config.options import OPTIONS
 from vaecli.registry import METHODS
 
@@ -41,8 +41,8 @@ def minimised(name: str, power: float, steps: int, seed: int) -> float:
     """The expected loss after so many steps."""
     import tensorflow as tf
 
-    from vaecli.estimators.sampling import fold_in
-    from vaecli.optimizers import adam
+    from vaecli.backend.optimizers import adam
+    from vaecli.backend.random import fold_in
 
     def loss_of(z: Any) -> Any:
         return tf.reduce_mean(tf.pow(tf.abs(z[..., 1] - TARGET), power), -1)

@@ -9,8 +9,8 @@ import pytest
 
 from helpers import written
 from test_imports import loaded_after
-from vaecli.audit import audit, targets
-from vaecli.audit.audit import Asked, keys, left_out, perform
+from vaecli.auditing import audit, targets
+from vaecli.auditing.audit import Asked, keys, left_out, perform
 from vaecli.errors import Interrupted
 from vaecli.registry import METHODS
 from vaecli.runs.audits import Audit

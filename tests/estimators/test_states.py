@@ -5,9 +5,10 @@ import pytest
 import tensorflow as tf
 
 from helpers import compiled
+from vaecli.backend.random import fold_in
 from vaecli.estimators.rebar import reparameterised
 from vaecli.estimators.reinforce import DECAY
-from vaecli.estimators.sampling import fold_in, perturbed_logits
+from vaecli.estimators.sampling import perturbed_logits
 from vaecli.registry import METHODS
 
 STATEFUL = ("reinforce", "rebar", "relax")

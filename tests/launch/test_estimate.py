@@ -1,8 +1,8 @@
 import pytest
 
 from helpers import METHOD_NAMES, small_config
-from vaecli import experiment
 from vaecli.data import load
+from vaecli.experiment.plan import plan_run
 from vaecli.launch.estimate import START_SECONDS, in_words, seconds_left, side_by_side, speeds, weights
 from vaecli.models.autoencoder import build
 
@@ -19,17 +19,17 @@ def test_finished_runs_say_how_long_others_take(finished, tmp_path):
     run = finished("gumbel")
     pace = speeds([run, run])
     twice = small_config("gumbel", epochs=4, seed=9)
-    plan = experiment.plan(twice, load(twice.data), tmp_path)
+    plan = plan_run(twice, load(twice.data), tmp_path)
     assert seconds_left(plan, pace) == pytest.approx(START_SECONDS + 2 * run.summary["seconds"])
     other = small_config("exact", epochs=4)
-    plan = experiment.plan(other, load(other.data), tmp_path)
+    plan = plan_run(other, load(other.data), tmp_path)
     assert seconds_left(plan, pace) == pytest.approx(START_SECONDS + 2 * run.summary["seconds"])
 
 
 def test_a_finished_run_takes_no_time_and_a_broken_one_says_nothing(finished):
     run = finished("gumbel")
     config = small_config("gumbel")
-    assert seconds_left(experiment.plan(config, load(config.data), run.path.parent), {}) == 0
+    assert seconds_left(plan_run(config, load(config.data), run.path.parent), {}) == 0
     assert speeds([type(run)(run.path / "nothing")]) == {}
 
 
@@ -49,9 +49,9 @@ def test_a_time_is_in_words():
 )
 def test_runs_side_by_side_follow_cores_and_memory(tmp_path, monkeypatch, cores, free, expected, said):
     monkeypatch.setattr("vaecli.launch.estimate.cores", lambda: cores)
-    monkeypatch.setattr("vaecli.memory.available", lambda: free)
+    monkeypatch.setattr("vaecli.experiment.memory.available", lambda: free)
     configs = [small_config("gumbel", seed=seed) for seed in range(4)]
-    count, why = side_by_side([experiment.plan(config, load(config.data), tmp_path) for config in configs])
+    count, why = side_by_side([plan_run(config, load(config.data), tmp_path) for config in configs])
     assert count == expected
     assert (why is None) == (said is None)
     assert (why or "").startswith(said or "")
@@ -59,5 +59,5 @@ def test_runs_side_by_side_follow_cores_and_memory(tmp_path, monkeypatch, cores,
 
 def test_nothing_to_train_needs_no_memory(monkeypatch):
     monkeypatch.setattr("vaecli.launch.estimate.cores", lambda: 8)
-    monkeypatch.setattr("vaecli.memory.available", lambda: 0.0)
+    monkeypatch.setattr("vaecli.experiment.memory.available", lambda: 0.0)
     assert side_by_side([]) == (8, None)

@@ -6,10 +6,10 @@ import subprocess
 import pytest
 
 from helpers import small_config, train, written
-from vaecli import experiment
 from vaecli.config import config_from_text, dump
 from vaecli.data import load
-from vaecli.journal import Journal
+from vaecli.experiment.journal import Journal
+from vaecli.experiment.plan import plan_run
 from vaecli.launch import task as module
 from vaecli.launch.task import STOP, Outcome, Task, perform, read_beat
 from vaecli.runs import Run
@@ -24,7 +24,7 @@ def folder(tmp_path):
 
 
 def task_of(config, folder):
-    plan = experiment.plan(config, load(config.data), folder.parent)
+    plan = plan_run(config, load(config.data), folder.parent)
     return Task(plan.run.name, dump(config.to_dict()), folder.parent, None, folder, ("vaecli",))
 
 
@@ -146,7 +146,7 @@ class Died(BaseException):
 def test_a_run_that_ended_its_worker_fails_with_that_line_in_the_next_one(folder, monkeypatch, line, words):
     task = task_of(small_config("gumbel"), folder)
     with monkeypatch.context() as patched:
-        patched.setattr(experiment, "_train", abort_with(line))
+        patched.setattr("vaecli.experiment.train._train", abort_with(line))
         with pytest.raises(Died):
             perform(task)
     run = Run(folder.parent / task.name)

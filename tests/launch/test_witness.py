@@ -7,9 +7,9 @@ import sys
 import pytest
 
 from helpers import small_config
-from vaecli import experiment
-from vaecli.backend import chatter, last_words
+from vaecli.backend.process import chatter, last_words
 from vaecli.data import load
+from vaecli.experiment.plan import plan_run
 from vaecli.launch.witness import record_death, witnessed
 from vaecli.launch.worker import python
 from vaecli.runs import Run
@@ -76,7 +76,7 @@ def test_a_process_that_dies_in_native_code_leaves_its_last_words(tmp_path, end,
 def begun(tmp_path):
     """A run whose folder is there, and no training in it."""
     config = small_config("gumbel")
-    run = experiment.plan(config, load(config.data), tmp_path).run
+    run = plan_run(config, load(config.data), tmp_path).run
     run.path.mkdir()
     return run
 

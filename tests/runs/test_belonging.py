@@ -8,12 +8,11 @@ import stat
 import numpy as np
 import pytest
 
-from helpers import Silent, copied, forge, made_up, reseal, small_config, train
-from test_experiment import metrics, stop_after, weights
+from helpers import Silent, copied, forge, made_up, metrics, reseal, small_config, stop_after, train, weights
 from vaecli import load_run
 from vaecli.errors import Damaged, Interrupted, RunError
-from vaecli.journal import Journal
-from vaecli.reports.figures import draw_run
+from vaecli.experiment.journal import Journal
+from vaecli.reports.run.figures import draw_run
 from vaecli.runs import Run, find_runs
 from vaecli.runs.absent import whole_runs
 from vaecli.runs.files import to_npz, write

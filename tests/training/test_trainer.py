@@ -6,11 +6,12 @@ import pytest
 import tensorflow as tf
 
 from helpers import KINDS, METHOD_NAMES, compiled, small_config
-from vaecli import programs
+from vaecli.backend import programs
+from vaecli.backend.random import fold_in
 from vaecli.config import config_from_text
 from vaecli.data.digits import digits
 from vaecli.estimators.estimator import Estimate, Estimator
-from vaecli.estimators.sampling import fold_in, sample, with_gradient
+from vaecli.estimators.sampling import sample, with_gradient
 from vaecli.models.autoencoder import build
 from vaecli.runs.files import read_npz, write_npz
 from vaecli.training import trainer as module

@@ -6,11 +6,12 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from vaecli.backend.layers import dense
+from vaecli.backend.random import fold_in
 from vaecli.bottlenecks.bottleneck import Latent, Step
 from vaecli.estimators.estimator import Estimator, Objective, State
-from vaecli.estimators.sampling import fold_in, mode, sample
+from vaecli.estimators.sampling import mode, sample
 from vaecli.estimators.schedules import scheduled
-from vaecli.layers import dense
 
 
 class Categorical:

@@ -5,10 +5,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from vaecli.backend.layers import dense
+from vaecli.backend.random import normal
 from vaecli.bottlenecks.bottleneck import Latent, Step
 from vaecli.estimators.estimator import Objective, State
-from vaecli.estimators.sampling import normal
-from vaecli.layers import dense
 
 
 class Gaussian:

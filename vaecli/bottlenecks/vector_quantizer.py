@@ -6,10 +6,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from vaecli.backend.layers import dense, layer_seed
 from vaecli.bottlenecks.bottleneck import Latent, Step
 from vaecli.estimators.estimator import Objective, State
 from vaecli.estimators.sampling import one_hot, with_gradient
-from vaecli.layers import dense, layer_seed
 
 CODEBOOK_STDDEV = 0.05  # the article's
 

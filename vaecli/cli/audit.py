@@ -72,11 +72,11 @@ def audit(
     audit.json to a folder of the output folder. The same command shows it again, or goes on where it was stopped.
     """
     with Console(quiet=quiet) as console, Stop() as stop:
-        from vaecli.audit import targets
-        from vaecli.audit.audit import Asked, estimators_of, keys, left_out, perform
-        from vaecli.backend import chatter, import_keras, prepare
-        from vaecli.reports.audit import left_out_lines, row_line, table_lines
-        from vaecli.reports.audit_figures import draw
+        from vaecli.auditing import targets
+        from vaecli.auditing.audit import Asked, estimators_of, keys, left_out, perform
+        from vaecli.backend.process import chatter, import_keras, prepare
+        from vaecli.reports.audit.figures import draw
+        from vaecli.reports.audit.table import left_out_lines, row_line, table_lines
         from vaecli.runs.audits import audit_of
 
         if objective and (target or epochs):

@@ -51,7 +51,7 @@ class Board:
             self._bars.update(self._tasks[name], completed=beat.done, total=beat.of, words=words)
 
     def epoch(self, name: str, row: Mapping[str, float | None], epochs: int) -> None:
-        from vaecli.reports.summary import epoch_line
+        from vaecli.reports.run.summary import epoch_line
 
         if self._bars is None:
             self._say(f"{name}: {epoch_line(row, epochs)}")

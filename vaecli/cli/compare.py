@@ -16,7 +16,7 @@ from vaecli.cli.signals import Stop
 from vaecli.errors import SOME_FAILED, ConfigError, RunError, RunFailed
 
 if TYPE_CHECKING:
-    from vaecli.reports.comparison import Group
+    from vaecli.reports.comparison.groups import Group
 
 ARTICLE = ("vae", "categorical", "gumbel", "straight_through", "vqvae")
 
@@ -80,8 +80,8 @@ def compare(
         from vaecli.launch.estimate import side_by_side, speeds
         from vaecli.launch.plans import absent_of, ask, plan_lines
         from vaecli.registry import METHODS
-        from vaecli.reports.comparison import compared, sort_key, unseen
-        from vaecli.reports.page import report_folder, write_report
+        from vaecli.reports.comparison.groups import compared, sort_key, unseen
+        from vaecli.reports.comparison.page import report_folder, write_report
         from vaecli.runs import all_runs
         from vaecli.runs.absent import remarks, whole_runs
 
@@ -143,14 +143,12 @@ def compare(
 
 def _load_report() -> None:
     """What the report needs, while there is nothing else to do."""
-    import vaecli.reports.page
-    import vaecli.reports.panorama  # noqa: F401
 
 
 def _print(groups: "list[Group]", failures: dict[str, str], format_: Format, *, told: bool) -> None:
     """Prints the table; on a terminal without the failures, if each was told there when it came."""
-    from vaecli.reports.comparison import csv_text, records
-    from vaecli.reports.table import markdown_lines, rich_tables, table_lines
+    from vaecli.reports.comparison.groups import csv_text, records
+    from vaecli.reports.comparison.table import markdown_lines, rich_tables, table_lines
 
     match format_:
         case Format.table if sys.stdout.isatty():

@@ -79,7 +79,7 @@ class Console:
             self._bar.update(self._task, **shown)
 
     def epoch(self, row: Mapping[str, float | None], epochs: int) -> None:
-        from vaecli.reports.summary import epoch_line
+        from vaecli.reports.run.summary import epoch_line
 
         self.say(epoch_line(row, epochs))
         if row["epoch"] == epochs:

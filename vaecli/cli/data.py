@@ -18,7 +18,7 @@ def table(ctx: typer.Context, data_dir: DataDirOption = None, json: JsonOption =
         return
     from vaecli.data.known import KNOWN, folders, locate
     from vaecli.registry import DATASETS
-    from vaecli.reports.listing import aligned
+    from vaecli.reports.columns import aligned
 
     rows = []
     for name, description in DATASETS.items():

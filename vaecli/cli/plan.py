@@ -5,12 +5,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from vaecli import experiment
-from vaecli.backend import chatter, import_keras
+from vaecli.backend.process import chatter, import_keras
 from vaecli.config import Config, dump
 from vaecli.config.schema import NpzData
 from vaecli.data import load
 from vaecli.data.known import KNOWN, SHAPES, folders, locate
+from vaecli.experiment.plan import plan_run
 
 
 def plan_lines(config: Config, data_dir: Path | None, output_dir: Path) -> Iterator[str]:
@@ -31,7 +31,7 @@ def plan_lines(config: Config, data_dir: Path | None, output_dir: Path) -> Itera
         images = f"{sizes[0] - config.data.validation:,} training and {sizes[1]:,} test images"
     else:
         dataset = load(config.data, data_dir)
-        plan = experiment.plan(config, dataset, output_dir)
+        plan = plan_run(config, dataset, output_dir)
         pixels = dataset.num_pixels
         data = f"{dataset.called}, found: {dataset.source}"
         state = plan.run.status if plan.run.exists else "new"

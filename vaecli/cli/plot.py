@@ -43,8 +43,8 @@ def plot(
     Several runs with --output get a folder each. What cannot be drawn is said, and the rest is drawn; exit code 1.
     """
     from vaecli.errors import RunError, RunFailed
-    from vaecli.reports import figures
-    from vaecli.reports.canvas import Undrawn, draw_each
+    from vaecli.reports.run import figures
+    from vaecli.reports.style import Undrawn, draw_each
     from vaecli.runs import find_runs, newest_finished
 
     wrong: list[str] = []

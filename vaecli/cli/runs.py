@@ -16,7 +16,8 @@ RunArgument = Annotated[
 
 def list_runs(output_dir: OutputDirOption = OUTPUT_DIR, json: JsonOption = False) -> None:
     """List runs, newest first."""
-    from vaecli.reports.listing import COLUMNS, aligned, cells, entry
+    from vaecli.reports.columns import aligned
+    from vaecli.reports.run.listing import COLUMNS, cells, entry
     from vaecli.runs import all_runs
     from vaecli.runs.find import closed_folders
 
@@ -38,7 +39,7 @@ def show(run: RunArgument, output_dir: OutputDirOption = OUTPUT_DIR, json: JsonO
 
     What it is, how far it came, what it reached, and with what it was made.
     """
-    from vaecli.reports.listing import show_lines
+    from vaecli.reports.run.listing import show_lines
     from vaecli.runs import find_run
 
     found = find_run(run, output_dir)
@@ -59,7 +60,8 @@ def diff(
 
     In config, environment and figures.
     """
-    from vaecli.reports.listing import aligned, differences, plain
+    from vaecli.reports.columns import aligned, plain
+    from vaecli.reports.run.listing import differences
     from vaecli.runs import find_run
 
     runs = [find_run(name, output_dir) for name in (one, two)]

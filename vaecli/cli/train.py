@@ -45,14 +45,15 @@ def train(
     with Console(quiet=quiet) as console:
         console.say(f"vaecli train: reading {config}")
         with Stop() as stop:
-            from vaecli import experiment
-            from vaecli.backend import prepare
+            from vaecli.backend.process import prepare
             from vaecli.cli.plan import plan_lines
             from vaecli.config import read_config
             from vaecli.data import load
+            from vaecli.experiment.plan import plan_run
+            from vaecli.experiment.train import mendable, train_run
             from vaecli.launch.witness import witnessed
-            from vaecli.reports.listing import changed_lines
-            from vaecli.reports.summary import summary_lines
+            from vaecli.reports.run.listing import changed_lines
+            from vaecli.reports.run.summary import summary_lines
 
             shortcuts = {"epochs": epochs, "seed": seed, "batch_size": batch_size}
             overrides = [f"training.{key}={value}" for key, value in shortcuts.items() if value is not None]
@@ -66,14 +67,14 @@ def train(
             if dataset.fallback_for:
                 console.say(dataset.fallback_reason or "")
                 console.say(f"training on the bundled {dataset.name} (8x8) instead of {dataset.fallback_for}")
-            plan = experiment.plan(asked, dataset, output_dir)
-            if plan.run.finished and not fresh and not experiment.mendable(plan.run):
+            plan = plan_run(asked, dataset, output_dir)
+            if plan.run.finished and not fresh and not mendable(plan.run):
                 console.say(f"{plan.run.path} is finished already; this is its result (--fresh trains it again)")
             else:
                 name = plan.config.model.name
                 console.say(f"{name} on {dataset.called} ({dataset.source}) -> {plan.run.path}")
                 with witnessed(plan.run, console.stream):
-                    experiment.train(plan, console, argv=sys.argv, fresh=fresh, stop=stop)
+                    train_run(plan, console, argv=sys.argv, fresh=fresh, stop=stop)
         console.lines(summary_lines(plan.run))
         console.lines(changed_lines(plan.run))
     echo(json_format.dumps(plan.run.summary, indent=2) if json else str(plan.run.path))

@@ -29,8 +29,8 @@ def verify(
     and another one that is killed and resumed, in a temporary folder, and compares every number of the two.
     Exit codes: 0 all is equal, 1 something is not, 2 a mistake in what was asked.
     """
+    from vaecli.experiment.verify import changed_here, prove
     from vaecli.runs import find_run
-    from vaecli.verify import changed_here, prove
 
     found = find_run(run, output_dir)
     files, proof = found.examine(), None

@@ -6,8 +6,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from vaecli.backend.random import fold_in
 from vaecli.estimators.estimator import Estimate, Objective, State, estimator
-from vaecli.estimators.sampling import fold_in, one_hot, perturbed_logits, sample, with_logits_gradient
+from vaecli.estimators.sampling import one_hot, perturbed_logits, sample, with_logits_gradient
 
 
 @estimator

@@ -2,8 +2,9 @@
 
 import tensorflow as tf
 
+from vaecli.backend.random import fold_in
 from vaecli.estimators.estimator import Estimate, Objective, State, estimator
-from vaecli.estimators.sampling import fold_in, perturbed_logits, sample, with_gradient
+from vaecli.estimators.sampling import perturbed_logits, sample, with_gradient
 
 
 @estimator

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple, Protocol
 
 import tensorflow as tf
 
-from vaecli.estimators.sampling import fold_in, sample
+from vaecli.backend.random import fold_in
+from vaecli.estimators.sampling import sample
 
 State = Any  # a nest of tensors, () for estimators that learn nothing
 

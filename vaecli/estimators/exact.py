@@ -5,8 +5,9 @@ import itertools
 import numpy as np
 import tensorflow as tf
 
+from vaecli.backend.random import fold_in
 from vaecli.estimators.estimator import Estimate, Objective, State, estimator
-from vaecli.estimators.sampling import fold_in, sample
+from vaecli.estimators.sampling import sample
 
 
 @estimator

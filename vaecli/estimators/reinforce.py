@@ -2,8 +2,9 @@
 
 import tensorflow as tf
 
+from vaecli.backend.random import fold_in
 from vaecli.estimators.estimator import Estimate, Objective, State, stateful
-from vaecli.estimators.sampling import fold_in, sample, with_logits_gradient
+from vaecli.estimators.sampling import sample, with_logits_gradient
 
 DECAY = 0.99  # of the baseline: it remembers about a hundred steps
 

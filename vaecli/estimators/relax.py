@@ -2,10 +2,11 @@
 
 import tensorflow as tf
 
+from vaecli.backend.optimizers import adam
+from vaecli.backend.random import fold_in, normal
 from vaecli.estimators.estimator import Estimate, Objective, State, stateful
 from vaecli.estimators.rebar import reparameterised, through_softmax, value_and_slope
-from vaecli.estimators.sampling import fold_in, normal, perturbed_logits, sample, with_logits_gradient
-from vaecli.optimizers import adam
+from vaecli.estimators.sampling import perturbed_logits, sample, with_logits_gradient
 
 HIDDEN = 32  # units of the control variate's one layer
 LEARNING_RATE = 1e-3

@@ -9,12 +9,12 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from vaecli.backend.programs import program
+from vaecli.backend.random import fold_in
 from vaecli.config.schema import Config
 from vaecli.data import Split
-from vaecli.estimators.sampling import fold_in
-from vaecli.evaluation.codes import contingency, matching_accuracy, normalized_mutual_information, perplexity
+from vaecli.metrics.codes import contingency, matching_accuracy, normalized_mutual_information, perplexity
 from vaecli.models.autoencoder import Autoencoder, Measures, Reconstructions
-from vaecli.programs import program
 
 BATCH = 1000
 NOTHING = np.zeros(0, np.int64)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from vaecli.config import Config
 from vaecli.data import Dataset, load
 from vaecli.errors import Damaged
-from vaecli.evaluation.codes import contingency, normalized_mutual_information, perplexity
+from vaecli.metrics.codes import contingency, normalized_mutual_information, perplexity
 from vaecli.runs.references import (
     References,
     load_references,

@@ -16,7 +16,7 @@ from pathlib import Path
 from vaecli.config import Config, dump
 from vaecli.config.schema import NpzData
 from vaecli.errors import Damaged, Interrupted, RunError, VaecliError
-from vaecli.experiment import Plan
+from vaecli.experiment.plan import Plan
 from vaecli.filesystems import where_supported
 from vaecli.launch.estimate import seconds_left
 from vaecli.launch.executors import Workers, open_cluster, open_pool

@@ -5,11 +5,11 @@ import math
 import statistics
 from collections.abc import Iterable, Mapping
 
-from vaecli import memory
-from vaecli.backend import cores
+from vaecli.backend.process import cores
 from vaecli.config import Config
 from vaecli.errors import RunError
-from vaecli.experiment import Plan
+from vaecli.experiment import memory
+from vaecli.experiment.plan import Plan
 from vaecli.runs import Run
 
 START_SECONDS = 4.0  # compiling, evaluating, drawing

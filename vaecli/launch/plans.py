@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from vaecli import experiment
 from vaecli.config import Config, find_config, read_config
 from vaecli.config.schema import NpzData
 from vaecli.data import Dataset, load
 from vaecli.data.known import KNOWN, folders, locate
 from vaecli.data.load import silent
 from vaecli.errors import ConfigError, DataError, RunError, VaecliError
-from vaecli.experiment import Plan
+from vaecli.experiment.plan import Plan, plan_run
 from vaecli.launch.estimate import in_words, seconds_left
 from vaecli.registry import METHODS, suggest
 from vaecli.runs import Run, all_runs
@@ -211,7 +210,7 @@ def plans_of(configs: Iterable[Config], output_dir: Path, data: DataSets) -> lis
     """The run of each config; raises DataError where a data set cannot be had."""
     plans = {}
     for config in configs:
-        plan = experiment.plan(config, data.of(config), output_dir)
+        plan = plan_run(config, data.of(config), output_dir)
         plans[plan.run.path.resolve()] = plan
     return list(plans.values())
 
@@ -224,7 +223,7 @@ def plan_of(run: Run, data: DataSets) -> Plan:
         RunError: it cannot go on: it is damaged, was renamed, or its data are others now.
     """
     dataset = data.of(run.config)
-    plan = experiment.plan(run.config, dataset, run.path.parent)
+    plan = plan_run(run.config, dataset, run.path.parent)
     if plan.run.name != run.path.resolve().name:
         raise RunError(f"{run.path}: cannot go on: {_why_not(run, dataset, plan)}; see --no-train")
     return plan

@@ -16,11 +16,11 @@ from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
-from vaecli.backend import kills_for_memory, last_words
+from vaecli.backend.process import kills_for_memory, last_words
 from vaecli.errors import Interrupted, RunFailed
 from vaecli.launch.worker import GIVE_UP, RENEWED, python
 
-PROGRAM = "from vaecli.launch.worker import main; main()"
+PROGRAM = "from vaecli.launch.worker import main; main('vaecli.launch.task')"
 LOG = "workers.log"  # what workers say while no run has their stderr
 POLL = 0.1  # seconds
 GRACE = 8.0  # seconds to give up a task that trains nothing yet: a compilation must end first

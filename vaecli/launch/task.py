@@ -20,13 +20,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from vaecli import experiment
-from vaecli.backend import last_words, prepare
+from vaecli.backend.process import last_words, prepare
 from vaecli.config import config_from_text
 from vaecli.config.schema import Data, NpzData
 from vaecli.data import Dataset, load
 from vaecli.data.known import KNOWN, locate
 from vaecli.errors import BeingTrained, Interrupted, RunError, RunFailed, VaecliError
+from vaecli.experiment.plan import plan_run
+from vaecli.experiment.train import train_run
 from vaecli.launch.witness import record_death
 from vaecli.launch.worker import RENEWED, is_renewed, python
 from vaecli.runs import Run, but_for_the_seed
@@ -133,11 +134,11 @@ def _perform(task: Task) -> None:
     prepare(task.threads)
     config = config_from_text(task.config, task.name)
     dataset = _dataset(config.data, task.data_dir)
-    plan = experiment.plan(config, dataset, task.output_dir)
+    plan = plan_run(config, dataset, task.output_dir)
     if plan.run.name != task.name:
         raise RunError(f"{platform.node()}: has another version of vaecli or of the data (run {plan.run.name})")
     beacon = Beacon(task.folder / f"{task.name}.json")
-    experiment.train(plan, beacon, argv=task.argv, stop=stop)
+    train_run(plan, beacon, argv=task.argv, stop=stop)
 
 
 def _stop_code(folder: Path) -> int | None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from vaecli.experiment import Plan
+from vaecli.experiment.plan import Plan
 from vaecli.launch.executors import Workers
 from vaecli.launch.task import Beat, Outcome, Task, read_beat
 

@@ -5,6 +5,7 @@ the socket.
 """
 
 import contextlib
+import importlib
 import os
 import queue
 import signal
@@ -47,8 +48,12 @@ def end_with(parent: Connection, receive: Callable[[Any], None] = lambda message
     threading.Thread(target=listen, daemon=True).start()
 
 
-def main() -> None:
-    """Performs one call after another: the program of a worker, whose only argument is the socket to its parent."""
+def main(module: str) -> None:
+    """Performs one call after another: the program of a worker, whose only argument is the socket to its parent.
+
+    Args:
+        module: what takes time to import; it comes before the parent hears of this process.
+    """
     parent = Connection(int(sys.argv[1]))
     _ours.append(parent)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # the parent may have been told to ignore it
@@ -61,8 +66,7 @@ def main() -> None:
             calls.put(message)
 
     end_with(parent, receive)
-    import vaecli.launch.task  # noqa: F401  # what takes time comes before the parent hears of this process
-
+    importlib.import_module(module)
     parent.send(READY)
     while True:
         function, arguments = calls.get()

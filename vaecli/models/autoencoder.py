@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
+from vaecli.backend.layers import check_backend
+from vaecli.backend.random import fold_in
 from vaecli.bottlenecks.bottleneck import Bottleneck, Latent
 from vaecli.config.schema import Config
 from vaecli.estimators.estimator import State
-from vaecli.estimators.sampling import fold_in
-from vaecli.layers import check_backend
 from vaecli.models.likelihood import LIKELIHOODS, Likelihood
 from vaecli.models.networks import Network, decoder, encoder
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from vaecli.layers import dense
+from vaecli.backend.layers import dense
 
 
 class Network:

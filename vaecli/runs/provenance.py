@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from vaecli.backend import processors
+from vaecli.backend.process import processors
 from vaecli.data import Dataset
 from vaecli.data.files import OWN, title_of_file
 from vaecli.runs.schema import Info, Session

@@ -14,13 +14,13 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from vaecli.backend.optimizers import Optimizer, adam, sgd
+from vaecli.backend.programs import program
+from vaecli.backend.random import fold_in
 from vaecli.config.schema import Config, SGDTraining, Training
 from vaecli.data import Dataset
 from vaecli.estimators.estimator import State
-from vaecli.estimators.sampling import fold_in
 from vaecli.models.autoencoder import PARTS, Autoencoder
-from vaecli.optimizers import Optimizer, adam, sgd
-from vaecli.programs import program
 
 SECONDS_PER_CALL = 0.5  # progress moves and Ctrl-C is answered
 FIRST_CALL_STEPS = 8  # it compiles, and says how long a step takes

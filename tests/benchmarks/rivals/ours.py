@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from vaecli.backend import prepare
+from vaecli.backend.process import prepare
 
 
 def main() -> None:

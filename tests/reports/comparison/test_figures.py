@@ -1,0 +1,128 @@
+"""What the figures of a comparison hold, read back from their axes."""
+
+import math
+
+import numpy as np
+import pytest
+
+from helpers import copied, forge
+from vaecli.evaluation.references import compute
+from vaecli.reports.columns import numbers
+from vaecli.reports.comparison import figures
+from vaecli.reports.comparison.groups import compared
+from vaecli.reports.comparison.panels import scenes
+from vaecli.runs.references import references_of
+
+
+@pytest.fixture(scope="module")
+def runs(finished, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("outputs")
+    found = [finished(method, seed=seed) for method in ("gumbel", "exact") for seed in (0, 1)]
+    found.append(finished("vae"))
+    list(compute([run.config for run in found], folder, None, lambda line: None))
+    return [copied(run, folder) for run in found]
+
+
+@pytest.fixture
+def scene(runs):
+    (found,), left_out = scenes(compared(runs))
+    assert left_out == []
+    return found
+
+
+def member(scene, label):
+    return next(one for one in scene.members if one.label == label)
+
+
+def frames(axis):
+    """How many tiles there are."""
+    return sum(len(found.get_paths()) for found in axis.collections)
+
+
+def centres(drawn, pixels):
+    """Where the middle of each pixel lies among so many drawn ones."""
+    return ((np.arange(pixels) + 0.5) * drawn / pixels).astype(int)
+
+
+def test_latents_share_a_figure_and_epochs_do_not(runs, finished):
+    longer = finished("gumbel", epochs=3)
+    assert [len(scene.members) for scene in scenes(compared([*runs, longer]))[0]] in ([3, 1], [1, 3])
+
+
+def test_of_many_rows_the_first_of_each_group_are_drawn_and_the_title_says_so(runs, monkeypatch):
+    monkeypatch.setattr("vaecli.reports.comparison.panels.MOST_ROWS", 2)
+    (scene,), (line,) = scenes(compared(runs))
+    assert [len([m for m in scene.members if m.group is group]) for group in scene.groups] == [1, 1]
+    assert line == "data digits, epochs 2: figures show 2 of 3 rows; the table has all"
+    for draw in figures.figures(scene).values():
+        assert "the first 2 of 3 rows" in draw().get_suptitle()
+
+
+def test_a_title_of_the_data_parts_no_runs(runs, tmp_path):
+    one, two = (copied(run, tmp_path) for run in runs[:2])
+    (group,) = compared([one, forge(two, lambda info: info["data"].update(title="mine"))])
+    assert [len(row.runs) for row in group.rows] == [2]
+
+
+def test_axes_side_by_side_are_equal(scene):
+    for figure in (figures.loss_curves(scene), figures.distortion_and_bits(scene)):
+        codes, gaussian = figure.axes
+        assert codes.get_ylim() == gaussian.get_ylim()
+
+
+def test_a_curve_is_the_mean_over_seeds_inside_its_band(scene):
+    figure = figures.loss_curves(scene)
+    rows = [[row["test_mse_sampled"] for row in run.metrics] for run in member(scene, "gumbel").row.runs]
+    curves = [line.get_ydata() for axis in figure.axes for line in axis.lines]
+    assert any(len(curve) == 2 and np.allclose(curve, np.mean(rows, 0)) for curve in curves)
+    bands = [band.get_paths()[0].get_extents() for axis in figure.axes for band in axis.collections]
+    assert any(band.y0 == pytest.approx(np.min(rows)) and band.y1 == pytest.approx(np.max(rows)) for band in bands)
+    assert len(bands) == 2  # the Gaussian has one seed
+
+
+def test_references_stand_at_their_values(scene, runs):
+    references = references_of(runs[0])
+    codes, gaussian = figures.loss_curves(scene).axes
+
+    def heights(axis):
+        return {line.get_ydata()[0] for line in axis.lines if len(set(line.get_ydata())) == 1}
+
+    assert heights(codes) == {references.mean_image, references.kmeans["10"]["mse"]}
+    assert heights(gaussian) == {references.mean_image, references.pca["10"]["mse"]}
+
+
+def test_bits_are_the_measured_rate(scene):
+    bits, errors = figures.bits_and_errors(member(scene, "exact").row.runs)
+    tests = [run.summary["test"] for run in member(scene, "exact").row.runs]
+    assert bits == pytest.approx([test["rate"] / math.log(2) for test in tests])
+    assert list(errors) == [test["mse"]["sampled"] for test in tests]
+
+
+def test_codes_are_drawn_of_methods_that_have_them(scene):
+    assert [one.label for one in figures.with_prototypes(scene)] == [m.label for m in scene.members if m.discrete]
+    (axis,) = figures.what_codes_draw(scene).axes
+    assert frames(axis) == 2 * 10
+    shares = [text.get_text() for text in axis.texts]
+    assert sum(float(text.partition("%")[0]) for text in shares if "%" in text) == pytest.approx(200, abs=1.0)
+
+
+def test_every_row_of_reconstructions_shows_the_same_images(scene):
+    (axis,) = figures.reconstructions(scene).axes
+    arrays = scene.members[0].row.runs[0].reconstructions()
+    assert frames(axis) == (1 + len(scene.members)) * len(arrays["images"])
+    row = np.array(axis.images[0].get_array())
+    first = row[:, : row.shape[1] // len(arrays["images"])]
+    inner = [centres(*sizes) for sizes in zip(first.shape, arrays["images"].shape[1:], strict=True)]
+    assert np.array_equal(first[np.ix_(*inner)], arrays["images"][0])
+
+
+def test_every_figure_names_data_epochs_and_seeds(scene):
+    for name, draw in figures.figures(scene).items():
+        words = draw().get_suptitle()
+        assert "digits" in words
+        assert "2 epochs" in words
+        assert "seed" in words, name
+
+
+def test_seeds_are_told_in_words():
+    assert [numbers(seeds) for seeds in ([0], [0, 1], [0, 1, 2], [0, 3, 7])] == ["0", "0, 1", "0 to 2", "0, 3, 7"]

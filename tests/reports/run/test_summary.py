@@ -1,0 +1,83 @@
+import pytest
+
+from helpers import KINDS, small_config, train
+from vaecli.registry import METHODS
+from vaecli.reports.run.summary import epoch_line, no_gradient, summary_lines
+
+ROW = {
+    "epoch": 3.0,
+    "loss": 0.0512,
+    "test_mse_sampled": 0.061,
+    "test_mse_mode": 0.055,
+    "test_mse_relaxed": None,
+    "validation_mse_sampled": None,
+    "test_perplexity": None,
+    "seconds": 1.25,
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({}, "epoch 3/10  loss 0.0512  test mse 0.0610 sampled, 0.0550 mode  1.2 s"),
+        (
+            {"test_mse_relaxed": 0.05, "validation_mse_sampled": 0.07, "test_perplexity": 9.5},
+            "epoch 3/10  loss 0.0512  test mse 0.0610 sampled, 0.0550 mode, 0.0500 relaxed  validation 0.0700  "
+            "perplexity 9.50  1.2 s",
+        ),
+    ],
+)
+def test_an_epoch_is_one_line_of_what_was_measured(changes, line):
+    assert epoch_line(ROW | changes, 10) == line
+
+
+@pytest.fixture(scope="session")
+def said(finished):
+    """`said(method)`: the summary of its finished run."""
+    return lambda method: "\n".join(summary_lines(finished(method)))
+
+
+@pytest.mark.parametrize("method", KINDS)
+def test_every_summary_names_method_data_and_errors(said, finished, method):
+    mse, text = finished(method).summary["test"]["mse"], said(method)
+    assert text.startswith(f"{method} on digits, 2 epochs, ")
+    assert f"test mse per pixel  {mse['sampled']:.4f} on sample" in text
+    assert f"{mse['mode']:.4f} on" in text
+    assert ("relaxation gap" in text) == (mse["relaxed"] is not None)
+    assert "None" not in text
+    assert "nan" not in text
+
+
+@pytest.mark.parametrize("method", KINDS)
+def test_code_use_is_told_of_discrete_methods_alone(said, finished, method):
+    assert ("perplexity" in said(method)) == finished(method).config.model.method.discrete
+
+
+def test_what_received_no_gradient_is_named_with_the_reason_and_the_ways_out(said, finished):
+    unheard = finished("categorical").summary["without_gradient"]
+    assert {name.partition("/")[0] for name in unheard} == {"encoder", "bottleneck"}
+    *_, named, _, _, way_out = said("categorical").splitlines()
+    assert named == f"  no gradient reached {', '.join(unheard)}"
+    assert "--config gumbel | straight_through | vqvae | exact" in way_out
+
+
+@pytest.mark.parametrize("method", [name for name in KINDS if name != "categorical"])
+def test_nothing_is_said_of_missing_gradients_where_none_is_missing(said, method):
+    assert "no gradient" not in said(method)
+
+
+def test_a_way_out_is_never_the_method_itself_nor_a_continuous_one():
+    ways_out = list(no_gradient("exact", ["w"]))[-1].partition("--config ")[2].split(" | ")
+    assert ways_out == [name for name, method in METHODS.items() if method.discrete and name != "exact"]
+    assert "vae" not in ways_out
+
+
+def test_a_likelihood_has_an_elbo_and_two_latents_have_no_accuracy(tmp_path):
+    extra = "objective: {likelihood: bernoulli, beta: 1.0}"
+    run = train(small_config("{name: gumbel, num_latents: 3, num_classes: 7}", epochs=1, extra=extra), tmp_path)
+    test, text = run.summary["test"], "\n".join(summary_lines(run))
+    elbo = f"test ELBO           {test['elbo']:.2f} nats per image = -(distortion {test['distortion']:.2f} + rate"
+    assert elbo in text
+    assert test["elbo"] == pytest.approx(-test["distortion"] - test["rate"])
+    assert "accuracy" not in text
+    assert "no reference fits that many codes" in text  # 7^3 = 343

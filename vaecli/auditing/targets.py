@@ -1,0 +1,201 @@
+"""What an audit is of, settled before TensorFlow is loaded: a run, a config's first weights, or a toy."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vaecli.config import Config, find_config, read_config
+from vaecli.data import Dataset, load
+from vaecli.errors import ConfigError, DataError, RunError
+from vaecli.experiment.plan import plan_run
+from vaecli.runs import Run, all_runs, find_run
+from vaecli.runs.provenance import data_name
+from vaecli.runs.run import file_digest
+
+if TYPE_CHECKING:
+    from vaecli.auditing.subjects import Subject, Tensors
+
+MOST_CODES = 16_384  # K^L; the exact gradient decodes every one
+TOY_CODES = (1, 10)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Something to audit; `build` loads TensorFlow and makes it."""
+
+    title: str  # for people
+    description: Mapping[str, Any]  # all that decides what it is, in plain values
+    epochs: tuple[int | None, ...]  # the checkpoints; None: there are none
+    code_shape: tuple[int, int]  # (L, K)
+    outputs: int  # numbers that the decoder makes of one code
+    options: Mapping[str, Mapping[str, Any]]  # of estimators that are not to take their defaults, by name
+    build: Callable[[], "tuple[Subject, dict[int | None, Tensors]]"]
+
+
+def find(
+    name: str | None, *, epochs: Sequence[int], images: int, seed: int, output_dir: Path, data_dir: Path | None
+) -> Target:
+    """The target that a RUN or CONFIG argument means; without one it is the newest run with categorical codes.
+
+    A config stands for its run, if that is there, and else for its first weights.
+
+    Raises:
+        RunError: there is no such run, it is not finished, it has no such epoch or no categorical codes.
+        ConfigError: a mistake in the config, or more codes or images than there may be.
+        DataError: its data cannot be had, or are others than those it was trained on.
+    """
+    if name is None:
+        runs = (run for run in all_runs(output_dir) if run.finished and run.config.model.method.estimator)
+        newest = next(runs, None)
+        if newest is None:
+            raise RunError(
+                f"{output_dir}: no finished run with categorical codes; `vaecli train --config gumbel` makes one, "
+                "and --objective linear needs none"
+            )
+        return _of_run(newest, epochs, images, seed, data_dir)
+    exact = [run for run in all_runs(output_dir) if run.name == name]
+    if not exact and find_config_or_none(name):
+        config = read_config(name)
+        _check(config.model.name, config)
+        dataset = load(config.data, data_dir)
+        plan = plan_run(config, dataset, output_dir)
+        if not plan.run.exists:
+            return _of_config(plan.config, plan.run.name, dataset, epochs, images, seed)
+        exact = [plan.run]
+    return _of_run(exact[0] if exact else find_run(name, output_dir), epochs, images, seed, data_dir)
+
+
+def find_config_or_none(name: str) -> Path | None:
+    """The file of a config, where the name is one."""
+    try:
+        path = find_config(name)
+    except ConfigError:
+        return None
+    return path if path.is_file() else None
+
+
+def toy(objective: str, *, images: int, seed: int) -> Target:
+    """A loss of the code alone, at as many draws of the logits from N(0, 1) as there would be images."""
+    num_latents, num_classes = TOY_CODES
+
+    def build() -> "tuple[Subject, dict[int | None, Tensors]]":
+        from vaecli.auditing.subjects import Toy
+
+        subject = Toy(objective, num_images=images, num_latents=num_latents, num_classes=num_classes, seed=seed)
+        return subject, {None: []}
+
+    return Target(
+        title=f"{objective} toy loss, K = {num_classes}, {images:,} draws of the logits",
+        description={"objective": objective, "codes": TOY_CODES, "images": images},
+        epochs=(None,),
+        code_shape=TOY_CODES,
+        outputs=1,
+        options={},
+        build=build,
+    )
+
+
+def _of_run(run: Run, epochs: Sequence[int], images: int, seed: int, data_dir: Path | None) -> Target:
+    config, last = run.config, run.config.training.epochs
+    _check(run.name, config)
+    if not epochs and not run.finished:
+        raise RunError(f"{run.name}: not finished ({run.status}); name the --epochs whose weights it has kept")
+    asked = tuple(epochs) or (last,)
+    names = {epoch: "last" if epoch == last else f"epoch-{epoch:05d}" for epoch in asked}
+    digests = {}
+    for epoch, name in names.items():
+        try:
+            digests[str(epoch)] = file_digest(run.weights / f"{name}.npz")
+        except OSError:
+            kept = sorted(int(path.stem.removeprefix("epoch-")) for path in run.weights.glob("epoch-*.npz"))
+            kept += [last] * (run.weights / "last.npz").exists()
+            shown = ", ".join(map(str, dict.fromkeys(kept)))
+            raise RunError(f"{run.name}: kept no weights of epoch {epoch} (there are {shown})") from None
+    data = run.info["data"]
+    _check_images(images, data["test"])
+
+    def weights() -> dict[int, Mapping[str, Any]]:
+        return {epoch: run.load_weights(name) for epoch, name in names.items()}
+
+    def dataset() -> Dataset:
+        found = load(config.data, data_dir)
+        if found.digest != data["digest"]:
+            raise DataError(f"{found.source}: not the data that {run.name} was trained on")
+        return found
+
+    return Target(
+        title=f"{run.name}, {_of_images(images, data_name(data))}",
+        description={"run": run.name, "data": data["digest"], "weights": digests, "images": images},
+        epochs=asked,
+        code_shape=_code_shape(config),
+        outputs=int(np.prod(data["image_shape"])),
+        options=_own_options(config),
+        build=lambda: _checkpoints(config, dataset(), images, seed, weights()),
+    )
+
+
+def _of_config(config: Config, run: str, dataset: Dataset, epochs: Sequence[int], images: int, seed: int) -> Target:
+    if any(epochs):
+        raise RunError(f"{run}: not trained, so there are its first weights alone (epoch 0)")
+    _check_images(images, len(dataset.test))
+    return Target(
+        title=f"{run}, not trained, {_of_images(images, dataset.called)}",
+        description={"run": run, "data": dataset.digest, "weights": "first", "images": images},
+        epochs=(0,),
+        code_shape=_code_shape(config),
+        outputs=dataset.num_pixels,
+        options=_own_options(config),
+        build=lambda: _checkpoints(config, dataset, images, seed, {0: None}),
+    )
+
+
+def _checkpoints(
+    config: Config, dataset: Dataset, images: int, seed: int, weights: Mapping[int, Mapping[str, Any] | None]
+) -> "tuple[Subject, dict[int | None, Tensors]]":
+    """The autoencoder of a config on some test images, and its weights by epoch; None: its first."""
+    import tensorflow as tf
+
+    from vaecli.auditing.subjects import Checkpoint
+    from vaecli.models.autoencoder import build
+
+    autoencoder = build(config, dataset.num_pixels)
+    chosen = np.sort(np.random.default_rng(seed).choice(len(dataset.test), images, replace=False))
+    flat = dataset.floats(dataset.test.images[chosen]).reshape(images, -1)
+    tensors: dict[int | None, Tensors] = {}
+    for epoch, arrays in weights.items():
+        first = {name: variable.numpy() for name, variable in autoencoder.weights.items()}
+        tensors[epoch] = [tf.constant((arrays or first)[name]) for name in autoencoder.weights]
+    return Checkpoint(autoencoder, flat), tensors
+
+
+def _check(name: str, config: Config) -> None:
+    if config.model.method.estimator is None:
+        raise RunError(f"{name}: {config.model.name} draws no categorical codes, so there is no estimator to audit")
+    L, K = _code_shape(config)
+    if L * np.log2(K) > np.log2(MOST_CODES):
+        raise ConfigError([f"{name}: the exact gradient decodes {K}^{L} codes, at most {MOST_CODES:,} are possible"])
+
+
+def _check_images(images: int, there: int) -> None:
+    if images > there:
+        raise ConfigError([f"--images {images}: the test set has {there:,}"])
+
+
+def _code_shape(config: Config) -> tuple[int, int]:
+    options = config.model.options()
+    return options["num_latents"], options["num_classes"]
+
+
+def _own_options(config: Config) -> dict[str, dict[str, Any]]:
+    """The method's own estimator is audited as it was trained, but for its temperature."""
+    estimator = config.model.method.estimator
+    assert estimator is not None
+    options = config.model.options()
+    return {config.model.name: {name: options[name] for name in estimator.options}}
+
+
+def _of_images(images: int, data: str) -> str:
+    return f"{images:,} test image{'s' * (images != 1)} of {data}"

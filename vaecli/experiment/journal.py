@@ -1,0 +1,289 @@
+"""What a training leaves in its run folder: at the end of each epoch, and at its own end."""
+
+import contextlib
+import json
+import math
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from vaecli.data import Split
+from vaecli.errors import Diverged, VaecliError
+from vaecli.evaluation.evaluator import Evaluation, Evaluator, latents_and_codes, summarize
+from vaecli.metrics.codes import contingency
+from vaecli.reports.run.summary import epoch_line
+from vaecli.runs import checkpoints
+from vaecli.runs.identity import state_hash
+from vaecli.runs.run import is_kept, set_aside
+from vaecli.training.state import from_arrays, to_arrays
+from vaecli.training.trainer import Chunk, Trainer, TrainState
+
+if TYPE_CHECKING:
+    from vaecli.experiment.plan import Plan, Reporter
+    from vaecli.reports.style import Undrawn
+
+MILESTONES = frozenset(digit * 10**power for power in range(6) for digit in (1, 2, 5))
+SHOWN = 10  # reconstructed test images, the same for every method and run
+ONE_HOT_NUMBERS = 2**24  # at once
+
+
+class Journal:
+    """Writes for one training; the only reader of a trainer's state outside the trainer."""
+
+    def __init__(self, plan: "Plan", trainer: Trainer, reporter: "Reporter") -> None:
+        self.config, self.dataset, self.run = plan
+        self.trainer = trainer
+        self.reporter = reporter
+        self.autoencoder = trainer.autoencoder
+        self.rows: list[dict[str, float | None]] = []
+        self.metrics = ""  # the text of metrics.csv
+        self.state_hash = state_hash(self.config, self.dataset)
+        scale, seed = self.dataset.scale, self.config.training.seed
+        self.test = Evaluator(self.autoencoder, self.dataset.test, scale, seed, shown=shown_images(self.dataset.test))
+        held_out = self.dataset.validation
+        self.validation = Evaluator(self.autoencoder, held_out, scale, seed) if held_out else None
+
+    def restore(self, initial: TrainState) -> TrainState:
+        """The newest state of this run in the folder, and metrics.csv as it was then; else the initial state.
+
+        What is damaged or of another run is said and set aside, and so are weights of earlier epochs that are no
+        longer what the run wrote.
+
+        Raises:
+            Diverged: a row of metrics.csv, as it was then, holds what is no finite number.
+        """
+        passed: list[tuple[Path, str]] = []
+        for path, arrays in self.run.states():
+            try:
+                if arrays is None:
+                    raise ValueError("damaged")
+                if not checkpoints.is_of(arrays, self.state_hash):
+                    raise ValueError("of another run")
+                state = from_arrays(arrays, initial, self.trainer.names)
+                self.metrics = arrays["metrics"].tobytes().decode()
+                written = json.loads(arrays["written"].tobytes()) if "written" in arrays else None
+            except (KeyError, ValueError) as error:
+                passed.append((path, str(error)))
+                continue
+            self._pass_over(passed, "going back to the state before it")
+            self._restore_files(written)
+            steps = self.trainer.steps_per_epoch
+            self._say(f"resuming after {state.epoch} epochs and {state.step} of {steps} steps")
+            return state
+        self._pass_over(passed, "beginning again")
+        self.run.write_metrics("")
+        self.run.save_weights("epoch-00000", self.weights(initial))
+        return initial
+
+    def _pass_over(self, passed: Sequence[tuple[Path, str]], last: str) -> None:
+        for number, (path, reason) in enumerate(passed, 1):
+            self._say(f"{path} is {reason}, {last if number == len(passed) else 'going back to the state before it'}")
+            set_aside(path)
+
+    def _restore_files(self, written: Mapping[str, str] | None) -> None:
+        """metrics.csv as the state knows it, and the weights that were kept before it, by their digests.
+
+        Args:
+            written: None where a version made the state that kept no digests; then the files are taken as they are.
+        """
+        if not self.run.metrics_text.startswith(self.metrics):
+            self._say(f"{self.run.metrics_csv} was changed, putting back what the state knows of it")
+        self.run.write_metrics(self.metrics)
+        self.rows = self.run.read_metrics(finite=False)
+        for row in self.rows:
+            self._check(row)
+        for name, problem in self.run.adopt(written):
+            self._say(f"{self.run.path / name} is {problem}: the run has no weights of that epoch any more")
+
+    def save(self, state: TrainState) -> None:
+        """The complete state, swapped in by a rename; raises Diverged instead of saving one that has."""
+        done = state.epoch * self.trainer.steps_per_epoch + state.step
+        self.run.save_checkpoint(self._complete(state), step=done)
+
+    def end_of_epoch(self, chunk: Chunk) -> None:
+        """Evaluates, appends a row, keeps the weights of milestones and the best on the validation split.
+
+        Raises:
+            Diverged: a figure of the row is no finite number, which neither metrics.csv nor a summary may hold.
+        """
+        state = chunk.state
+        assert chunk.metrics is not None
+        row: dict[str, float | None] = {"epoch": state.epoch, **chunk.metrics}
+        row |= self._columns("test", self.test(state.weights))
+        row |= self._columns("validation", self.validation(state.weights) if self.validation else None)
+        row["seconds"] = chunk.epoch_seconds
+        self._check(row)
+        best = min((r["validation_mse_sampled"] or math.inf for r in self.rows), default=math.inf)
+        self.rows.append(row)
+        self.metrics += self.run.append_metrics(row)
+        if state.epoch in MILESTONES:
+            self.run.save_weights(f"epoch-{state.epoch:05d}", self.weights(state))
+        if self.validation and (row["validation_mse_sampled"] or math.inf) < best:
+            self.run.save_weights("best", self.weights(state))
+            self.run.save_best_checkpoint(self._complete(state))
+        self.run.log(epoch_line(row, self.trainer.epochs))
+        self.reporter.epoch(row, self.trainer.epochs)
+
+    def finish(self, state: TrainState) -> None:
+        """Everything that comparisons and users of the model read, summary.json last; then the run is finished.
+
+        The figures come after that: one that cannot be drawn is a line, and no result is lost.
+        """
+        for variable, weight in zip(self.trainer.variables, state.weights, strict=True):
+            variable.assign(weight)
+        last, evaluation = self.rows[-1], self.test(state.weights)
+        self.run.save_weights("last", self.weights(state))
+        model = self.autoencoder.export(self.dataset.image_shape)
+        self.run.save_model(model.save)
+        self.run.save_reconstructions(self._reconstructions(evaluation, model))
+        norms = {part: last[f"gradient_norm_{part}"] for part in ("encoder", "bottleneck", "decoder")}
+        self.run.finish(
+            {
+                "test": summarize(evaluation, self.config, self.dataset.test),
+                "gradient_norm": norms,
+                "without_gradient": self._without_gradient(norms),
+                "parameters": int(sum(math.prod(w.shape) for w in state.weights)),
+                "seconds": sum(row["seconds"] or 0 for row in self.rows),
+                "data": {
+                    "name": self.dataset.name,
+                    "fallback_for": self.dataset.fallback_for,
+                    "digest": self.dataset.digest,
+                },
+                "protocol": self._protocol(),
+            },
+            self.metrics,
+        )
+        self._draw()
+
+    def weights(self, state: TrainState) -> dict[str, Any]:
+        """The weights alone, as named arrays."""
+        return {name: w.numpy() for name, w in zip(self.trainer.names, state.weights, strict=True)}
+
+    def diverged(self, where: str, what: str) -> Diverged:
+        """The error to raise; the last good state stays the newest."""
+        training, options = self.config.training, self.config.model.options()
+        suspects = {"training.learning_rate": training.learning_rate, "objective.beta": self.config.objective.beta}
+        suspects |= {f"model.{key}": value for key, value in options.items() if isinstance(value, float)}
+        keys = ", ".join(f"{key} = {value:g}" for key, value in suspects.items() if value)
+        return Diverged(f"{self.run.path}: diverged in {where}: {what} is not a finite number; look at {keys}")
+
+    def _check(self, row: Mapping[str, float | None]) -> None:
+        """Raises Diverged where a figure of an epoch is no finite number."""
+        wrong = [name for name, value in row.items() if value is not None and not math.isfinite(value)]
+        if wrong:
+            raise self.diverged(f"epoch {row['epoch']:.0f}, step {self.trainer.steps_per_epoch}", wrong[0])
+
+    def _draw(self) -> None:
+        """The figures, of a run that is finished whatever becomes of them."""
+        from vaecli.reports.run.figures import draw_run
+
+        def failed(picture: "Undrawn") -> None:
+            with contextlib.suppress(VaecliError):
+                if not isinstance(picture.error, VaecliError | MemoryError):
+                    self.run.log("".join(traceback.format_exception(picture.error)))
+            self._tell(f"{picture.line}; `vaecli plot {self.run.name}` draws it")
+
+        try:
+            draw_run(self.run, failed=failed)
+        except Exception as error:
+            self._tell(f"{self.run.figures}: not drawn ({error}); `vaecli plot {self.run.name}` draws them")
+
+    def _tell(self, line: str) -> None:
+        """As `_say`, where the log may be what cannot be written."""
+        with contextlib.suppress(VaecliError):
+            self.run.log(line)
+        self.reporter.say(line)
+
+    def _complete(self, state: TrainState) -> dict[str, NDArray[Any]]:
+        """All that a resume needs: the state, whose it is, and metrics.csv up to here."""
+        arrays = to_arrays(state, self.trainer.names)
+        wrong = [name for name, array in arrays.items() if name != "log" and not _finite(array)]
+        if wrong:
+            epoch, step = (state.epoch + 1, state.step) if state.step else (state.epoch, self.trainer.steps_per_epoch)
+            raise self.diverged(f"epoch {epoch}, step {step}", wrong[0])
+        written = json.dumps({name: self.run.written[name] for name in sorted(self.run.written) if is_kept(name)})
+        text = {"config": self.state_hash, "metrics": self.metrics, "written": written}
+        return arrays | {name: np.frombuffer(value.encode(), np.uint8) for name, value in text.items()}
+
+    def _say(self, line: str) -> None:
+        self.run.log(line)
+        self.reporter.say(line)
+
+    def _columns(self, split: str, evaluation: Evaluation | None) -> dict[str, float | None]:
+        names = ("mse_sampled", "mse_mode", "mse_relaxed", "distortion", "rate", "perplexity")
+        if evaluation is None:
+            return {f"{split}_{name}": None for name in names}
+        values = [getattr(evaluation, name) for name in names[:-1]]
+        _, num_codes = latents_and_codes(self.config)
+        perplexity = float(np.mean(evaluation.perplexities(num_codes))) if num_codes else None
+        return dict(zip((f"{split}_{name}" for name in names), [*values, perplexity], strict=True))
+
+    def _reconstructions(self, evaluation: Evaluation, model: keras.Model) -> dict[str, Any]:
+        """The arrays of reconstructions.npz: images [N, H, W] in [0, 1], prototypes [K, H, W], contingency [K, V] of
+        codes and the labels in label_values [V].
+
+        The mode is what the exported model makes of the images: another program than the evaluation's rounds
+        differently in the last bits, and who loads model.keras gets these.
+        """
+        test, shown, shape = self.dataset.test, self.test.shown, self.dataset.image_shape
+        arrays: dict[str, Any] = {"images": self.dataset.floats(test.images[shown]), "index": shown}
+        for name, pixels in evaluation.shown._asdict().items():
+            if pixels is not None:
+                arrays[name] = pixels.reshape(-1, *shape)
+        same = np.array_equal(arrays["mode"], arrays["sampled"])  # a point posterior
+        arrays["mode"] = model(arrays["images"]).numpy()
+        if same:
+            arrays["sampled"] = arrays["mode"]
+        if test.labels is not None:
+            arrays["labels"] = test.labels[shown]
+        num_latents, num_codes = latents_and_codes(self.config)
+        if num_codes is not None and evaluation.codes is not None:
+            arrays["codes"] = evaluation.codes[shown]
+            arrays["code_counts"] = evaluation.code_counts(num_codes)
+            if num_latents == 1:
+                arrays["prototypes"] = self._prototypes(num_codes).reshape(-1, *shape)
+                if test.labels is not None:
+                    pairs = contingency(evaluation.codes[:, 0], test.labels)
+                    arrays |= {"contingency": pairs.table(num_codes), "label_values": pairs.values}
+        return arrays
+
+    def _prototypes(self, num_codes: int) -> NDArray[np.float32]:
+        """[K, P], what each code draws; so few at a time that their one-hot codes stay small."""
+        at_once = max(1, ONE_HOT_NUMBERS // num_codes)
+        parts = []
+        for first in range(0, num_codes, at_once):
+            codes = tf.range(first, min(first + at_once, num_codes))
+            parts.append(self.autoencoder.pixels(self.autoencoder.bottleneck.lookup(codes[:, None])).numpy())
+        return np.concatenate(parts)
+
+    def _without_gradient(self, norms: dict[str, float | None]) -> list[str]:
+        """The variables of the parts whose measured gradient was exactly zero."""
+        return [name for name in self.trainer.names if norms[name.partition("/")[0]] == 0]
+
+    def _protocol(self) -> dict[str, Any]:
+        """What must be equal before two runs' figures may stand on one scale."""
+        return {
+            "likelihood": self.config.objective.likelihood,
+            "binarization": "none",
+            "bound": "one sample per image",
+            "split": {"train": len(self.dataset.train), "test": len(self.dataset.test)},
+            "rate": "analytic KL to the prior, in nats per image",
+            "codes": "mode of q(z|x) over the whole test set",
+        }
+
+
+def _finite(array: NDArray[Any]) -> bool:
+    return array.dtype.kind != "f" or bool(np.isfinite(array).all())
+
+
+def shown_images(test: Split) -> NDArray[np.int64]:
+    """The first test image of each of the first ten labels, or the first ten images."""
+    if test.labels is None:
+        return np.arange(min(SHOWN, len(test)))
+    return np.unique(test.labels, return_index=True)[1][:SHOWN]

@@ -1,0 +1,87 @@
+"""Whether a training fits into memory, estimated before it starts: the system would kill it without a word."""
+
+import resource
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from vaecli.backend.process import control_groups
+from vaecli.config import Config
+from vaecli.data import Dataset
+from vaecli.errors import RunFailed
+
+LIBRARIES = 700e6  # bytes that TensorFlow and Keras take before they do anything
+COPIES = 4  # of weights and slots: variables, a call's arguments and results, and a checkpoint on its way to disk
+ARCHIVED = 3  # copies of an array on its way into an npz: itself, the archive as it grows, and its bytes
+EVALUATED = 1000  # images per call of the evaluation
+
+
+def check(config: Config, dataset: Dataset) -> None:
+    """Raises RunFailed where the training will need more memory than there is."""
+    need, free = needed(config, dataset), available()
+    if free is not None and need > free:
+        raise RunFailed(
+            f"out of memory before the start: about {need / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB are free; "
+            "smaller are network.hidden, training.batch_size, a latent with fewer or smaller codes, or fewer labels"
+        )
+
+
+def needed(config: Config, dataset: Dataset) -> float:
+    """A lower estimate, in bytes: images, weights and slots of dense layers, activations of a batch, and tables."""
+    sizes = layer_sizes(config, dataset.num_pixels)
+    weights = 4 * sum((before + 1) * after for before, after in pairwise(sizes))
+    slots = 1 if config.training.optimizer == "sgd" else 2
+    splits = [split for split in (dataset.train, dataset.validation, dataset.test) if split]
+    images = sum(split.images.nbytes for split in splits)
+    batch = max(config.training.batch_size, min(EVALUATED, len(dataset.test)))
+    return LIBRARIES + images + COPIES * (1 + slots) * weights + 4 * batch * sum(sizes) + tables(config, dataset)
+
+
+def tables(config: Config, dataset: Dataset) -> float:
+    """Of the last evaluation: each test image's codes, and of single codes what each draws, and codes x labels."""
+    options, test = config.model.options(), dataset.test
+    codes = options.get("num_classes", options.get("num_codes"))
+    if codes is None:
+        return 0
+    of_images = 4 * len(test) * options["num_latents"]
+    if options["num_latents"] > 1:
+        return of_images
+    labels = 0 if test.labels is None else len(np.unique(test.labels))
+    return of_images + ARCHIVED * codes * (4 * dataset.num_pixels + 8 * labels)
+
+
+def layer_sizes(config: Config, num_pixels: int) -> tuple[int, ...]:
+    """Units per layer, from the pixels to the pixels."""
+    options, hidden = config.model.options(), config.network.hidden
+    code = options.get("num_classes") or options.get("code_dim") or options.get("latent_dim", 1)
+    latent = options.get("num_latents", 1) * code
+    return (num_pixels, *hidden, latent, *reversed(hidden), num_pixels)
+
+
+def available() -> float | None:
+    """Bytes that this process may still take: of the machine, its container and its own limit; None if unknown."""
+    limits = []
+    machine = _number(Path("/proc/meminfo"), "MemAvailable:")
+    if machine is not None:
+        limits.append(1024 * machine)
+    for folder in control_groups("memory"):
+        for name, label in (("memory.max", "anon "), ("memory.limit_in_bytes", "total_rss ")):  # caches give way
+            limit, used = _number(folder / name), _number(folder / "memory.stat", label)
+            if limit is not None and used is not None:
+                limits.append(limit - used)
+    own, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if own != resource.RLIM_INFINITY:
+        limits.append(own)
+    return min(limits, default=None)
+
+
+def _number(path: Path, label: str = "") -> float | None:
+    """The first number after a label; None where the file is missing or says something else, such as "max"."""
+    try:
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if line.startswith(label):
+                return float(line.removeprefix(label).split()[0])
+    except (OSError, ValueError, IndexError):
+        pass
+    return None

@@ -1,0 +1,201 @@
+"""One training, as a story: the one place where data, training and run folders meet."""
+
+import contextlib
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from vaecli.backend.process import chatter, import_keras, last_words
+from vaecli.config import Config
+from vaecli.errors import Damaged, Interrupted, RunError, RunFailed, VaecliError
+from vaecli.experiment import memory
+from vaecli.experiment.plan import Plan, Reporter
+from vaecli.runs import Run
+from vaecli.runs.checkpoints import is_of
+from vaecli.runs.extend import copy_state, shorter_run
+from vaecli.runs.identity import settings, state_hash
+from vaecli.runs.provenance import changes, provenance, session
+from vaecli.runs.run import is_kept
+
+if TYPE_CHECKING:
+    pass
+
+YOUNG = 2.0  # seconds; an epoch that ends with so young a checkpoint saves none, and a kill costs no more than that
+
+
+def train_run(
+    plan: Plan,
+    reporter: Reporter,
+    *,
+    argv: Sequence[str] = (),
+    fresh: bool = False,
+    stop: Callable[[], int | None] = lambda: None,
+) -> None:
+    """Starts, resumes or extends the planned run, and brings it to its end; one that is finished and whole stays.
+
+    Of a finished run whose files were changed or removed, those are made again from its last state.
+
+    Args:
+        argv: the command, for run.json.
+        fresh: begin again, without what the folder holds.
+        stop: asked after each call; an exit code means: save, and raise Interrupted with it.
+
+    Raises:
+        Interrupted: the state is saved; the same command goes on from there.
+        Diverged: the loss is not a number; the last state whose loss is one is kept.
+        RunFailed: the run is being trained elsewhere, does not fit into memory, or its folder refuses to be written.
+        RunError: its folder holds something else.
+    """
+    config, dataset, run = plan
+    if fresh or not run.finished:
+        memory.check(config, dataset)
+    with run.lock() as left_by:
+        if fresh:
+            run.clear()
+        if run.finished:
+            if not mendable(run):
+                run.tidy()
+                return
+            for name in mendable(run):
+                reporter.say(f"{run.path / name} is not what the run wrote: made again from the last state")
+            run.reopen()
+        try:
+            _enter(plan, reporter, argv, left_by)
+            with chatter(run.tensorflow_log):
+                _train(plan, reporter, stop)
+        except Exception as error:
+            failure = _failure(error, run)
+            _record(run, error, failure)
+            if failure is error:
+                raise
+            raise failure from None
+
+
+def mendable(run: Run) -> list[str]:
+    """The files of a finished run that are not what it wrote, and that its last state can make again."""
+    examined = run.examine()
+    return [name for name in (*examined.changed, *examined.missing) if not is_kept(name)]
+
+
+def _enter(plan: Plan, reporter: Reporter, argv: Sequence[str], left_by: str | None) -> None:
+    """Begins the run, or says with what it goes on."""
+    config, dataset, run = plan
+    here = provenance(dataset, argv)
+    before: Mapping[str, Any] = here
+    lines = [_before(run, left_by)] if left_by or run.failure_json.is_file() else []
+    if run.locked_by_name:
+        lines.append(f"{run.path}: this file system has no locks, so that only the name in .lock keeps others out")
+    if run.run_json.exists():
+        lines += _put_right(plan, here)
+    if run.run_json.exists():
+        before = session(run.info)
+        run.resume(config, {**here, "changed": changes(before, here)})
+    else:
+        origin = None if any(run.states()) else shorter_run(run, config, dataset)
+        if origin and config.model.scheduled:
+            lines.append(f"begins again, not from {origin.name}: a schedule is stretched over all epochs")
+            origin = None
+        elif origin:
+            lines.append(f"extended from {origin.name}")
+            copy_state(origin, run)
+            before = session(origin.info)
+        run.begin(config, {**here, "extends": origin.name if origin else None})
+    if changed := changes(before, here):
+        lines.append(f"bit-for-bit repetition is not promised: {', '.join(changed)}")
+    for line in lines:
+        run.log(line)
+        reporter.say(line)
+
+
+def _before(run: Run, left_by: str | None) -> str:
+    """How the session before this one ended, which did not come to its end."""
+    with contextlib.suppress(RunError):
+        if run.failure:
+            return f"failed before: {run.failure}"
+    words = last_words(run.tensorflow_log)
+    return f"{left_by or 'another process'} died while training this run{f': {words}' if words else ''}"
+
+
+def _put_right(plan: Plan, here: Mapping[str, Any]) -> Iterator[str]:
+    """Sets a run.json aside that is damaged or of another run, where the states say that the folder is of this one.
+
+    Raises:
+        RunError: the folder holds another run, whole.
+    """
+    config, dataset, run = plan
+    other: list[str] = []
+    try:
+        other = list(_differences(run, config, here))
+        wrong = f"not of this run ({', '.join(other)})" if other else ""
+    except Damaged as error:
+        wrong = f"damaged ({str(error).removeprefix(f'{run.run_json}: ').partition(';')[0]})"
+    if not wrong:
+        return
+    states = [arrays for _, arrays in run.states() if arrays]
+    if other and not any(is_of(arrays, state_hash(config, dataset)) for arrays in states):
+        what = f"a run of another config or other data ({', '.join(other)})"
+        raise RunError(f"{run.path}: holds {what}; move it elsewhere")
+    run.set_info_aside()
+    yield f"{run.run_json} is {wrong}: set aside, and written again"
+
+
+def _differences(run: Run, config: Config, here: Mapping[str, Any]) -> Iterator[str]:
+    """In what run.json is of another run than the one that is planned, e.g. "training.seed 1 for 0"."""
+    for block, keys in settings(config).items():
+        for key, value in settings(run.config)[block].items():
+            if keys.get(key) != value:
+                yield f"{block}.{key} {value} for {keys.get(key)}"
+    data = run.info["data"]
+    for key in ("name", "digest", "scale", "image_shape", "train", "validation", "test"):
+        if data[key] != here["data"][key]:  # type: ignore[literal-required]
+            yield f"data.{key} {data[key]} for {here['data'][key]}"  # type: ignore[literal-required]
+
+
+def _train(plan: Plan, reporter: Reporter, stop: Callable[[], int | None]) -> None:
+    import_keras()
+    from vaecli.experiment.journal import Journal
+    from vaecli.models.autoencoder import build
+    from vaecli.training.trainer import Trainer
+
+    config, dataset, run = plan
+    trainer = Trainer(build(config, dataset.num_pixels), dataset, config)
+    journal = Journal(plan, trainer, reporter)
+    state = journal.restore(trainer.initial_state())
+    seconds, saved = config.training.checkpoint_seconds, time.monotonic()
+    for chunk in trainer.chunks(state):
+        if chunk.diverged:
+            epoch = chunk.state.epoch + (chunk.metrics is None)
+            raise journal.diverged(f"epoch {epoch}, step {chunk.diverged}", "the loss")
+        state = chunk.state
+        reporter.progress(chunk, trainer)
+        if chunk.metrics is not None:
+            journal.end_of_epoch(chunk)
+        code = stop()
+        age = time.monotonic() - saved
+        due = age >= (seconds if chunk.metrics is None else min(seconds, YOUNG))
+        if due or code or state.epoch == trainer.epochs:
+            journal.save(state)
+            saved = time.monotonic()
+        if code and state.epoch < trainer.epochs:
+            where = f"epoch {state.epoch + 1}, step {state.step} of {trainer.steps_per_epoch}"
+            raise Interrupted(f"{run.path}: stopped and saved at {where}; the same command resumes", exit_code=code)
+    journal.finish(state)
+
+
+def _failure(error: Exception, run: Run) -> Exception:
+    """The error to tell: what the machine refuses is the user's to mend, and everything unknown is our bug."""
+    if isinstance(error, OSError):
+        return RunFailed(f"{error.filename or run.path}: {error.strerror or error}")
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's
+        return RunFailed(f"{run.path}: out of memory; a smaller training.batch_size or network.hidden needs less")
+    return error
+
+
+def _record(run: Run, error: Exception, failure: Exception) -> None:
+    """Into the run's folder, as far as that can still be written."""
+    with contextlib.suppress(VaecliError):
+        ours = not isinstance(failure, VaecliError)
+        run.log("".join(traceback.format_exception(error)) if ours else str(failure))
+        if not isinstance(failure, Interrupted):
+            run.fail(f"{type(error).__name__}: {error}; see train.log" if ours else str(failure))

@@ -1,0 +1,143 @@
+"""Using a trained model from Python: `from vaecli import load_run`."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from vaecli.backend.process import prepare
+from vaecli.config import Config
+from vaecli.errors import DataError, RunError
+from vaecli.runs import Run
+
+if TYPE_CHECKING:
+    from vaecli.models.autoencoder import Autoencoder
+
+Floats = NDArray[np.float32]
+
+
+class Encoded(NamedTuple):
+    """Of N images. The rate is KL(q(z|x) || p(z))."""
+
+    z: Floats  # [N, L, K or D], what the decoder reads; a Gaussian has L = 1
+    codes: NDArray[np.int32] | None  # [N, L]; None for a Gaussian
+    rate: Floats  # [N] nats
+
+
+class TrainedRun:
+    """A finished run: its config, metrics and summary, and its model on numpy images.
+
+    Images are [N, H, W], uint8 of the same range as the training data or floats in [0, 1].
+    """
+
+    def __init__(self, run: Run, weights: str = "last") -> None:
+        self.path = run.path
+        self.config: Config = run.config
+        self.metrics = run.metrics
+        self.summary = run.summary
+        height, width = run.info["data"]["image_shape"]
+        self.image_shape = (height, width)
+        self._scale = float(run.info["data"]["scale"])
+        self._weights = run.load_weights(weights)
+
+    def encode(self, images: ArrayLike, *, seed: int | None = None) -> Encoded:
+        """The most probable codes (a Gaussian's mean); with a seed, a sample."""
+        flat = self._flat(images)
+        latent = self._compiled("encode", seed is not None)(flat, self._seed(seed))
+        codes = None if latent.codes is None else latent.codes.numpy()
+        return Encoded(latent.z.numpy(), codes, latent.rate.numpy())
+
+    def decode(self, latents: ArrayLike) -> Floats:
+        """Images [N, H, W] of codes [N, L] (or [N], where L is 1), or of a Gaussian's latent vectors [N, D]."""
+        latents = np.asarray(latents)
+        bottleneck = self._autoencoder.bottleneck
+        num_latents, width = bottleneck.latent_shape
+        if bottleneck.num_codes is None:
+            latents = latents.astype(np.float32)
+            if latents.ndim != 2 or latents.shape[1] != width:
+                raise DataError(f"latent vectors [N, {width}] are needed, received shape {latents.shape}")
+        else:
+            latents = latents[:, None] if latents.ndim == 1 else latents
+            if latents.ndim != 2 or latents.shape[1] != num_latents or latents.dtype.kind not in "iu":
+                raise DataError(
+                    f"integer codes [N, {num_latents}] are needed, received {latents.dtype} {latents.shape}"
+                )
+            if latents.size and not 0 <= latents.min() <= latents.max() < bottleneck.num_codes:
+                raise DataError(
+                    f"codes lie in 0..{bottleneck.num_codes - 1}, received {latents.min()}..{latents.max()}"
+                )
+            latents = latents.astype(np.int32)
+        return self._images(self._compiled("decode", False)(latents, self._seed(None)))
+
+    def reconstruct(self, images: ArrayLike, *, seed: int | None = None) -> Floats:
+        """Images decoded again from their most probable codes, or with a seed from a sample."""
+        return self._images(self._compiled("reconstruct", seed is not None)(self._flat(images), self._seed(seed)))
+
+    @cached_property
+    def _autoencoder(self) -> "Autoencoder":
+        prepare()
+        from vaecli.models.autoencoder import build
+
+        autoencoder = build(self.config, self.image_shape[0] * self.image_shape[1])
+        for name, variable in autoencoder.weights.items():
+            array = self._weights.get(name)
+            if array is None or array.shape != tuple(variable.shape) or array.dtype != variable.dtype:
+                found = "missing" if array is None else f"{array.dtype} {array.shape}"
+                raise RunError(f"{self.path}: weights {name}: {variable.dtype} {variable.shape} is needed, {found}")
+            variable.assign(array)
+        return autoencoder
+
+    @cached_property
+    def _programs(self) -> dict[tuple[str, bool], Any]:
+        return {}
+
+    def _compiled(self, what: str, sampled: bool) -> Any:
+        """One compiled program per use: draws are the same compiled only (backend/random.py)."""
+        if (what, sampled) not in self._programs:
+            autoencoder = self._autoencoder
+            import tensorflow as tf
+
+            def encode(x: tf.Tensor, seed: tf.Tensor) -> Any:
+                features = autoencoder.encoder(x)
+                return autoencoder.bottleneck.encode(features, seed=seed if sampled else None)
+
+            functions = {
+                "encode": encode,
+                "decode": lambda x, seed: autoencoder.pixels(autoencoder.bottleneck.lookup(x)),
+                "reconstruct": lambda x, seed: autoencoder.pixels(encode(x, seed).z),
+            }
+            self._programs[what, sampled] = tf.function(
+                functions[what], jit_compile=True, autograph=False, reduce_retracing=True
+            )
+        return self._programs[what, sampled]
+
+    def _flat(self, images: ArrayLike) -> Floats:
+        array = np.asarray(images)
+        if array.ndim != 3 or array.shape[1:] != self.image_shape:
+            height, width = self.image_shape
+            raise DataError(f"images [N, {height}, {width}] are needed, received shape {array.shape}")
+        scale = self._scale if array.dtype.kind in "iu" else 1.0
+        return array.reshape(len(array), -1).astype(np.float32) * np.float32(scale)
+
+    def _images(self, pixels: Any) -> Floats:
+        return pixels.numpy().reshape(-1, *self.image_shape)
+
+    def _seed(self, seed: int | None) -> NDArray[np.int32]:
+        return np.array([seed or 0, 5], np.int32)
+
+
+def load_run(path: str | Path, *, weights: str = "last") -> TrainedRun:
+    """The finished run of a folder, e.g. "outputs/gumbel-1a2b3c4d-s0".
+
+    Args:
+        weights: "last", "best" (on the validation split, where there was one) or a milestone such as "epoch-00005".
+
+    Raises:
+        RunError: the folder is no finished run, or has no such weights.
+    """
+    run = Run(Path(path))
+    if not run.exists:
+        raise RunError(f"{path}: not a run folder (no run.json in it)")
+    return TrainedRun(run, weights)

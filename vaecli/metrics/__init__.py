@@ -1,0 +1,1 @@
+"""What figures mean: intervals over seeds, and what codes say about labels."""

@@ -1,0 +1,1 @@
+"""An audit of gradient estimators: its table and its figures."""

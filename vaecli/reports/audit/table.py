@@ -1,0 +1,153 @@
+"""An audit in words: a table for each checkpoint, and which estimators no other one beats in bias and variance both."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from vaecli.reports.columns import aligned, folded
+from vaecli.runs.audits import Estimated, Measures, Row
+
+PARTS = {"logits": "logits' gradient", "weights": "encoder's weights"}
+ENUMERATED = "exact"  # has neither bias nor variance, and would be the whole front
+
+
+def row_line(row: Row) -> str:
+    """One measurement, as it comes in."""
+    place = "" if row.epoch is None else f", epoch {row.epoch}"
+    return (
+        f"{label(row)}{place}: bias {figure(row.logits.relative_bias)}, std {figure(row.logits.relative_std)} "
+        f"({row.draws:,} draws of {row.milliseconds:.2f} ms)"
+    )
+
+
+def label(row: Row) -> str:
+    """ "gumbel at 0.5"."""
+    return row.estimator if row.temperature is None else f"{row.estimator} at {row.temperature:g}"
+
+
+def table_lines(rows: Sequence[Row], left_out: Mapping[str, str], width: int | None) -> Iterator[str]:
+    """Two tables for each checkpoint; with a width their columns are folded to that many characters."""
+    for epoch, of_epoch in by_epoch(rows).items():
+        for part in measured_parts(of_epoch):
+            yield PARTS[part] + ("" if epoch is None else f" after {epoch} epoch{'s' * (epoch != 1)}")
+            found = columns(of_epoch, part)
+            for folds in [found] if width is None else folded(found, width - 2):
+                yield from (f"  {line}" for line in aligned([*zip(*folds, strict=True)]))
+                yield ""
+    yield from left_out_lines(left_out)
+    yield from legend(rows)
+
+
+def measured_parts(rows: Iterable[Row]) -> list[str]:
+    """Those of PARTS that there are figures of: a toy has no weights."""
+    rows = list(rows)
+    return [part for part in PARTS if any(getattr(row, part) for row in rows)]
+
+
+def by_epoch(rows: Iterable[Row]) -> dict[int | None, list[Row]]:
+    found: dict[int | None, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row.epoch, []).append(row)
+    return found
+
+
+def last_epoch(rows: Iterable[Row]) -> int | None:
+    return max(by_epoch(rows), key=lambda epoch: epoch or 0)
+
+
+def best(rows: Iterable[Row]) -> list[Row]:
+    """Of one checkpoint, each estimator at the temperature that has the lowest squared error."""
+    found: dict[str, Row] = {}
+    for row in rows:
+        if row.estimator not in found or row.logits.mse.value < found[row.estimator].logits.mse.value:
+            found[row.estimator] = row
+    return list(found.values())
+
+
+def verdict(rows: Sequence[Row]) -> str:
+    """Of one checkpoint, in words: the least spread without bias, and the best direction with one.
+
+    Squared error alone would be won by an estimator that hardly gives a gradient: to give none has 1.
+    """
+    drawing = [row for row in rows if row.estimator != ENUMERATED]
+    unbiased = [row for row in drawing if row.logits.relative_bias.low == 0]
+    biased = [row for row in drawing if row not in unbiased]
+    sentences = []
+    if unbiased:
+        first = min(unbiased, key=lambda row: row.logits.relative_std.value)
+        spread = figure(first.logits.relative_std)
+        sentences.append(f"Without a bias that the draws tell from 0, {label(first)} has the least spread ({spread}).")
+    pointing = [(row.logits.cosine.value, row) for row in biased if row.logits.cosine]
+    if pointing:
+        _, first = max(pointing, key=lambda found: found[0])
+        cosine, bias = figure(first.logits.cosine), figure(first.logits.relative_bias)
+        sentences.append(
+            f"Of the biased ones {label(first)} points closest to the exact gradient (cosine {cosine}, bias {bias})."
+        )
+    return " ".join(sentences)
+
+
+def columns(rows: Sequence[Row], part: str) -> list[list[str]]:
+    """Header and cells of each column, of the rows of one checkpoint; what they cost stands beside the first part."""
+    measured = [row for row in rows if getattr(row, part)]
+    of_front = front(measured, part)
+    names = [row.estimator if row.temperature is None else f"{row.estimator} {row.temperature:g}" for row in measured]
+    found = [["estimator", *names]]
+    for name in Measures._fields:
+        cells = [figure(getattr(getattr(row, part), name)) for row in measured]
+        found.append([name.removeprefix("relative_"), *cells])
+    found.append(["front", *("*" * (row in of_front) for row in measured)])
+    if part == "logits":
+        found.append(["ms", *(f"{row.milliseconds:.2f}" for row in rows)])
+        found.append(["decodings", *(str(row.decodings) for row in rows)])
+        found.append(["draws", *(f"{row.draws:,}" for row in rows)])
+        if any(row.warm_up for row in rows):
+            found.append(["warm-up", *(f"{row.warm_up:,}" if row.warm_up else "" for row in rows)])
+    return found
+
+
+def left_out_lines(left_out: Mapping[str, str]) -> Iterator[str]:
+    return (f"left out: {name}: {reason}" for name, reason in left_out.items())
+
+
+def legend(rows: Sequence[Row]) -> Iterator[str]:
+    """What the columns mean."""
+    yield "Of an estimate g of the exact gradient g*, in units of |g*|: bias |E g - g*|, std sqrt E |g - E g|^2,"
+    yield "cosine between E g and g*, mse E |g - g*|^2; ± half of the 95 % interval, ~ where that is above 5 %,"
+    yield "< where the draws do not tell a bias from 0. *: no other estimator that draws has less of both."
+    if any(row.warm_up for row in rows):
+        yield "warm-up: steps that an estimator learned for on this checkpoint before it was measured."
+
+
+def figure(found: Estimated | None) -> str:
+    """ "0.427 ± 0.012", "~0.427 ± 0.040" where the interval is wide, "< 0.02" where it begins at 0."""
+    if found is None:
+        return "none"
+    if found.low == 0 < found.high:
+        return f"< {found.high:.2g}"
+    digits = _digits(found.value)
+    width = f"{found.half_width:,.{digits}f}"
+    plus_minus = f" ± {width}" if float(width.replace(",", "")) else ""
+    return f"{'' if found.narrow else '~'}{found.value:,.{digits}f}{plus_minus}"
+
+
+def _digits(value: float) -> int:
+    """After the point, so that three count."""
+    rounded = float(f"{abs(value):.2e}")
+    return max(0, 2 - math.floor(math.log10(rounded))) if rounded > 1e-4 else 4
+
+
+def bias_and_variance(measures: Measures) -> tuple[float, float]:
+    """Squared bias, 0 where the draws do not tell it from 0, and variance."""
+    bias = measures.relative_bias
+    return (bias.value**2 if bias.low > 0 else 0.0), measures.relative_std.value**2
+
+
+def front(rows: Sequence[Row], part: str) -> list[Row]:
+    """The rows of one checkpoint that no other one beats in bias and variance both, `exact` aside."""
+    measured = [row for row in rows if getattr(row, part) is not None and row.estimator != ENUMERATED]
+    points = [bias_and_variance(getattr(row, part)) for row in measured]
+    return [
+        row
+        for row, (bias, variance) in zip(measured, points, strict=True)
+        if not any(b <= bias and v <= variance and (b, v) != (bias, variance) for b, v in points)
+    ]

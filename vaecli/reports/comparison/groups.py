@@ -1,0 +1,311 @@
+"""Runs compared: methods in rows with intervals over seeds, and only like with like."""
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from vaecli.config import Config
+from vaecli.errors import ConfigError
+from vaecli.metrics.intervals import Interval, interval, paired, resolved
+from vaecli.registry import suggest
+from vaecli.reports.columns import flat, plain
+from vaecli.runs import Run, but_for_the_seed
+from vaecli.runs.absent import Absent
+from vaecli.runs.identity import settings
+from vaecli.runs.provenance import data_name, made_with
+from vaecli.runs.references import references_of, references_problem
+
+
+class Measure(NamedTuple):
+    """A column of the table."""
+
+    path: str  # where its value stands in summary.json
+    digits: int  # after the point
+    more_is_better: bool = False
+
+
+MEASURES: Mapping[str, Measure] = {
+    "mse sampled": Measure("test.mse.sampled", 4),
+    "mse mode": Measure("test.mse.mode", 4),
+    "mse relaxed": Measure("test.mse.relaxed", 4),
+    "learned": Measure("learned", 2, True),
+    "bits": Measure("test.bits", 2),
+    "perplexity": Measure("test.perplexity", 2, True),
+    "nmi": Measure("test.nmi", 2, True),
+    "accuracy": Measure("test.accuracy", 2, True),
+    "encoder gradient": Measure("gradient_norm.encoder", 5, True),
+    "parameters": Measure("parameters", 0),
+    "seconds": Measure("seconds", 1),
+}
+JUDGED = "mse sampled"
+METHOD = "method"  # to sort by
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method at one setting: its runs in the order of their seeds, and the value of each measure by seed."""
+
+    name: str
+    runs: Sequence[Run]
+    values: Mapping[str, Mapping[int, float]]
+    absent: Mapping[int, str] = field(default_factory=dict)  # why, by seed
+
+    @cached_property
+    def intervals(self) -> Mapping[str, Interval]:
+        """By measure; without those that no run has a value for."""
+        found = {name: [of_seeds[seed] for seed in sorted(of_seeds)] for name, of_seeds in self.values.items()}
+        return {name: interval(values) for name, values in found.items() if values}
+
+    def interval(self, measure: str) -> Interval | None:
+        return self.intervals.get(measure)
+
+    @property
+    def seeds(self) -> list[int]:
+        return [seed_of(run) for run in self.runs]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows that may stand on one scale, in the order that was asked for."""
+
+    protocol: Mapping[str, Any]  # what all their runs share
+    rows: Sequence[Row]
+    notes: Sequence[str] = ()  # what a reader of its figures ought to know
+
+    @cached_property
+    def best(self) -> Row:
+        """The lowest mean error on sampled codes: what the differences are to, resolved or not."""
+        return min(self.rows, key=lambda row: _rank(row, JUDGED))
+
+    def behind_best(self, row: Row) -> Interval | None:
+        """The paired difference to the best; None for that row itself, or without a common seed."""
+        best = self.best
+        return None if row is best else paired(row.values[JUDGED], best.values[JUDGED])
+
+
+def compared(runs: Sequence[Run], sort_by: str = JUDGED, absent: Sequence[Absent] = ()) -> list[Group]:
+    """Finished runs by protocol, then by everything but the seed; a run that is there twice counts once.
+
+    Args:
+        sort_by: "method" or a name of MEASURES; the best first, rows without a value last.
+        absent: what else was asked for; a row says which of its seeds are not in its means, and why.
+    """
+    by_protocol: dict[str, tuple[dict[str, Any], dict[str, dict[int, list[Run]]]]] = {}
+    for run in runs:
+        protocol = protocol_of(run.config, run.info["data"])
+        key, place = _place(run.config, run.info["data"])
+        _, found = by_protocol.setdefault(key, (protocol, {}))
+        found.setdefault(place, {}).setdefault(seed_of(run), []).append(run)
+    missing: dict[tuple[str, str], dict[int, str]] = {}
+    for one in absent:
+        missing.setdefault(_place(one.config, one.data), {})[one.config.training.seed] = one.reason
+    groups = []
+    for key, (protocol, found) in by_protocol.items():
+        first = next(iter(next(iter(found.values())).values()))[0]
+        notes = [problem] if (problem := references_problem(first)) else []
+        of_rows = [[_chosen(alike, notes) for alike in of_seeds.values()] for of_seeds in found.values()]
+        names = _labels([of_row[0].config for of_row in of_rows])
+        rows = [
+            _row(name, of_row, {seed: why for seed, why in missing.get((key, place), {}).items() if seed not in seeds})
+            for name, of_row, (place, seeds) in zip(names, of_rows, found.items(), strict=True)
+        ]
+        rows.sort(key=lambda row: _rank(row, sort_by))
+        groups.append(Group(protocol, rows, [*notes, *_notes(rows)]))
+    return groups
+
+
+def unseen(groups: Sequence[Group], absent: Sequence[Absent]) -> dict[str, str]:
+    """Of the absent whose setting has no row at all: the seeds with their reasons, by the method's name."""
+    there = {_place(row.runs[0].config, row.runs[0].info["data"]) for group in groups for row in group.rows}
+    found: dict[str, list[str]] = {}
+    for one in absent:
+        if _place(one.config, one.data) not in there:
+            found.setdefault(one.config.model.name, []).append(f"seed {one.config.training.seed} {one.reason}")
+    return {name: "; ".join(reasons) for name, reasons in found.items()}
+
+
+def _place(config: Config, data: Mapping[str, Any]) -> tuple[str, str]:
+    """The group and the row of a run."""
+    return repr({**protocol_of(config, data), "data": data_key(data)}), repr(_settings(config))
+
+
+def _chosen(alike: Sequence[Run], notes: list[str]) -> Run:
+    """One of the runs of the same settings, data and seed, whatever their order: one that has its own name still."""
+    if len(alike) == 1:
+        return alike[0]
+
+    def order(run: Run) -> tuple[bool, str, str]:
+        return _first_name(run) != run.name, run.info["started"], str(run.path)
+
+    first, *others = sorted(alike, key=order)
+    bits = first.summary["files"].get("weights/last.npz")
+    for run in others:
+        what = "has the same weights" if run.summary["files"].get("weights/last.npz") == bits else "has other weights"
+        notes.append(f"{run.path} is of the same setting and seed as {first.path} and {what}: it is not counted")
+    return first
+
+
+def _first_name(run: Run) -> str | None:
+    """The name of its folder when the run began; of one that kept no record of it, its name if it looks like one."""
+    made_up = f"{re.escape(run.config.model.name)}-(.*-)?[0-9a-f]{{8}}-s{seed_of(run)}"
+    return run.info.get("run") or (run.name if re.fullmatch(made_up, run.name) else None)
+
+
+def _notes(rows: Sequence[Row]) -> Iterator[str]:
+    """What is not alike within the means of a row, or between rows."""
+    if len({tuple(row.seeds) for row in rows}) > 1:
+        yield "the means of these rows are over different seeds; differences are paired over the seeds that both have"
+    of_rows = []
+    for row in rows:
+        made = [made_with(run.info) for run in row.runs]
+        unlike = _unlike(made)
+        if len({but_for_the_seed(name) for run in row.runs if (name := _first_name(run))}) > 1:
+            unlike.append("versions of vaecli whose numbers differ")
+        if unlike:
+            yield f"{row.name}: its seeds were made with {'; '.join(unlike)}"
+        of_rows += made[:1]
+    if between := _unlike(of_rows):
+        yield f"the rows were made with {'; '.join(between)}"
+
+
+def _unlike(made: Sequence[Mapping[str, str]]) -> list[str]:
+    """The keys that have several values, e.g. "keras 3.14, 3.15"."""
+    values = {key: sorted({one[key] for one in made}) for key in made[0]}
+    return [f"{key} {', '.join(found)}" for key, found in values.items() if len(found) > 1]
+
+
+def sort_key(text: str) -> str:
+    """The column that a user means by "mse-mode" or "accuracy"; raises ConfigError if there is none."""
+    name = text.strip().lower().replace("-", " ").replace("_", " ")
+    if name not in (METHOD, *MEASURES):
+        raise ConfigError([f"--sort-by {text}: no such column{suggest(name, (METHOD, *MEASURES))}"])
+    return name
+
+
+def protocol_of(config: Config, data: Mapping[str, Any]) -> dict[str, Any]:
+    """What must be equal before two errors may be held against each other; `data` as run.json has it."""
+    options = config.model.options()
+    if "latent_dim" in options:
+        latent = f"Gaussian, {options['latent_dim']} dimensions"
+    else:
+        latent = f"{options['num_latents']} of {options.get('num_classes', options.get('num_codes'))} codes"
+    return {
+        "data": data_name(data) + (f" (for want of {data['fallback_for']})" if data["fallback_for"] else ""),
+        "digest": data["digest"][:12],
+        "split": f"{data['train']:,} + {data['validation']:,} + {data['test']:,}",
+        "latent": latent,
+        "likelihood": config.objective.likelihood,
+        "beta": config.objective.beta,
+        "epochs": config.training.epochs,
+    }
+
+
+def data_key(data: Mapping[str, Any]) -> tuple[str, str | None]:
+    """What tells data apart beside their digest; a title does not."""
+    return data["name"], data["fallback_for"]
+
+
+def titles(groups: Sequence[Group]) -> list[str]:
+    """What each group has in common; where there are several, what tells them apart stands first."""
+    keys = list(groups[0].protocol) if groups else []
+    apart = [key for key in keys if len({group.protocol[key] for group in groups}) > 1]
+    shown = [*apart, *(key for key in keys if key not in apart and key != "digest")]
+    return [", ".join(f"{key} {group.protocol[key]}" for key in shown) for group in groups]
+
+
+def records(groups: Sequence[Group], failures: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+    """One flat record per row: protocol, means, half widths, numbers of runs, difference to the best.
+
+    A run that failed is a record of its name and the reason alone.
+    """
+    found = []
+    for group in groups:
+        for row in group.rows:
+            record: dict[str, Any] = {"method": row.name, **{f"protocol.{k}": v for k, v in group.protocol.items()}}
+            for measure, (path, _, _) in MEASURES.items():
+                of_seeds = row.interval(measure)
+                record[path] = of_seeds.mean if of_seeds else None
+                record[f"{path}.half_width"] = of_seeds.half_width if of_seeds else None
+            behind = group.behind_best(row)
+            record["runs"] = len(row.values[JUDGED])
+            record["seeds"] = " ".join(map(str, row.seeds))
+            record["absent"] = "; ".join(f"seed {seed}: {why}" for seed, why in sorted(row.absent.items())) or None
+            record["behind_best"] = behind.mean if behind else None
+            record["behind_best.half_width"] = behind.half_width if behind else None
+            record["behind_best.resolved"] = resolved(behind)
+            record["failed"] = None
+            found.append(record)
+    return found + [{"method": name, "failed": reason} for name, reason in (failures or {}).items()]
+
+
+def csv_text(groups: Sequence[Group], failures: Mapping[str, str] | None = None) -> str:
+    """The records as CSV, empty where there is no value."""
+    text = io.StringIO()
+    rows = records(groups, failures)
+    writer = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _row(name: str, runs: Sequence[Run], absent: Mapping[int, str]) -> Row:
+    runs = sorted(runs, key=seed_of)
+    values: dict[str, dict[int, float]] = {measure: {} for measure in MEASURES}
+    for run in runs:
+        seed, summary = seed_of(run), flat(run.summary)
+        references = references_of(run)
+        summary["learned"] = references.learned(run.config, summary["test.mse.sampled"]) if references else None
+        for measure, (path, _, _) in MEASURES.items():
+            if summary.get(path) is not None:
+                values[measure][seed] = summary[path]
+    if len({(run.info["host"], run.info["cpu"], made_with(run.info)["threads"]) for run in runs}) > 1:
+        values["seconds"] = {}  # of different machines: their mean is of none
+    return Row(name, runs, values, absent)
+
+
+def seed_of(run: Run) -> int:
+    return run.config.training.seed
+
+
+def _settings(config: Config) -> dict[str, Any]:
+    """What tells rows apart: all of the config that decides a result, but the seed and the data."""
+    return flat(settings(config, but=("seed",)))
+
+
+def _labels(configs: Sequence[Config]) -> list[str]:
+    """The method, and what else tells a row from the others: "gumbel, temperature 0.5"."""
+    every = [_settings(config) for config in configs]
+    values: dict[tuple[str, str], set[str]] = {}
+    rows: dict[tuple[str, str], int] = {}
+    for mine in every:
+        for key, value in mine.items():
+            values.setdefault(_scope(key, mine), set()).add(repr(value))
+            rows[_scope(key, mine)] = rows.get(_scope(key, mine), 0) + 1
+    of_model = Counter(mine["model.name"] for mine in every)
+    labels = []
+    for mine in every:
+        named = []
+        for key, value in mine.items():
+            scope = _scope(key, mine)
+            others = of_model[scope[0]] if scope[0] else len(every)
+            if key != "model.name" and (len(values[scope]) > 1 or rows[scope] < others):
+                named.append(f"{key.rpartition('.')[2]} {plain(value)}")
+        labels.append(", ".join([mine["model.name"], *named]))
+    return labels
+
+
+def _scope(key: str, mine: Mapping[str, Any]) -> tuple[str, str]:
+    """A key of the model tells rows of the same method apart, every other key all rows."""
+    return (mine["model.name"] if key.startswith("model.") else "", key)
+
+
+def _rank(row: Row, sort_by: str) -> tuple[bool, float, str]:
+    found = None if sort_by == METHOD else row.interval(sort_by)
+    if found is None:
+        return True, 0.0, row.name
+    return False, -found.mean if MEASURES[sort_by].more_is_better else found.mean, row.name

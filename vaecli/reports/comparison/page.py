@@ -1,0 +1,247 @@
+"""The report of a comparison: table, figures and one page that needs no network, in a folder of the output folder."""
+
+import base64
+import hashlib
+import json
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from vaecli.reports.audit.table import PARTS, best, by_epoch, last_epoch, legend, measured_parts, verdict
+from vaecli.reports.audit.table import columns as audit_columns
+from vaecli.reports.columns import flat, plain
+from vaecli.reports.comparison.groups import Group, csv_text, records, seed_of, titles
+from vaecli.reports.comparison.panels import Scene, scenes
+from vaecli.reports.comparison.story import THRESHOLDS, answer, sentences
+from vaecli.reports.comparison.table import LEGEND, columns
+from vaecli.runs import Run
+from vaecli.runs.audits import Audit, audits_of
+from vaecli.runs.files import write, write_json, writing
+from vaecli.runs.provenance import data_name
+from vaecli.runs.references import references_path
+
+VERSION = 6  # raise it when the same runs are to be drawn or told in another way
+PAGE, TABLE, RECORDS = "report.html", "comparison.csv", "comparison.json"
+ALTERNATIVES = {
+    "reconstructions": "Test images in the first row, and what each method makes of them below",
+    "loss": "Test error on sampled codes by epoch, for each method",
+    "bits": "Test error on sampled codes against the rate in bits, for each method",
+    "codes": "What each code of each method draws, the most used first",
+    "bias_variance": "Squared bias against variance of each gradient estimator at each temperature",
+    "temperature": "Bias, standard deviation and squared error of each gradient estimator against its temperature",
+    "training": "Bias, standard deviation and squared error of each gradient estimator over training",
+}
+
+
+def report_folder(output_dir: Path, names: Iterable[str]) -> Path:
+    """compare-<hash> of the names of the runs, which stand for settings, data and seeds."""
+    code = hashlib.sha256("\n".join(sorted(set(names))).encode()).hexdigest()[:8]
+    return output_dir / f"compare-{code}"
+
+
+class Report(NamedTuple):
+    """What became of a report."""
+
+    drawn: bool  # or was there already
+    lines: list[str]  # what its reader ought to know: what no figure shows, what could not be drawn or read
+
+
+def write_report(groups: Sequence[Group], failures: Mapping[str, str], folder: Path) -> Report:
+    """comparison.csv, comparison.json, the figures, and report.html last; nothing if all of it is there already.
+
+    A picture that cannot be drawn is left out of the page, and the next call draws it.
+
+    Raises:
+        RunError: a run cannot be read, or the folder not be written.
+    """
+    audits, lines = _audits(groups)
+    found, left_out = scenes(groups)
+    lines = [*lines, *left_out]
+    inputs = _inputs(groups, failures, audits)
+    if _is_there(folder, inputs):
+        return Report(False, lines)
+    with writing(folder / PAGE):
+        (folder / PAGE).unlink(missing_ok=True)  # it would tell of other figures
+    write(folder / TABLE, csv_text(groups, failures))
+    undrawn: list[str] = []
+    pictures = _draw(found, folder, undrawn.append)
+    told = [_of_audit(audit, undrawn.append) for audit in audits]
+    content = {"version": VERSION, "inputs": inputs, "figures": pictures, "undrawn": undrawn}
+    content |= {"notes": [note for group in groups for note in group.notes]}
+    write_json(folder / RECORDS, {**content, "records": records(groups, failures)})
+    lines += undrawn
+    write(folder / PAGE, _page(groups, found, failures, [folder / name for name in pictures], told, lines))
+    return Report(True, lines)
+
+
+def _inputs(groups: Sequence[Group], failures: Mapping[str, str], audits: Sequence[Audit]) -> dict[str, str]:
+    """Digests of all that the report is made of."""
+    absent = [f"{row.name} {row.absent}" for group in groups for row in group.rows]
+    found = {"failures": _digest(json.dumps([failures, absent], sort_keys=True).encode())}
+    for order, run in enumerate(_runs(groups)):
+        data = run.info["data"]
+        references = references_path(run.path.parent, data["name"], data["digest"])
+        if f"references {references.stem}" not in found and references.is_file():
+            found[f"references {references.stem}"] = _digest(references.read_bytes())
+        read = b"".join(path.read_bytes() for path in (run.summary_json, run.run_json, run.metrics_csv))
+        found[f"{order} {run.path}"] = _digest(read)
+    return found | {audit.name: _digest(audit.audit_json.read_bytes()) for audit in audits}
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _is_there(folder: Path, inputs: Mapping[str, str]) -> bool:
+    try:
+        known = json.loads((folder / RECORDS).read_text(encoding="utf-8"))
+        files = [PAGE, TABLE, *known["figures"]]
+        return (
+            known["version"] == VERSION
+            and known["inputs"] == inputs
+            and not known["undrawn"]
+            and all((folder / file).is_file() for file in files)
+        )
+    except (OSError, ValueError, TypeError, KeyError):
+        return False
+
+
+def _draw(found: Sequence[Scene], folder: Path, say: Callable[[str], None]) -> list[str]:
+    from vaecli.reports.comparison.figures import figures
+    from vaecli.reports.style import draw_each
+
+    names = []
+    for number, scene in enumerate(found, 1):
+        end = ".png" if len(found) == 1 else f"-{number}.png"
+        files = {f"{name}{end}": draw for name, draw in figures(scene).items()}
+        names += [path.name for path in draw_each(files, folder, lambda picture: say(picture.line))]
+    return names
+
+
+def _page(
+    groups: Sequence[Group],
+    found: Sequence[Scene],
+    failures: Mapping[str, str],
+    figures: Sequence[Path],
+    audits: Sequence[Mapping[str, Any]],
+    lines: Sequence[str],
+) -> str:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("vaecli.reports.comparison", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    runs = _runs(groups)
+    drawn = {id(member.row) for scene in found for member in scene.members}
+    return environment.get_template("report.html.j2").render(
+        groups=[_of_group(title, group, drawn) for title, group in zip(titles(groups), groups, strict=True)],
+        legend=LEGEND,
+        failures=failures,
+        lines=lines,
+        figures=[_picture(path) for path in figures],
+        settings=_settings(groups),
+        environment=_environment(runs),
+        commands=_commands(runs),
+        thresholds=THRESHOLDS,
+        answer=answer(groups),
+        audits=audits,
+        runs=[{"name": run.name, "place": f"../{quote(run.name)}/"} for run in runs],
+        data=sorted({_data(run) for run in runs}),
+        seeds=sorted({seed_of(run) for run in runs}),
+    )
+
+
+def _runs(groups: Sequence[Group]) -> list[Run]:
+    return [run for group in groups for row in group.rows for run in row.runs]
+
+
+def _audits(groups: Sequence[Group]) -> tuple[list[Audit], list[str]]:
+    """The audits of its runs, and a line for each that cannot be read."""
+    runs = _runs(groups)
+    audits: list[Audit] = []
+    lines: list[str] = []
+    for folder in sorted({run.path.parent for run in runs}):
+        found, damaged = audits_of(runs, folder)
+        audits += found
+        lines += damaged
+    return audits, lines
+
+
+def _of_audit(audit: Audit, say: Callable[[str], None]) -> dict[str, Any]:
+    """Each estimator at its best temperature on the last checkpoint, and all figures."""
+    from vaecli.reports.audit.figures import draw
+
+    rows, title = audit.rows, audit.read()["title"]
+    last = by_epoch(rows)[last_epoch(rows)]
+    tables = []
+    for part in measured_parts(last):
+        header, *cells = zip(*audit_columns(best(last), part), strict=True)
+        tables.append({"title": PARTS[part], "header": header, "rows": cells})
+    pictures = draw(title, rows, audit.path, formats=["png"], again=False, failed=lambda picture: say(picture.line))
+    return {
+        "title": title,
+        "tables": tables,
+        "verdict": verdict(last),
+        "legend": " ".join(legend(rows)),
+        "figures": [_picture(path) for path in pictures],
+    }
+
+
+def _data(run: Run) -> str:
+    data = run.info["data"]
+    return data_name(data) + (f" (for want of {data['fallback_for']})" if data["fallback_for"] else "")
+
+
+def _of_group(title: str, group: Group, drawn: Set[int]) -> dict[str, Any]:
+    """The table of a group, and what happened to those of its rows that a figure shows."""
+    header, *rows = zip(*columns(group), strict=True)
+    told = [row for row in group.rows if id(row) in drawn]
+    return {
+        "title": title,
+        "header": header,
+        "rows": rows,
+        "notes": group.notes,
+        "stories": [{"name": row.name, "sentences": list(sentences(group, row))} for row in told],
+        "protocol": group.protocol,
+    }
+
+
+def _picture(path: Path) -> dict[str, str]:
+    kind = path.stem.partition("-")[0]
+    return {"kind": kind, "alt": ALTERNATIVES[kind], "base64": base64.b64encode(path.read_bytes()).decode()}
+
+
+def _settings(groups: Sequence[Group]) -> dict[str, list[Any]]:
+    """Keys of the configs that are not the same for all rows, with each row's value."""
+    rows = [row for group in groups for row in group.rows]
+    configs = [flat(row.runs[0].config.to_dict()) for row in rows]
+    keys = [key for key in dict.fromkeys(key for config in configs for key in config) if key != "training.seed"]
+    differing = [key for key in keys if len({plain(config.get(key)) for config in configs}) > 1]
+    table: dict[str, list[Any]] = {"": [row.name for row in rows]}
+    return table | {key: [plain(config.get(key)) for config in configs] for key in differing}
+
+
+def _environment(runs: Sequence[Run]) -> dict[str, str]:
+    """Where the runs were made; several values where they were not made alike."""
+    found: dict[str, list[str]] = {}
+    for run in runs:
+        info = run.info
+        made: dict[str, str | None] = {"host": info["host"], "platform": info["platform"]}
+        made["processor"] = f"{info['cpu']}, {info['cpus']} cores"
+        made |= {"source commit": info["git_commit"], **info["versions"]}
+        for name, value in made.items():
+            if value and str(value) not in found.setdefault(name, []):
+                found[name].append(str(value))
+    return {name: "; ".join(values) for name, values in found.items() if values}
+
+
+def _commands(runs: Sequence[Run]) -> list[str]:
+    """The commands that made the runs."""
+    typed = dict.fromkeys(shlex.join(["vaecli", *run.info["argv"][1:]]) for run in runs)
+    return [command for command in typed if command != "vaecli"]

@@ -1,0 +1,112 @@
+"""The comparison as a table for people: wide in a pipe, folded to the width of a terminal, or Markdown."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from vaecli.errors import printable
+from vaecli.metrics.intervals import resolved
+from vaecli.reports.columns import aligned, folded, numbers
+from vaecli.reports.comparison.groups import JUDGED, MEASURES, Group, Row, titles
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+LEGEND = f"± is the 95 % interval over seeds; behind: the difference in {JUDGED} to the lowest, paired by seed"
+NOT_RESOLVED = "not resolved"
+MOST_NOTES = 12  # of a group
+
+
+def table_lines(groups: Sequence[Group], failures: Mapping[str, str]) -> Iterator[str]:
+    """For a pipe: a table for each group, as wide as it is."""
+    for title, group in zip(titles(groups), groups, strict=True):
+        yield title
+        yield from (f"  {line}" for line in aligned([*zip(*columns(group), strict=True)]))
+        yield from (f"  note: {note}" for note in _shown(group.notes))
+        yield ""
+    yield from failure_lines(failures)
+    yield LEGEND
+
+
+def rich_tables(groups: Sequence[Group], failures: Mapping[str, str], width: int) -> "Iterator[RenderableType]":
+    """For a terminal of `width` characters: the columns of a group in as many tables as they need."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    for title, group in zip(titles(groups), groups, strict=True):
+        yield Text(title, style="bold")
+        for part in folded(columns(group), width):
+            table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+            for header, *_ in part:
+                table.add_column(header, justify="left" if header in ("method", "behind") else "right", no_wrap=True)
+            for cells in zip(*(column[1:] for column in part), strict=True):
+                table.add_row(*(Text(cell, style="dim" if cell.endswith(NOT_RESOLVED) else "") for cell in cells))
+            yield table
+            yield Text()
+        for note in _shown(group.notes):
+            yield Text(f"note: {note}", style="yellow")
+    for line in failure_lines(failures):
+        yield Text(line, style="red")
+    yield Text(LEGEND, style="dim")
+
+
+def markdown_lines(groups: Sequence[Group], failures: Mapping[str, str]) -> Iterator[str]:
+    """For a README: a heading and a table for each group."""
+    for title, group in zip(titles(groups), groups, strict=True):
+        header, *rows = zip(*columns(group), strict=True)
+        yield from (f"**{title}**", "", f"| {' | '.join(header)} |", f"|{'---|' * len(header)}")
+        yield from (f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows)
+        yield ""
+        yield from (f"Note: {note}." for note in _shown(group.notes))
+        yield ""
+    yield from (f"- {line}" for line in failure_lines(failures))
+    yield LEGEND
+
+
+def failure_lines(failures: Mapping[str, str]) -> Iterator[str]:
+    """One for each run that failed, with its reason."""
+    return (f"failed: {name}: {reason}" for name, reason in failures.items())
+
+
+def columns(group: Group) -> list[list[str]]:
+    """Header and cells of each column; one that no row has a value for is left out."""
+    found = [
+        ["method", *(row.name for row in group.rows)],
+        ["seeds", *(_seeds(row) for row in group.rows)],
+        ["behind", *(_behind(group, row) for row in group.rows)],
+    ]
+    found += [[measure, *(_figure(row, measure) for row in group.rows)] for measure in MEASURES]
+    return [column for column in found if any(column[1:])]
+
+
+def _seeds(row: Row) -> str:
+    """Over which seeds the means are, and which are not in them: "0 to 3; without 4 (failed)"."""
+    absent = ", ".join(f"{seed} ({why})" for seed, why in sorted(row.absent.items()))
+    return numbers(row.seeds) + (f"; without {absent}" if absent else "")
+
+
+def _shown(notes: Sequence[str]) -> Iterator[str]:
+    """At most MOST_NOTES of them, and how many there are beyond."""
+    yield from map(printable, notes[:MOST_NOTES])
+    if len(notes) > MOST_NOTES:
+        yield f"and {len(notes) - MOST_NOTES:,} notes more, in comparison.json"
+
+
+def _figure(row: Row, measure: str) -> str:
+    found, digits = row.interval(measure), MEASURES[measure].digits
+    if found is None:
+        return ""
+    spread = f" ± {found.half_width:.{digits}f}" if found.half_width else ""
+    return f"{found.mean:,.{digits}f}{spread}"
+
+
+def _behind(group: Group, row: Row) -> str:
+    if row is group.best:
+        return "lowest"
+    difference = group.behind_best(row)
+    if difference is None:
+        return "no common seed"
+    if difference.half_width is None:
+        return f"{difference.mean:+.4f}, one seed"
+    text = f"{difference.mean:+.4f} ± {difference.half_width:.4f}"
+    return text if resolved(difference) else f"{text}, {NOT_RESOLVED}"

@@ -1,0 +1,1 @@
+"""One run: its figures, its summary, its line in a list."""

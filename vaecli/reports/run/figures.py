@@ -1,0 +1,268 @@
+"""Figures of one run, drawn from its folder alone: no TensorFlow."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vaecli.errors import RunError
+from vaecli.reports.style import (
+    TILE_GAP,
+    Figure,
+    Undrawn,
+    checked_format,
+    data_title,
+    draw_each,
+    heading,
+    labelled,
+    thinned,
+    tile_size,
+    tiles,
+)
+from vaecli.runs import Run
+from vaecli.runs.references import references_of
+
+# Okabe and Ito's palette: told apart by colour-blind readers too
+COLOURS = {"train": "#000000", "sampled": "#0072B2", "mode": "#009E73", "relaxed": "#D55E00"}
+MAX_CODES_DRAWN = 100
+MAX_LABELS_DRAWN = 50  # the commonest; all others are one column
+LEAST_WIDTH = 4.5  # inches, so that a title finds room
+
+
+def draw_run(
+    run: Run, *, failed: Callable[[Undrawn], None], output: Path | None = None, fmt: str = "png"
+) -> list[Path]:
+    """Every figure that the run has data for, in its figures/ folder or in `output`.
+
+    Args:
+        failed: told of each that could not be drawn; the others are.
+
+    Returns:
+        The files written.
+    Raises:
+        RunError: the run is not finished, or its files are damaged.
+    """
+    folder = output or run.figures
+    checked_format(fmt, folder)
+    if output is None:
+        run.refuse_links()
+    arrays = run.reconstructions()
+    if not run.metrics:
+        raise RunError(f"{run.metrics_csv}: damaged, it has no row")
+    figures: dict[str, Callable[[], Figure]] = {
+        f"reconstructions.{fmt}": partial(reconstructions, run, arrays),
+        f"loss.{fmt}": partial(loss_curves, run),
+    }
+    if "prototypes" in arrays:
+        figures[f"codes.{fmt}"] = partial(what_codes_draw, run, arrays)
+    if "contingency" in arrays:
+        figures[f"code_use.{fmt}"] = partial(code_use, run, arrays)
+    return draw_each(figures, folder, failed)
+
+
+def title(run: Run) -> str:
+    """What every figure says of its run: method, options, data (and what it stands for), epochs, seed."""
+    config = run.config
+    options = ", ".join(
+        f"{SYMBOLS[key]} = {value:g}" for key, value in config.model.options().items() if key in SYMBOLS
+    )
+    epochs = config.training.epochs
+    parts = [
+        config.model.name + (f" ({options})" if options else ""),
+        data_title(run.info["data"]),
+        f"{epochs} epoch{'s' * (epochs != 1)}",
+        f"seed {config.training.seed}",
+    ]
+    return " · ".join(parts)
+
+
+SYMBOLS = {
+    "temperature": "τ",
+    "forward_temperature": "τf",
+    "backward_temperature": "τb",
+    "num_samples": "S",
+    "num_draws": "S",
+    "gap": "gap",
+    "num_classes": "K",
+    "num_codes": "K",
+    "num_latents": "L",
+    "code_dim": "D",
+    "latent_dim": "D",
+    "commitment": "commitment",
+}
+
+
+def reconstructions(run: Run, arrays: Any) -> Figure:
+    """Inputs above, outputs below; the corner of an output names its code."""
+    last = run.metrics[-1]
+    discrete = "code_counts" in arrays
+    rows: list[tuple[str, str, str | None]] = [("images", "input", None)]
+    rows.append(("mode", "most probable\ncode" if discrete else "mean", "test_mse_mode"))
+    if not np.array_equal(arrays["mode"], arrays["sampled"]):
+        rows.append(("sampled", "sampled\ncode" if discrete else "sample", "test_mse_sampled"))
+    if "relaxed" in arrays:
+        rows.append(("relaxed", "relaxed\nsample", "test_mse_relaxed"))
+    count = len(arrays["images"])
+    wide, high = tile_size(arrays["images"])
+    cell = max(wide, 0.4), max(high, 0.66)  # room for a code's number, and for three lines of words at the left
+    figure = Figure(figsize=(max(LEAST_WIDTH, 0.62 * count * cell[0] + 1.5), 0.66 * len(rows) * cell[1] + 0.45))
+    axis = figure.subplots()
+    tiles(axis, [arrays[name] for name, _, _ in rows], cell=cell)
+    if discrete and arrays["codes"].shape[1] == 1:
+        for column, (code,) in enumerate(arrays["codes"]):
+            right, below = (column + 0.5) * cell[0] + wide / 2 - TILE_GAP, cell[1] + high
+            where = (right, below - TILE_GAP, "bottom") if high == cell[1] else (right, below + TILE_GAP, "top")
+            axis.text(*where[:2], str(code), ha="right", va=where[2], color="0.35", fontsize=6)
+    texts = [label if metric is None else f"{label}\nMSE {last[metric]:.4f}" for _, label, metric in rows]
+    axis.set_yticks([line * cell[1] + high / 2 for line in range(len(rows))], texts, fontsize=8)
+    heading(figure, title(run), 9)
+    return figure
+
+
+def loss_curves(run: Run) -> Figure:
+    """Left: the loss minimised. Right: test error on sampled codes, on the mode, and on the relaxed sample."""
+    metrics = thinned(run.metrics)
+    epochs = [row["epoch"] for row in metrics]
+    figure = Figure(figsize=(7.2, 2.9))
+    left, right = figure.subplots(1, 2)
+    style: dict[str, Any] = {"marker": "o", "markersize": 3} if len(epochs) <= 30 else {}
+    left.plot(epochs, [row["loss"] for row in metrics], color=COLOURS["train"], **style)
+    unit = "mean squared error per pixel" if run.config.objective.likelihood == "mse" else "nats per image"
+    left.set(title="training loss", xlabel="epoch", ylabel=_loss_label(run, unit))
+    discrete = metrics[-1]["test_perplexity"] is not None
+    labels = {
+        "mode": "most probable code" if discrete else "mean",
+        "sampled": "sampled code" if discrete else "sample",
+        "relaxed": "relaxed sample",
+    }
+    errors = {name: [row[f"test_mse_{name}"] for row in metrics] for name in labels}
+    if errors["sampled"] == errors["mode"]:  # a point posterior: one line, not one on top of the other
+        labels["mode"] = "code (deterministic)"
+        del labels["sampled"]
+    for name, label in labels.items():
+        if errors[name][-1] is not None:
+            right.plot(epochs, errors[name], color=COLOURS[name], label=label, **style)
+    references = references_of(run)
+    for (label, value), dashes in zip(references.lines(run.config) if references else (), (":", "--"), strict=False):
+        right.axhline(value, color="0.5", linewidth=0.9, linestyle=dashes, label=label, zorder=0)
+    right.set(title="test error", xlabel="epoch", ylabel="mean squared error per pixel")
+    right.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    for axis in (left, right):
+        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.margins(x=0.04)
+    heading(figure, title(run), 9)
+    return figure
+
+
+def what_codes_draw(run: Run, arrays: Any) -> Figure:
+    """Each code decoded, with its share of the test set and the labels it stands for; most used first."""
+    prototypes, counts = arrays["prototypes"], arrays["code_counts"][0]
+    order = np.argsort(-counts, kind="stable")[:MAX_CODES_DRAWN]
+    columns = min(10, len(order))
+    lines = -(-len(order) // columns)
+    _, high = tile_size(prototypes)
+    height = high + 0.75  # of a tile with its words
+    figure = Figure(figsize=(max(LEAST_WIDTH, 0.86 * columns + 0.3), 1.46 / 1.75 * lines * height + 0.4))
+    axis = figure.subplots()
+    tiles(axis, [prototypes[order[line * columns :][:columns]] for line in range(lines)], cell=(1.0, height))
+    table, values = labelled(arrays)
+    for place, code in enumerate(order):
+        y, x = divmod(place, columns)
+        axis.text(x + 0.5, y * height - 0.03, f"code {code}", ha="center", va="bottom", fontsize=7)
+        text = f"{100 * counts[code] / counts.sum():.1f}%"
+        if table is not None:
+            text += "\n" + _labels_of(table[code], values)
+        axis.text(x + 0.5, y * height + high + 0.03, text, ha="center", va="top", fontsize=7)
+    axis.set_ylim(lines * height - 0.15, -0.2)
+    axis.set_yticks([])
+    left_out = "" if len(order) == len(counts) else f", the {len(order)} most used of {len(counts)} codes"
+    heading(figure, f"{title(run)}\nwhat each code draws, its share of the test set, its labels{left_out}", 9)
+    return figure
+
+
+def code_use(run: Run, arrays: Any) -> Figure:
+    """Which labels go to which code: each column sums to 1."""
+    found, values = labelled(arrays)
+    assert found is not None
+    table, names = commonest(found, values)
+    order = np.lexsort((-table.max(1), table.argmax(1)))  # codes of one label side by side, near the diagonal
+    share = table[order][:MAX_CODES_DRAWN] / np.maximum(table.sum(0), 1)
+    lines, labels = share.shape
+    few = labels <= 20
+    width = 0.42 if few else 0.24
+    figure = Figure(figsize=(max(LEAST_WIDTH, width * labels + 1.6), max(2.4, 0.26 * lines + 1.3)))
+    axis = figure.subplots()
+    image = axis.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    axis.set(xlabel="label", ylabel="code", xticks=range(labels), yticks=range(lines))
+    axis.set_xticklabels(names, rotation=0 if max(map(len, names)) <= 4 * width / 0.42 - 1 else 90)
+    axis.set_yticklabels([str(code) for code in order[:lines]])
+    axis.spines[:].set_visible(False)
+    axis.tick_params(length=0)
+    for (i, j), value in np.ndenumerate(share):
+        if value >= 0.005:
+            axis.text(
+                j,
+                i,
+                f"{100 * value:.0f}",
+                ha="center",
+                va="center",
+                fontsize=7 if few else 6,
+                color="k" if value < 0.6 else "w",
+            )
+    figure.colorbar(image, ax=axis, label="share of the label's images (numbers: %)", fraction=0.15 if few else 0.05)
+    heading(figure, title(run).replace(" · ", "\n", 1), 9)
+    return figure
+
+
+def commonest(table: NDArray[np.int64], values: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[str]]:
+    """The columns of the commonest labels in the order of their values, and one for the sum of all others."""
+    names = [str(value) for value in values]
+    if len(names) <= MAX_LABELS_DRAWN:
+        return table, names
+    order = np.argsort(-table.sum(0), kind="stable")
+    kept, others = np.sort(order[:MAX_LABELS_DRAWN]), order[MAX_LABELS_DRAWN:]
+    together = np.column_stack([table[:, kept], table[:, others].sum(1)])
+    return together, [*(names[place] for place in kept), f"{len(others):,} others"]
+
+
+def gumbel_max(*, logits: tuple[float, ...], draws: int, seed: int) -> Figure:
+    """The article's third figure: argmax(logits + Gumbel noise) has the probabilities softmax(logits)."""
+    theta = np.array(logits)
+    rng = np.random.default_rng(seed)
+    probabilities = np.exp(theta - theta.max())
+    probabilities /= probabilities.sum()
+    by_softmax = rng.choice(len(theta), draws, p=probabilities)
+    noise = -np.log(-np.log1p(-rng.random((draws, len(theta)))))  # 1 - u is never 0
+    by_gumbel = (theta + noise).argmax(1)
+    figure = Figure(figsize=(5.6, 3.1))
+    axis = figure.subplots()
+    where = np.arange(len(theta))
+    for shift, codes, label, colour in (
+        (-0.2, by_softmax, "Categorical(softmax(logits))", COLOURS["sampled"]),
+        (0.2, by_gumbel, "argmax(logits + Gumbel noise)", COLOURS["relaxed"]),
+    ):
+        shares = np.bincount(codes, minlength=len(theta)) / draws
+        axis.bar(where + shift, shares, 0.38, color=colour, label=label)
+    axis.plot(where, probabilities, "k_", markersize=34, label="softmax(logits)")
+    axis.set_xticks(where, [f"{code}\n({value:g})" for code, value in enumerate(theta)])
+    axis.set(xlabel="code (its logit)", ylabel=f"share of {draws:,} draws")
+    axis.legend(markerscale=0.4, loc="upper left")
+    figure.suptitle("The Gumbel-max trick draws from the softmax", fontsize=10)
+    return figure
+
+
+def _labels_of(row: NDArray[np.int64], values: NDArray[np.int64]) -> str:
+    """The labels that make up most of a code's images: "7: 52%", "9: 31%"."""
+    if row.sum() == 0:
+        return "unused"
+    best = [label for label in np.argsort(-row, kind="stable")[:2] if row[label] >= 0.1 * row.sum()]
+    return "\n".join(f"{values[label]}: {100 * row[label] / row.sum():.0f}%" for label in best)
+
+
+def _loss_label(run: Run, unit: str) -> str:
+    beta = run.config.objective.beta
+    extra = [f"{beta:g} × rate"] * bool(beta) + ["codebook losses"] * (run.config.model.name == "vqvae")
+    return "\n+ ".join([unit, *extra])

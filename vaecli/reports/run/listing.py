@@ -1,0 +1,98 @@
+"""Runs side by side in words: a line each, one of them whole, or two of them against each other."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from vaecli.backend.process import last_words
+from vaecli.errors import RunError
+from vaecli.reports.columns import flat
+from vaecli.reports.run.summary import epoch_line, summary_lines
+from vaecli.runs import Run
+from vaecli.runs.provenance import data_name
+
+COLUMNS = ("run", "status", "data", "model", "seed", "epochs", "mse sampled", "mse mode", "mse relaxed", "perplexity")
+
+
+def entry(run: Run) -> dict[str, Any]:
+    """What `vaecli list --json` says of a run; of one that cannot be read, only why.
+
+    Reads run.json, summary.json and the length of metrics.csv: ten thousand runs are listed in seconds.
+    """
+    try:
+        info, status = run.info, run.status
+        config, data = info["config"], info["data"]
+        return {
+            "run": run.name,
+            "status": status,
+            "data": data["name"],
+            "title": data_name(data),
+            "fallback_for": data["fallback_for"],
+            "model": config["model"]["name"],
+            "seed": config["training"]["seed"],
+            "epochs": {"done": run.epochs_done, "of": config["training"]["epochs"]},
+            "started": info["started"],
+            "test": run.summary["test"] if status == "finished" else None,
+        }
+    except RunError as error:
+        return {"run": run.name, "status": "unreadable", "reason": str(error)}
+
+
+def cells(entry: Mapping[str, Any]) -> list[str]:
+    """The row of an entry under COLUMNS."""
+    if entry["status"] == "unreadable":
+        return [entry["run"], "unreadable", *[""] * (len(COLUMNS) - 2)]
+    epochs, test = entry["epochs"], entry["test"]
+    figures = [None] * 4
+    if test is not None:  # of a run that is not finished there are none
+        figures = [*(test["mse"][name] for name in ("sampled", "mode", "relaxed")), test["perplexity"]]
+    done = str(epochs["of"]) if epochs["done"] == epochs["of"] else f"{epochs['done']}/{epochs['of']}"
+    texts = ["" if x is None else f"{x:.{digits}f}" for x, digits in zip(figures, (4, 4, 4, 2), strict=True)]
+    return [entry["run"], entry["status"], entry["title"], entry["model"], str(entry["seed"]), done, *texts]
+
+
+def show_lines(run: Run) -> Iterator[str]:
+    """One run: what it is, how far it came, what it reached."""
+    info = run.info
+    yield f"{run.path} ({run.status}, started {info['started']})"
+    if run.status == "finished":
+        yield from summary_lines(run)
+        yield from changed_lines(run)
+    else:
+        words = last_words(run.tensorflow_log) if run.status == "interrupted" else None
+        if run.failure or words:
+            yield f"  {run.failure or f'ended outside Python: {words}'}"
+        if run.metrics:
+            yield f"  {epoch_line(run.metrics[-1], run.config.training.epochs)}"
+        yield "  the command that started it resumes it"
+    yield f"  command             {' '.join(info['argv'])}"
+    if info["extends"]:
+        yield f"  extends             {info['extends']}"
+    versions = ", ".join(f"{name} {number}" for name, number in info["versions"].items() if number)
+    yield f"  made with           {versions}"
+    yield f"  on                  {info['host']}, {info['cpu']}, {info['cpus']} cores"
+
+
+def changed_lines(run: Run) -> Iterator[str]:
+    """What of a finished run is no longer what it wrote, and is not needed for its figures."""
+    examined = run.examine()
+    for what, names in (("was changed after the run was finished", examined.changed), ("is missing", examined.missing)):
+        yield from (f"  {run.path / name} {what}" for name in names)
+    if run.before_seals:
+        yield "  made before summary.json had a digest of its own: its figures are taken as they are"
+
+
+def differences(one: Run, two: Run) -> dict[str, dict[str, list[Any]]]:
+    """By section ("config", "environment", "figures"), by dotted key: the two values where they are not equal."""
+    sections: dict[str, list[dict[str, Any]]] = {"config": [], "environment": [], "figures": []}
+    for run in (one, two):
+        sections["config"].append(flat(run.config.to_dict()))
+        info: dict[str, Any] = {**run.info}
+        not_compared = ("config", "argv", "started", "extends", "history", "format", "run", "changed")
+        sections["environment"].append(flat({key: info[key] for key in info if key not in not_compared}))
+        summary: dict[str, Any] = {**run.summary} if run.finished else {}
+        kept = ("test", "gradient_norm", "parameters", "seconds")
+        sections["figures"].append(flat({key: summary[key] for key in kept if key in summary}))
+    return {
+        name: {key: [first.get(key), second.get(key)] for key in first | second if first.get(key) != second.get(key)}
+        for name, (first, second) in sections.items()
+    }

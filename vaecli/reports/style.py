@@ -1,0 +1,301 @@
+"""What figures share, and the only door to matplotlib: colours, tiles of images, titles, files.
+
+A figure is the same file whatever the user's environment says of matplotlib; no pyplot and no state. A picture that
+cannot be drawn is reported, and the others are drawn.
+"""
+
+import contextlib
+import importlib
+import io
+import logging
+import math
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vaecli.errors import RunError
+from vaecli.runs.files import write
+from vaecli.runs.provenance import data_name
+
+
+def _import_matplotlib() -> None:
+    """As if the user had no matplotlibrc and no MPLBACKEND; a wrong one ends the import.
+
+    A file `matplotlibrc` in the working directory goes before every other place, so that one is hidden. What matplotlib
+    logs, such as a folder of settings that cannot be written, changes no figure.
+    """
+    logging.getLogger("matplotlib").setLevel(logging.CRITICAL)
+    if "matplotlib" in sys.modules:
+        return
+    exists: Callable[[Any], bool] = os.path.exists
+    before = {name: os.environ.pop(name, None) for name in ("MPLBACKEND", "MATPLOTLIBRC")}
+    system: Any = os.path
+    os.environ["MATPLOTLIBRC"] = os.devnull
+    system.exists = lambda path: path != "matplotlibrc" and exists(path)
+    try:
+        importlib.import_module("matplotlib")
+    finally:
+        system.exists = exists
+        del os.environ["MATPLOTLIBRC"]
+        os.environ.update({name: value for name, value in before.items() if value is not None})
+
+
+_import_matplotlib()
+
+import matplotlib  # noqa: E402
+from matplotlib.axes import Axes  # noqa: E402
+from matplotlib.collections import PatchCollection  # noqa: E402
+from matplotlib.figure import Figure  # noqa: E402
+from matplotlib.font_manager import FontProperties  # noqa: E402
+from matplotlib.lines import Line2D  # noqa: E402
+from matplotlib.patches import Rectangle  # noqa: E402
+from matplotlib.textpath import TextPath  # noqa: E402
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator  # noqa: E402
+
+__all__ = [
+    "Axes",
+    "Figure",
+    "FixedLocator",
+    "FuncFormatter",
+    "Line2D",
+    "MaxNLocator",
+    "NullLocator",
+    "PatchCollection",
+    "Rectangle",
+    "Undrawn",
+    "draw_each",
+    "heading",
+    "save",
+    "styled",
+]
+
+STYLE: Any = {
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "figure.constrained_layout.use": True,
+    "text.parse_math": False,  # a name is a name, whatever signs it has
+    "svg.hashsalt": "vaecli",  # the same figure is the same file
+    "image.cmap": "gray_r",
+    "image.interpolation": "nearest",
+}
+FORMATS = ("png", "svg", "pdf")
+DPI = 200
+MOST_PIXELS, LONGEST_SIDE = 25_000_000, 12_000  # of a figure; a larger one has fewer dots per inch
+WIDTH = 7.2  # inches: the text of a page
+# Okabe and Ito's palette without its yellow, which white paper swallows. Marker and dashes alone tell 36 rows apart,
+# so that grey paper and colour-blind readers lose nothing.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#000000", "#CC79A7", "#56B4E9", "#E69F00")
+DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)))
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
+DATA_TITLES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "digits": "digits 8×8"}
+MAX_POINTS_DRAWN = 2000  # of a curve; more than there are dots to draw them
+TILE_GAP = 0.03
+TILE_PIXELS, MOST_TILE_PIXELS = 56, 256  # along a side
+THINNEST = 0.2  # of a tile, its shorter side against its longer one; a thinner image is widened to it
+FRAME: Any = {"linewidth": 0.4, "edgecolor": "0.7"}
+
+
+class Undrawn(NamedTuple):
+    """A picture that could not be drawn, and why."""
+
+    path: Path
+    error: Exception
+
+    @property
+    def line(self) -> str:
+        if isinstance(self.error, RunError):  # which names the file
+            return str(self.error)
+        kind = "out of memory" if isinstance(self.error, MemoryError) else type(self.error).__name__
+        words = str(self.error).strip().splitlines()
+        return f"{self.path}: could not be drawn ({': '.join([kind, *words[:1]])})"
+
+
+def draw_each(
+    figures: Mapping[str, Callable[[], Figure]], folder: Path, failed: Callable[[Undrawn], None]
+) -> list[Path]:
+    """Draws and writes each figure; one that cannot be is handed to `failed`, and the others are drawn.
+
+    Args:
+        figures: by the name of the file in the folder.
+
+    Returns:
+        The files written.
+    """
+    paths = []
+    for name, draw in figures.items():
+        path = folder / name
+        try:
+            with styled():
+                paths.append(save(draw(), path))
+        except Exception as error:  # a picture is not worth the results beside it, whatever is wrong
+            failed(Undrawn(path, error))
+    return paths
+
+
+@contextlib.contextmanager
+def styled() -> Iterator[None]:
+    """Inside, figures look as STYLE and matplotlib's defaults say, and warnings, as of missing signs, are mute."""
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(STYLE)
+        yield
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Written beside and renamed; raises RunError if the folder cannot be written."""
+    buffer = io.BytesIO()
+    fmt = checked_format(path.suffix[1:], path)
+    dated = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}[fmt]
+    width, height = figure.get_size_inches()
+    dpi = min(DPI, LONGEST_SIDE / max(width, height), math.sqrt(MOST_PIXELS / (width * height)))
+    figure.savefig(buffer, format=fmt, dpi=dpi, metadata=dated)
+    write(path, buffer.getvalue())
+    return path
+
+
+def checked_format(fmt: str, path: Path) -> str:
+    """A format that figures can have; raises RunError."""
+    if fmt not in FORMATS:
+        raise RunError(f"{path}: the format is one of {', '.join(FORMATS)}")
+    return fmt
+
+
+def heading(figure: Figure, text: str, fontsize: float, *, left: bool = False) -> None:
+    """The figure's title; a line that is wider than the figure is broken at its dots, or else between words.
+
+    Args:
+        left: begins at the left edge, where a legend stands at the right.
+    """
+    room = 72 * figure.get_size_inches()[0]
+    lines = text.split("\n")
+    for separator in (" · ", " "):
+        lines = [part for line in lines for part in _broken(line, separator, room, fontsize)]
+    place: Any = {"x": 0.01, "ha": "left"} if left else {}
+    figure.suptitle("\n".join(lines), fontsize=fontsize, **place)
+
+
+def _broken(line: str, separator: str, room: float, fontsize: float) -> list[str]:
+    if _width(line, fontsize) <= room:
+        return [line]
+    first, *others = line.split(separator)
+    parts = [first]
+    for piece in others:
+        longer = f"{parts[-1]}{separator}{piece}"
+        if _width(longer, fontsize) > room:
+            parts.append(piece)
+        else:
+            parts[-1] = longer
+    return parts
+
+
+def _width(text: str, fontsize: float) -> float:
+    """Of one line, in points."""
+    if not text.strip():
+        return 0.0
+    return float(TextPath((0, 0), text, prop=FontProperties(size=fontsize)).get_extents().width)
+
+
+def data_title(data: Mapping[str, Any]) -> str:
+    """Of run.json's data block: the data set, and what it stands for."""
+    stands_for = data["fallback_for"]
+    name = data_name(data)
+    return DATA_TITLES.get(name, name) + (f" (for want of {DATA_TITLES[stands_for]})" if stands_for else "")
+
+
+def labelled(arrays: Any) -> tuple[NDArray[np.int64] | None, NDArray[np.int64]]:
+    """How often each code goes with each label [K, V], without labels that no image has, and what those labels are [V].
+
+    Files of before have no `label_values`: theirs are 0, 1, 2, ... None, and no labels, where there is no such table.
+    """
+    if "contingency" not in arrays:
+        return None, np.zeros(0, np.int64)
+    table = arrays["contingency"]
+    values = arrays.get("label_values", np.arange(table.shape[1]))
+    there = np.flatnonzero(table.sum(0))
+    return table[:, there], values[there]
+
+
+def thinned(points: Sequence[Any]) -> Sequence[Any]:
+    """No more than MAX_POINTS_DRAWN of them, evenly apart, with the first and the last."""
+    if len(points) <= MAX_POINTS_DRAWN:
+        return points
+    return [points[place] for place in np.linspace(0, len(points) - 1, MAX_POINTS_DRAWN).round().astype(int)]
+
+
+def tile_size(images: NDArray[np.float32]) -> tuple[float, float]:
+    """Width and height of the images [N, H, W] as tiles: in their own proportion, the longer side 1."""
+    height, width = images.shape[1:]
+    longer = max(height, width)
+    return max(THINNEST, width / longer), max(THINNEST, height / longer)
+
+
+def tiles(axis: Axes, lines: Sequence[NDArray[np.float32]], *, cell: tuple[float, float]) -> None:
+    """Lines of images side by side, each in a cell of this width and height: at its top, and in its middle.
+
+    A line is one picture, which draws fastest.
+    """
+    across, down = cell
+    size = wide, high = tile_size(lines[0])
+    frames = []
+    for i, line in enumerate(lines):
+        picture = _side_by_side(line, size, across)
+        axis.imshow(picture, vmin=0, vmax=1, extent=(0, len(line) * across, i * down + high, i * down))
+        inner = wide - 2 * TILE_GAP, high - 2 * TILE_GAP
+        left = (across - wide) / 2 + TILE_GAP
+        frames += [Rectangle((j * across + left, i * down + TILE_GAP), *inner) for j in range(len(line))]
+    axis.add_collection(PatchCollection(frames, facecolor="none", **FRAME))
+    bottom = (len(lines) - 1) * down + high
+    axis.set(xlim=(0, max(map(len, lines)) * across), ylim=(bottom, 0), xticks=[], aspect="equal")
+    axis.spines[:].set_visible(False)
+    axis.tick_params(length=0)
+
+
+def _side_by_side(images: NDArray[np.float32], size: tuple[float, float], across: float) -> NDArray[np.float32]:
+    """[N, H, W] -> one image, with a white margin around each: TILE_GAP, and what a cell is wider than its tile.
+
+    Margins are whole pixels, so small images grow first; large ones shrink, because nobody sees so many pixels.
+    """
+    wide, high = size
+    grown = images
+    for side, length in ((1, high), (2, wide)):
+        grown = _shrunk(grown, side).repeat(max(1, -int(-TILE_PIXELS * length // images.shape[side])), side)
+    rows, columns = grown.shape[1:]
+    above = round(TILE_GAP / high * rows)
+    beside = round((TILE_GAP + (across - wide) / 2) / wide * columns)
+    padded = np.pad(grown, [(0, 0), (above, above), (beside, beside)])
+    return np.concatenate(list(padded), axis=1)
+
+
+def _shrunk(images: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    """No more than MOST_TILE_PIXELS along a side: each the mean of those that it stands for."""
+    pixels = images.shape[side]
+    if pixels <= MOST_TILE_PIXELS:
+        return images
+    edges = np.linspace(0, pixels, MOST_TILE_PIXELS + 1).astype(int)
+    shape = [1, 1, 1]
+    shape[side] = MOST_TILE_PIXELS
+    means = np.add.reduceat(images, edges[:-1], side) / np.diff(edges).reshape(shape)
+    return means.astype(np.float32)
+
+
+def look(place: int) -> dict[str, Any]:
+    """Colour, dashes and marker of the line with this number."""
+    colour = COLOURS[place % len(COLOURS)]
+    return {
+        "color": colour,
+        "linestyle": DASHES[place % len(DASHES)],
+        "marker": MARKERS[place % len(MARKERS)],
+        "markersize": 4,
+        "markerfacecolor": colour,
+        "linewidth": 1.3,
+    }

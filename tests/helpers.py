@@ -17,7 +17,7 @@ from vaecli.experiment.plan import plan_run
 from vaecli.experiment.train import train_run
 from vaecli.registry import METHODS
 from vaecli.runs import Run
-from vaecli.runs.audits import Estimated, Measures, Row
+from vaecli.runs.audits import AuditRow, Bounded, GradientErrors
 from vaecli.runs.files import PART
 from vaecli.runs.run import file_digest
 from vaecli.runs.sealed import write_sealed
@@ -145,15 +145,15 @@ def audit_row(
     epoch: int = 10,
     told: bool = True,
     cosine: float | None = 0.5,
-) -> Row:
+) -> AuditRow:
     """A row of an audit with intervals of 2 %; a bias that is not told from 0 has one from there."""
 
-    def around(value: float) -> Estimated:
-        return Estimated(value, 0.98 * value, 1.02 * value)
+    def around(value: float) -> Bounded:
+        return Bounded(value, 0.98 * value, 1.02 * value)
 
-    bias_ = around(bias) if told else Estimated(bias, 0.0, 2 * bias)
-    found = Measures(bias_, around(std), cosine and around(cosine), around(bias**2 + std**2))
-    return Row(epoch, estimator, temperature, 1, 0, 4096, 0.25, found, found)
+    bias_ = around(bias) if told else Bounded(bias, 0.0, 2 * bias)
+    found = GradientErrors(bias_, around(std), cosine and around(cosine), around(bias**2 + std**2))
+    return AuditRow(epoch, estimator, temperature, 1, 0, 4096, 0.25, found, found)
 
 
 def written(folder: Path) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Part:
+class Component:
     """One piece of a method: where it is, and the names of its options (described in config/options.py)."""
 
     target: str
@@ -34,8 +34,8 @@ class Method:
     """A value of `model.name`: a bottleneck, and the gradient estimator it trains with if it needs one."""
 
     help: str
-    bottleneck: Part
-    estimator: Part | None = None
+    bottleneck: Component
+    estimator: Component | None = None
     decodings: Callable[[Mapping[str, Any]], int] = once  # evaluations of the decoder per image and step
     enumerates: bool = False  # decodes every one of the K^L codes at each step, once for the whole batch
     constant_rate: bool = False  # the posterior is a point: beta would only add a constant to the loss
@@ -49,9 +49,9 @@ class Method:
         return "num_latents" in self.options
 
 
-GAUSSIAN = Part("vaecli.bottlenecks.gaussian:Gaussian", ("latent_dim",))
-CATEGORICAL = Part("vaecli.bottlenecks.categorical:Categorical", ("num_latents", "num_classes", "unimix"))
-VECTOR_QUANTIZER = Part(
+GAUSSIAN = Component("vaecli.bottlenecks.gaussian:Gaussian", ("latent_dim",))
+CATEGORICAL = Component("vaecli.bottlenecks.categorical:Categorical", ("num_latents", "num_classes", "unimix"))
+VECTOR_QUANTIZER = Component(
     "vaecli.bottlenecks.vector_quantizer:VectorQuantizer",
     ("num_latents", "num_codes", "code_dim", "commitment"),
 )
@@ -61,88 +61,88 @@ METHODS: Mapping[str, Method] = {
     "categorical": Method(
         "a code is drawn and nothing else: no gradient reaches the encoder",
         CATEGORICAL,
-        Part("vaecli.estimators.categorical:categorical"),
+        Component("vaecli.estimators.categorical:categorical"),
     ),
     "gumbel": Method(
         "Gumbel-softmax: a relaxed code instead of a hard one (arXiv 1611.01144, 1611.00712)",
         CATEGORICAL,
-        Part("vaecli.estimators.gumbel:gumbel", ("temperature",)),
+        Component("vaecli.estimators.gumbel:gumbel", ("temperature",)),
     ),
     "straight_through": Method(
         "hard code forward, the gradient of its probabilities backward (arXiv 1308.3432)",
         CATEGORICAL,
-        Part("vaecli.estimators.straight_through:straight_through"),
+        Component("vaecli.estimators.straight_through:straight_through"),
     ),
     "vqvae": Method("nearest row of a learned codebook (arXiv 1711.00937)", VECTOR_QUANTIZER, constant_rate=True),
     "exact": Method(
         "every code is decoded: the true gradient, the yardstick of the others",
         CATEGORICAL,
-        Part("vaecli.estimators.exact:exact"),
+        Component("vaecli.estimators.exact:exact"),
         decodings=lambda options: options["num_classes"] ** options["num_latents"],
         enumerates=True,
     ),
     "gumbel_st": Method(
         "hard code forward, the gradient of its relaxed code backward (arXiv 1611.01144)",
         CATEGORICAL,
-        Part("vaecli.estimators.gumbel_st:gumbel_st", ("temperature",)),
+        Component("vaecli.estimators.gumbel_st:gumbel_st", ("temperature",)),
     ),
     "gumbel_rao": Method(
         "gumbel_st averaged over the noise that gives the same code (arXiv 2010.04838)",
         CATEGORICAL,
-        Part("vaecli.estimators.gumbel_rao:gumbel_rao", ("temperature", "num_samples")),
+        Component("vaecli.estimators.gumbel_rao:gumbel_rao", ("temperature", "num_samples")),
     ),
     "gst": Method(
         "gumbel_st with a fixed gap in place of noise (arXiv 2206.07235)",
         CATEGORICAL,
-        Part("vaecli.estimators.gst:gst", ("temperature", "gap")),
+        Component("vaecli.estimators.gst:gst", ("temperature", "gap")),
     ),
     "decoupled_st": Method(
         "gumbel_st with one temperature for the codes and one for the gradient (arXiv 2410.13331)",
         CATEGORICAL,
-        Part("vaecli.estimators.decoupled_st:decoupled_st", ("forward_temperature", "backward_temperature")),
+        Component("vaecli.estimators.decoupled_st:decoupled_st", ("forward_temperature", "backward_temperature")),
     ),
     "darn": Method(
         "score function with a first-order baseline from the decoder's gradient (arXiv 1310.8499)",
         CATEGORICAL,
-        Part("vaecli.estimators.darn:darn"),
+        Component("vaecli.estimators.darn:darn"),
     ),
     "zgr": Method(
         "mean of straight_through and darn, gumbel_rao at temperature 0 (Shekhovtsov 2023)",
         CATEGORICAL,
-        Part("vaecli.estimators.zgr:zgr"),
+        Component("vaecli.estimators.zgr:zgr"),
     ),
     "reinmax": Method(
         "hard code forward, a second-order rule backward (arXiv 2304.08612)",
         CATEGORICAL,
-        Part("vaecli.estimators.reinmax:reinmax", ("temperature",)),
+        Component("vaecli.estimators.reinmax:reinmax", ("temperature",)),
     ),
     "reinforce": Method(
         "score function with a moving-average baseline (Williams 1992)",
         CATEGORICAL,
-        Part("vaecli.estimators.reinforce:reinforce"),
+        Component("vaecli.estimators.reinforce:reinforce"),
     ),
     "rloo": Method(
         "score function of S codes, each with the others as its baseline (Kool et al. 2019)",
         CATEGORICAL,
-        Part("vaecli.estimators.rloo:rloo", ("num_draws",)),
+        Component("vaecli.estimators.rloo:rloo", ("num_draws",)),
         decodings=lambda options: options["num_draws"],
     ),
     "arsm": Method(
         "losses compared at codes that exchanges of the noise lead to (arXiv 1905.01413)",
         CATEGORICAL,
-        Part("vaecli.estimators.arsm:arsm"),
+        Component("vaecli.estimators.arsm:arsm"),
         decodings=lambda options: options["num_classes"] * (options["num_classes"] - 1) // 2 + 1,
     ),
     "rebar": Method(
         "score function with the relaxed loss as control variate (arXiv 1703.07370)",
         CATEGORICAL,
-        Part("vaecli.estimators.rebar:rebar", ("temperature",)),
+        Component("vaecli.estimators.rebar:rebar", ("temperature",)),
         decodings=lambda options: 2,
     ),
     "relax": Method(
         "score function with a learned control variate (arXiv 1711.00123)",
         CATEGORICAL,
-        Part("vaecli.estimators.relax:relax", ("temperature",)),
+        Component("vaecli.estimators.relax:relax", ("temperature",)),
         decodings=lambda options: 2,
     ),
 }

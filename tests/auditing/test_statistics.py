@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vaecli.auditing.statistics import measures
-from vaecli.runs.audits import Estimated
+from vaecli.runs.audits import Bounded
 
 
 def of_draws(draws, truth, groups=32):
@@ -20,7 +20,7 @@ def test_three_groups_by_hand():
     found = measures(np.array([[1.0, 0], [2, 0], [3, 0]]), np.array([10.0, 10, 10]), np.array([2.0, 0]))
     bias = (1 * 2 + 1 * 3 + 2 * 3) / 3 / 4  # the mean over pairs, in units of |g*|^2
     assert found.relative_bias.value == pytest.approx(math.sqrt(bias))
-    assert found.mse == pytest.approx(Estimated(2.5, 2.5, 2.5))
+    assert found.mse == pytest.approx(Bounded(2.5, 2.5, 2.5))
     assert found.relative_std.value == pytest.approx(math.sqrt(2.5 - bias))
     assert (found.cosine.value, found.cosine.high) == (1, 1)  # one line
     # without each group in turn the pair that is left gives 6, 3 and 2 of 4; pseudo-values 3 x 11/12 - 2 x these
@@ -33,8 +33,8 @@ def test_three_groups_by_hand():
 def test_no_gradient_has_a_bias_of_one_no_spread_and_no_direction():
     truth = np.array([1.0, -2.0, 0.5])
     found = of_draws(np.zeros((64, 3)), truth)
-    assert found.relative_bias == pytest.approx(Estimated(1, 1, 1))
-    assert found.relative_std == Estimated(0, 0, 0)
+    assert found.relative_bias == pytest.approx(Bounded(1, 1, 1))
+    assert found.relative_std == Bounded(0, 0, 0)
     assert found.cosine is None
     assert found.wide == []
 
@@ -42,7 +42,7 @@ def test_no_gradient_has_a_bias_of_one_no_spread_and_no_direction():
 def test_the_exact_gradient_has_neither_bias_nor_spread():
     truth = np.array([1.0, -2.0, 0.5])
     found = of_draws(np.tile(truth, (64, 1)), truth)
-    assert (found.relative_bias, found.relative_std, found.mse) == (Estimated(0, 0, 0),) * 3
+    assert (found.relative_bias, found.relative_std, found.mse) == (Bounded(0, 0, 0),) * 3
     assert found.cosine.value == pytest.approx(1)
 
 

@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from vaecli.backend.optimizers import adam, sgd
-from vaecli.config.schema import SGDTraining, Training
+from vaecli.config.schema import SGDConfig, TrainingConfig
 from vaecli.training.trainer import optimizer
 
 PAIRS = {
@@ -34,8 +34,8 @@ def test_ours_are_those_of_keras(name):
 @pytest.mark.parametrize(
     ("training", "same"),
     [
-        (Training(learning_rate=0.02), adam(0.02)),
-        (SGDTraining(learning_rate=0.02, momentum=0.5), sgd(0.02, 0.5)),
+        (TrainingConfig(learning_rate=0.02), adam(0.02)),
+        (SGDConfig(learning_rate=0.02, momentum=0.5), sgd(0.02, 0.5)),
     ],
 )
 def test_a_config_names_its_optimizer(training, same):

@@ -15,9 +15,9 @@ import pytest
 from helpers import small_config, train, written
 from vaecli.errors import Interrupted, RunError
 from vaecli.launch import drive, task, watch
+from vaecli.launch.asked import DataSets, plans_of
 from vaecli.launch.drive import carry_out, jobs_of, open_launch
 from vaecli.launch.executors import Workers, open_cluster, open_pool
-from vaecli.launch.plans import DataSets, plans_of
 from vaecli.launch.task import Outcome
 from vaecli.runs import Run
 

@@ -11,7 +11,7 @@ from vaecli.config.options import OPTIONS
 from vaecli.config.schema import MAX_ENUMERATED_CODES
 from vaecli.errors import ConfigError, Interrupted, RunError, RunFailed
 from vaecli.registry import METHODS, suggest
-from vaecli.runs.audits import Audit, Row
+from vaecli.runs.audits import Audit, AuditRow
 
 ESTIMATORS = tuple(name for name, method in METHODS.items() if method.estimator)
 TEMPERED = ("temperature", "backward_temperature")  # the option that an audit varies, where an estimator has one
@@ -73,7 +73,7 @@ def perform(
     audit: Audit,
     about: Mapping[str, Any],
     *,
-    told: Callable[[Row, int, int], None],
+    told: Callable[[AuditRow, int, int], None],
     stop: Callable[[], int | None],
 ) -> None:
     """Measures what the audit's folder does not hold yet, and keeps each row as soon as it is measured.
@@ -105,7 +105,7 @@ def perform(
             raise Interrupted(f"{audit.path}: {kept}; the same command goes on", exit_code=code)
 
 
-def not_finite(row: Row) -> str | None:
+def not_finite(row: AuditRow) -> str | None:
     """The first figure of a row that is no finite number, which no JSON may hold."""
     for part in (row.logits, row.weights):
         for name, found in (part._asdict() if part else {}).items():
@@ -114,7 +114,9 @@ def not_finite(row: Row) -> str | None:
     return None
 
 
-def _measured(target: Target, asked: Asked, missing: Sequence[tuple[int | None, str, float | None]]) -> Iterator[Row]:
+def _measured(
+    target: Target, asked: Asked, missing: Sequence[tuple[int | None, str, float | None]]
+) -> Iterator[AuditRow]:
     from vaecli.auditing.meter import Meter, Point
     from vaecli.auditing.truth import Truth
 
@@ -135,7 +137,7 @@ def _measured(target: Target, asked: Asked, missing: Sequence[tuple[int | None, 
         decodings = _decodings(name, target)
         draws = asked.draws // max(1, decodings // USUAL_DECODINGS)
         found = meter.measure(points[epoch], temperature, draws=draws, warm_up=asked.warm_up)
-        yield Row(
+        yield AuditRow(
             epoch=epoch,
             estimator=name,
             temperature=temperature,

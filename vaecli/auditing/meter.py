@@ -15,7 +15,7 @@ from vaecli.backend.random import fold_in
 from vaecli.estimators.estimator import State
 from vaecli.estimators.schedules import scheduled
 from vaecli.registry import METHODS
-from vaecli.runs.audits import Measures
+from vaecli.runs.audits import GradientErrors
 
 GROUPS = 32  # independent parts of the draws, for the intervals
 FIRST_DRAWS = 4  # of a group, before the intervals are looked at for the first time
@@ -34,8 +34,8 @@ class Point(NamedTuple):
 
 
 class Measured(NamedTuple):
-    logits: Measures
-    weights: Measures | None
+    logits: GradientErrors
+    weights: GradientErrors | None
     draws: int
     milliseconds: float  # for each
 
@@ -86,7 +86,7 @@ class Meter:
 
     def _measures(
         self, point: Point, errors: NDArray[np.float64], squares: NDArray[np.float64]
-    ) -> tuple[Measures, Measures | None]:
+    ) -> tuple[GradientErrors, GradientErrors | None]:
         of_logits = measures(errors.reshape(GROUPS, -1), squares[:, 0], point.exact.reshape(-1))
         if not point.pulled.size:
             return of_logits, None
@@ -135,7 +135,7 @@ class Meter:
             return tf.while_loop(lambda number, *_: number < GROUPS * count, draw, (tf.constant(0), *zeros))[1:]
 
 
-def _is_precise(found: Measures | None) -> bool:
+def _is_precise(found: GradientErrors | None) -> bool:
     if found is None:
         return True
     wide = set(found.wide)

@@ -6,14 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vaecli.metrics.intervals import interval
-from vaecli.runs.audits import Estimated, Measures
+from vaecli.runs.audits import Bounded, GradientErrors
 
 Array = NDArray[np.float64]
 NO_DIRECTION = 1e-9  # |E g|^2 / |g*|^2; below it is rounding
 NO_VARIANCE = 1e-6  # of the mean squared error; likewise, as sums of squares are taken in float32
 
 
-def measures(errors: Array, squares: Array, truth: Array) -> Measures:
+def measures(errors: Array, squares: Array, truth: Array) -> GradientErrors:
     """What N draws of an estimate g of the exact gradient g* say, in units of |g*|.
 
         bias^2     = |E g - g*|^2      the mean of e_i . e_j over groups i != j: unbiased, may be negative
@@ -35,7 +35,7 @@ def measures(errors: Array, squares: Array, truth: Array) -> Measures:
     mse = _without_each(squares / size)
     variance = np.where(np.abs(mse - bias) > NO_VARIANCE * mse, mse - bias, 0.0)
     length, along = _of_pairs(means @ means.T / size), _without_each(means @ truth / size)
-    return Measures(
+    return GradientErrors(
         relative_bias=_root(_interval(bias)),
         relative_std=_root(_interval(variance)),
         cosine=_clipped(_interval(along / np.sqrt(length))) if length.min() > NO_DIRECTION else None,
@@ -57,18 +57,18 @@ def _of_pairs(products: Array) -> Array:
     return np.concatenate([[total / (count * (count - 1))], without / ((count - 1) * (count - 2))])
 
 
-def _interval(values: Array) -> Estimated:
+def _interval(values: Array) -> Bounded:
     """The jackknife's, from the value of all groups and those without each."""
     whole, without = values[0], values[1:]
     count = len(without)
     half_width = interval(list(count * whole - (count - 1) * without)).half_width
     assert half_width is not None
-    return Estimated(float(whole), float(whole - half_width), float(whole + half_width))
+    return Bounded(float(whole), float(whole - half_width), float(whole + half_width))
 
 
-def _root(square: Estimated) -> Estimated:
-    return Estimated(*(math.sqrt(max(0.0, value)) for value in square))
+def _root(square: Bounded) -> Bounded:
+    return Bounded(*(math.sqrt(max(0.0, value)) for value in square))
 
 
-def _clipped(cosine: Estimated) -> Estimated:
-    return Estimated(*(min(1.0, max(-1.0, value)) for value in cosine))
+def _clipped(cosine: Bounded) -> Bounded:
+    return Bounded(*(min(1.0, max(-1.0, value)) for value in cosine))

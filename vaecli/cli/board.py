@@ -68,7 +68,7 @@ class Board:
     def left(self, seconds: float) -> None:
         if self._bars is None:
             return
-        from vaecli.launch.estimate import in_words
+        from vaecli.launch.forecast import in_words
 
         if WHOLE not in self._tasks:
             self._tasks[WHOLE] = self._bars.add_task(WHOLE, total=None, words="")

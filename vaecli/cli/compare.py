@@ -76,9 +76,9 @@ def compare(
     was asked, 3 some runs failed, 130 and 143 interrupted and saved.
     """
     with Console(quiet=quiet) as console, Stop() as stop:
+        from vaecli.launch.asked import absent_of, ask, plan_lines
         from vaecli.launch.drive import train_missing
-        from vaecli.launch.estimate import side_by_side, speeds
-        from vaecli.launch.plans import absent_of, ask, plan_lines
+        from vaecli.launch.forecast import side_by_side, speeds
         from vaecli.registry import METHODS
         from vaecli.reports.comparison.groups import compared, sort_key, unseen
         from vaecli.reports.comparison.page import report_folder, write_report

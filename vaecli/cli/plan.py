@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vaecli.backend.process import chatter, import_keras
 from vaecli.config import Config, dump
-from vaecli.config.schema import NpzData
+from vaecli.config.schema import NpzDataConfig
 from vaecli.data import load
 from vaecli.data.known import KNOWN, SHAPES, folders, locate
 from vaecli.experiment.plan import plan_run
@@ -15,7 +15,7 @@ from vaecli.experiment.plan import plan_run
 
 def plan_lines(config: Config, data_dir: Path | None, output_dir: Path) -> Iterator[str]:
     """The resolved config as YAML, and as its comments the data, folder and parameters."""
-    missing = not isinstance(config.data, NpzData) and config.data.name in KNOWN
+    missing = not isinstance(config.data, NpzDataConfig) and config.data.name in KNOWN
     missing = missing and locate(KNOWN[config.data.name], data_dir) is None
     if missing:
         known = KNOWN[config.data.name]

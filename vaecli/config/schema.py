@@ -29,7 +29,7 @@ def _title(text: str) -> str:
 Title = Annotated[str, AfterValidator(_title)]
 
 
-class Model(Block):
+class ModelConfig(Block):
     name: str = Field(description="the method; `vaecli init NAME` shows its options")
 
     @property
@@ -46,13 +46,13 @@ class Model(Block):
         return any(isinstance(value, Schedule) for value in self.options().values())
 
 
-class Network(Block):
+class NetworkConfig(Block):
     hidden: tuple[Annotated[int, Field(ge=1, le=65_536)], ...] = Field(
         (128,), strict=False, description="sizes of the encoder's relu layers; the decoder's in reverse"
     )
 
 
-class Data(Block):
+class DataConfig(Block):
     name: Literal["mnist", "fashion_mnist", "digits"] = Field("mnist", description="what to train on")
     fallback: Literal["digits"] | None = Field(
         None, description="train on this, and say so, where the data cannot be had"
@@ -60,20 +60,20 @@ class Data(Block):
     validation: int = Field(0, ge=0, description="training images held out; the best weights on them are kept")
 
 
-class NpzData(Data):
+class NpzDataConfig(DataConfig):
     name: Literal["npz"] = "npz"  # type: ignore[assignment]
     path: str = Field(description="the file: x_train, x_test and, if you have them, y_train, y_test")
     title: Title | None = Field(None, description="what lists and figures call the data, else the file's name")
 
 
-class Objective(Block):
+class ObjectiveConfig(Block):
     likelihood: Literal["mse", "bernoulli"] = Field(
         "mse", description="mse: mean over pixels; bernoulli: nats per image"
     )
     beta: NonNegative = Field(0.0, description="weight of the rate KL(q(z|x) || p(z)), in nats")
 
 
-class Training(Block):
+class TrainingConfig(Block):
     epochs: int = Field(10, ge=1, le=1_000_000, description="passes over the training images")
     batch_size: int = Field(64, ge=1, description="images per step; the last partial batch is dropped")
     optimizer: Literal["adam"] = Field("adam", description="adam, or sgd with its key momentum")
@@ -84,7 +84,7 @@ class Training(Block):
     )
 
 
-class SGDTraining(Training):
+class SGDConfig(TrainingConfig):
     optimizer: Literal["sgd"] = "sgd"  # type: ignore[assignment]
     momentum: float = Field(0.0, ge=0, lt=1, description="share of the last step that is kept")
 
@@ -92,28 +92,28 @@ class SGDTraining(Training):
 class Config(Block):
     """One run, completely described. `objective`, `network`, ... are frozen blocks; so is the whole."""
 
-    model: Model
-    network: Network = Network()
-    data: Data = Data()
-    objective: Objective = Objective()
-    training: Training = Training()
+    model: ModelConfig
+    network: NetworkConfig = NetworkConfig()
+    data: DataConfig = DataConfig()
+    objective: ObjectiveConfig = ObjectiveConfig()
+    training: TrainingConfig = TrainingConfig()
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """Plain lists, numbers and strings, ready for YAML or JSON."""
         return {name: getattr(self, name).model_dump(mode="json") for name in type(self).model_fields}
 
 
-def _model_class(name: str) -> type[Model]:
+def _model_class(name: str) -> type[ModelConfig]:
     options: dict[str, Any] = {
         key: (OPTIONS[key].type, Field(OPTIONS[key].default, description=OPTIONS[key].help))
         for key in METHODS[name].options
     }
-    return create_model(f"Model_{name}", __base__=Model, **options)
+    return create_model(f"Model_{name}", __base__=ModelConfig, **options)
 
 
 # block -> (the key that decides, value -> class)
 VARIANTS: Mapping[str, tuple[str, Mapping[str, type[Block]]]] = {
     "model": ("name", {name: _model_class(name) for name in METHODS}),
-    "data": ("name", {"mnist": Data, "fashion_mnist": Data, "digits": Data, "npz": NpzData}),
-    "training": ("optimizer", {"adam": Training, "sgd": SGDTraining}),
+    "data": ("name", {"mnist": DataConfig, "fashion_mnist": DataConfig, "digits": DataConfig, "npz": NpzDataConfig}),
+    "training": ("optimizer", {"adam": TrainingConfig, "sgd": SGDConfig}),
 }

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from vaecli.config.schema import Data, NpzData
+from vaecli.config.schema import DataConfig, NpzDataConfig
 from vaecli.data.dataset import Dataset
 from vaecli.data.digits import digits
 from vaecli.data.download import Progress
@@ -17,7 +17,7 @@ def silent(name: str, done: int, total: int) -> None:
     del name, done, total
 
 
-def load(data: Data, data_dir: Path | None = None, progress: Progress = silent) -> Dataset:
+def load(data: DataConfig, data_dir: Path | None = None, progress: Progress = silent) -> Dataset:
     """The data set of a config, checked, with its validation split; fetched first if need be.
 
     A data set that cannot be had is replaced by `data.fallback`; one that is there but damaged is an error.
@@ -28,8 +28,8 @@ def load(data: Data, data_dir: Path | None = None, progress: Progress = silent) 
     return _load(data, data_dir, progress).hold_out(data.validation)
 
 
-def _load(data: Data, data_dir: Path | None, progress: Progress) -> Dataset:
-    if isinstance(data, NpzData):
+def _load(data: DataConfig, data_dir: Path | None, progress: Progress) -> Dataset:
+    if isinstance(data, NpzDataConfig):
         return npz_dataset(Path(data.path), title=data.title)
     if data.name == "digits":
         return digits()

@@ -14,7 +14,7 @@ from vaecli.backend.random import fold_in
 from vaecli.config.schema import Config
 from vaecli.data import Split
 from vaecli.metrics.codes import contingency, matching_accuracy, normalized_mutual_information, perplexity
-from vaecli.models.autoencoder import Autoencoder, Measures, Reconstructions
+from vaecli.models.autoencoder import Autoencoder, PerImage, Reconstructions
 
 BATCH = 1000
 NOTHING = np.zeros(0, np.int64)
@@ -90,7 +90,7 @@ class Evaluator:
             for i, images in enumerate(self.batches)
         ]
         parts, pictures = zip(*results, strict=True)
-        measures = Measures(*(self._join(column) for column in zip(*parts, strict=True)))
+        measures = PerImage(*(self._join(column) for column in zip(*parts, strict=True)))
         shown = Reconstructions(*(self._pick(column) for column in zip(*pictures, strict=True)))
         in_nats = self.autoencoder.likelihood.in_nats
         return Evaluation(

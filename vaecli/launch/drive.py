@@ -14,13 +14,13 @@ from concurrent.futures import CancelledError, Future
 from pathlib import Path
 
 from vaecli.config import Config, dump
-from vaecli.config.schema import NpzData
+from vaecli.config.schema import NpzDataConfig
 from vaecli.errors import Damaged, Interrupted, RunError, VaecliError
 from vaecli.experiment.plan import Plan
 from vaecli.filesystems import where_supported
-from vaecli.launch.estimate import seconds_left
+from vaecli.launch.asked import DataSets
 from vaecli.launch.executors import Workers, open_cluster, open_pool
-from vaecli.launch.plans import DataSets
+from vaecli.launch.forecast import seconds_left
 from vaecli.launch.task import REFERENCES, STOP, Outcome, Task, perform, read_beat
 from vaecli.launch.watch import Job, View, Waiting, Watcher, left
 from vaecli.runs.files import write
@@ -120,7 +120,7 @@ def _references(plans: Sequence[Plan], launch: Launch, data: DataSets) -> Iterat
             config = launch.folder / f"{plan.run.name}.yaml"
             write(config, dump(_from_anywhere(plan.config).to_dict()))
             configs.append(config)
-        folder = None if isinstance(plan.config.data, NpzData) else data.folder(plan.config)
+        folder = None if isinstance(plan.config.data, NpzDataConfig) else data.folder(plan.config)
         task = Task(name, "", path.parents[1], folder, launch.folder, configs=tuple(configs))
         yield Job(task, REFERENCE_SECONDS, None)
 
@@ -142,7 +142,7 @@ def _lacking(plans: Sequence[Plan]) -> dict[Path, list[Plan]]:
 
 def _from_anywhere(config: Config) -> Config:
     """The data of a config by an absolute path."""
-    if not isinstance(config.data, NpzData):
+    if not isinstance(config.data, NpzDataConfig):
         return config
     found = config.data.model_copy(update={"path": os.path.abspath(config.data.path)})
     return config.model_copy(update={"data": found})

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vaecli.backend.process import last_words, prepare
 from vaecli.config import config_from_text
-from vaecli.config.schema import Data, NpzData
+from vaecli.config.schema import DataConfig, NpzDataConfig
 from vaecli.data import Dataset, load
 from vaecli.data.known import KNOWN, locate
 from vaecli.errors import BeingTrained, Interrupted, RunError, RunFailed, VaecliError
@@ -151,9 +151,9 @@ def _stop_code(folder: Path) -> int | None:
 
 
 @functools.lru_cache(maxsize=1)
-def _dataset(data: Data, folder: Path | None) -> Dataset:
+def _dataset(data: DataConfig, folder: Path | None) -> Dataset:
     """Read once per worker from where the parent found it."""
-    if isinstance(data, NpzData):
+    if isinstance(data, NpzDataConfig):
         assert folder is not None
         return load(data.model_copy(update={"path": str(folder / data.path)}))
     if data.name in KNOWN and locate(KNOWN[data.name], folder) is None:

@@ -25,7 +25,7 @@ class Losses(NamedTuple):
     state: State
 
 
-class Measures(NamedTuple):
+class PerImage(NamedTuple):
     """Of each test image [B]. Distortions are in the likelihood's unit; relaxed is None where there is none."""
 
     mse_sampled: tf.Tensor
@@ -126,7 +126,7 @@ class Autoencoder:
         distortion, rate, penalty = (tf.reduce_mean(x) for x in (step.surrogate, step.rate, step.penalty))
         return Losses(distortion + beta * rate + penalty, distortion, rate, penalty, step.state)
 
-    def measure(self, images: tf.Tensor, *, seed: tf.Tensor) -> tuple[Measures, Reconstructions]:
+    def measure(self, images: tf.Tensor, *, seed: tf.Tensor) -> tuple[PerImage, Reconstructions]:
         """The same for all methods: hard codes, sampled and mode, and the relaxed sample where one is trained on."""
         features = self.encoder(images)
         sampled = self.bottleneck.encode(features, seed=fold_in(seed, 0))
@@ -139,7 +139,7 @@ class Autoencoder:
             None if relaxed is None else self.pixels(relaxed),
         )
         errors = Reconstructions(*(None if y is None else tf.reduce_mean(tf.square(images - y), -1) for y in pixels))
-        measures = Measures(
+        measures = PerImage(
             mse_sampled=errors.sampled,
             mse_mode=errors.mode,
             mse_relaxed=errors.relaxed,

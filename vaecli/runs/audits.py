@@ -20,7 +20,7 @@ NUMERICS = 1
 NARROW = 0.05  # half of an interval, as a share of its value
 
 
-class Estimated(NamedTuple):
+class Bounded(NamedTuple):
     """A figure with its 95 % interval."""
 
     value: float
@@ -36,13 +36,13 @@ class Estimated(NamedTuple):
         return self.half_width <= NARROW * abs(self.value)
 
 
-class Measures(NamedTuple):
+class GradientErrors(NamedTuple):
     """Of an estimate g of the exact gradient g*, in units of |g*|."""
 
-    relative_bias: Estimated  # |E g - g*|
-    relative_std: Estimated  # square root of E |g - E g|^2
-    cosine: Estimated | None  # between E g and g*; None where E g is 0
-    mse: Estimated  # E |g - g*|^2
+    relative_bias: Bounded  # |E g - g*|
+    relative_std: Bounded  # square root of E |g - E g|^2
+    cosine: Bounded | None  # between E g and g*; None where E g is 0
+    mse: Bounded  # E |g - g*|^2
 
     @property
     def wide(self) -> list[str]:
@@ -50,7 +50,7 @@ class Measures(NamedTuple):
         return [name for name, found in self._asdict().items() if found is not None and not found.narrow]
 
 
-class Row(NamedTuple):
+class AuditRow(NamedTuple):
     """One estimator at one temperature on one checkpoint."""
 
     epoch: int | None  # None: a toy has none
@@ -60,8 +60,8 @@ class Row(NamedTuple):
     warm_up: int  # steps that it learned for before it was measured; 0: it learns nothing
     draws: int
     milliseconds: float  # for each draw of the gradient of all images; differs between two audits
-    logits: Measures
-    weights: Measures | None  # of the gradient of the images' mean loss; None for a toy, which has no weights
+    logits: GradientErrors
+    weights: GradientErrors | None  # of the gradient of the images' mean loss; None for a toy, which has no weights
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, with `wide`: the figures whose interval is too wide to be trusted in full."""
@@ -69,7 +69,7 @@ class Row(NamedTuple):
         return {**self._asdict(), **parts}
 
     @classmethod
-    def from_dict(cls, tree: Mapping[str, Any]) -> "Row":
+    def from_dict(cls, tree: Mapping[str, Any]) -> "AuditRow":
         return cls(**{**tree, **{part: _measures(tree[part]) for part in ("logits", "weights")}})
 
     @property
@@ -93,16 +93,16 @@ class Audit:
         return {key: value for key, value in self._tree.items() if key != "rows"}
 
     @property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[AuditRow]:
         """What has been measured so far, in the order of the measurements."""
         if not self.audit_json.exists():
             return []
         try:
-            return [Row.from_dict(row) for row in self._tree["rows"]]
+            return [AuditRow.from_dict(row) for row in self._tree["rows"]]
         except (KeyError, TypeError, ValueError) as error:
             raise Damaged(f"{self.audit_json}: damaged ({error!r}); {AGAIN}") from None
 
-    def write(self, about: Mapping[str, Any], rows: Iterable[Row]) -> None:
+    def write(self, about: Mapping[str, Any], rows: Iterable[AuditRow]) -> None:
         """Raises RunFailed where the folder cannot be written."""
         tree = {**about, "format": FORMAT, "rows": [row.to_dict() for row in rows]}
         write_sealed(self.audit_json, tree, within=self.path)
@@ -146,15 +146,15 @@ def _has(run: Run, weights: Any) -> bool:
     return isinstance(weights, Mapping) and set(weights.values()) <= set(run.summary["files"].values())
 
 
-def _plain(measures: Measures | None) -> dict[str, Any] | None:
+def _plain(measures: GradientErrors | None) -> dict[str, Any] | None:
     if measures is None:
         return None
     figures = {name: found and found._asdict() for name, found in measures._asdict().items()}
     return {**figures, "wide": measures.wide}
 
 
-def _measures(tree: Mapping[str, Any] | None) -> Measures | None:
+def _measures(tree: Mapping[str, Any] | None) -> GradientErrors | None:
     if tree is None:
         return None
-    figures: dict[str, Any] = {name: tree[name] and Estimated(**tree[name]) for name in Measures._fields}
-    return Measures(**figures)
+    figures: dict[str, Any] = {name: tree[name] and Bounded(**tree[name]) for name in GradientErrors._fields}
+    return GradientErrors(**figures)

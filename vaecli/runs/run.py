@@ -28,7 +28,7 @@ MARKS = ("run.json", "summary.json", "checkpoints")  # a folder that has one of 
 NUMBERS = ("epoch", "loss", "test_mse_sampled", "test_mse_mode", "seconds")  # columns that every row has a value for
 
 Status = Literal["finished", "running", "failed", "interrupted"]
-Row = Mapping[str, float | None]
+MetricsRow = Mapping[str, float | None]
 
 
 class Cells(dict[str, float | None]):
@@ -356,7 +356,7 @@ class Run:
         elif text != self.metrics_text:
             self._write(self.metrics_csv, text)
 
-    def append_metrics(self, row: Row) -> str:
+    def append_metrics(self, row: MetricsRow) -> str:
         """One epoch. Returns the text that was added, header included."""
         text = _csv(row, header=not self.metrics_csv.exists())
         self._append(self.metrics_csv, text)
@@ -591,7 +591,7 @@ def wrong_reconstructions(arrays: Arrays) -> str | None:
     return None
 
 
-def _csv(row: Row, *, header: bool) -> str:
+def _csv(row: MetricsRow, *, header: bool) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, list(row), lineterminator="\n")
     if header:

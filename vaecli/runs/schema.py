@@ -207,7 +207,7 @@ class Interval(TypedDict):
 
 
 @with_config(_STRICT)
-class Measures(TypedDict):
+class GradientErrors(TypedDict):
     """Of one gradient."""
 
     relative_bias: Interval
@@ -227,8 +227,8 @@ class AuditRow(TypedDict):
     warm_up: Count
     draws: Count
     milliseconds: Number
-    logits: Measures
-    weights: Measures | None
+    logits: GradientErrors
+    weights: GradientErrors | None
 
 
 @with_config(_STRICT)

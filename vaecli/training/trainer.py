@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from vaecli.backend.optimizers import Optimizer, adam, sgd
 from vaecli.backend.programs import program
 from vaecli.backend.random import fold_in
-from vaecli.config.schema import Config, SGDTraining, Training
+from vaecli.config.schema import Config, SGDConfig, TrainingConfig
 from vaecli.data import Dataset
 from vaecli.estimators.estimator import State
 from vaecli.models.autoencoder import PARTS, Autoencoder
@@ -185,9 +185,9 @@ class Trainer:
         return Chunk(after, loss, diverged, steps * self.batch_size, seconds, 0.0, None)
 
 
-def optimizer(training: Training) -> Optimizer:
+def optimizer(training: TrainingConfig) -> Optimizer:
     """The optimiser of a config."""
-    if isinstance(training, SGDTraining):
+    if isinstance(training, SGDConfig):
         return sgd(training.learning_rate, training.momentum)
     return adam(training.learning_rate)
 

@@ -5,7 +5,7 @@ import pytest
 from helpers import audit_row
 from vaecli.reports.audit import figures
 from vaecli.reports.audit.table import best, figure, front, table_lines, verdict
-from vaecli.runs.audits import Estimated
+from vaecli.runs.audits import Bounded
 
 ROWS = [
     audit_row("categorical", 1.0, 0.0, cosine=None),
@@ -42,13 +42,13 @@ def test_the_verdict_names_the_least_spread_without_bias_and_the_best_direction_
 @pytest.mark.parametrize(
     ("found", "words"),
     [
-        (Estimated(0.4271, 0.42, 0.4342), "0.427 ± 0.007"),
-        (Estimated(0.4271, 0.3, 0.55), "~0.427 ± 0.125"),
-        (Estimated(0.01, 0.0, 0.0213), "< 0.021"),
-        (Estimated(12345.6, 12300.0, 12391.2), "12,346 ± 46"),
-        (Estimated(1.0, 1.0, 1.0), "1.00"),
-        (Estimated(0.9996, 0.9996, 0.9996), "1.00"),
-        (Estimated(0.0, 0.0, 0.0), "0.0000"),
+        (Bounded(0.4271, 0.42, 0.4342), "0.427 ± 0.007"),
+        (Bounded(0.4271, 0.3, 0.55), "~0.427 ± 0.125"),
+        (Bounded(0.01, 0.0, 0.0213), "< 0.021"),
+        (Bounded(12345.6, 12300.0, 12391.2), "12,346 ± 46"),
+        (Bounded(1.0, 1.0, 1.0), "1.00"),
+        (Bounded(0.9996, 0.9996, 0.9996), "1.00"),
+        (Bounded(0.0, 0.0, 0.0), "0.0000"),
         (None, "none"),
     ],
 )

@@ -32,7 +32,7 @@ from vaecli.reports.style import (
     heading,
     look,
 )
-from vaecli.runs.audits import Estimated, Measures, Row
+from vaecli.runs.audits import AuditRow, Bounded, GradientErrors
 
 PLACES = {name: place for place, name in enumerate(name for name, method in METHODS.items() if method.estimator)}
 MEASURES = {"relative_bias": "relative bias", "relative_std": "relative standard deviation", "mse": "relative MSE"}
@@ -43,7 +43,7 @@ PLAIN = FuncFormatter(lambda value, _: f"{value:g}")
 
 def draw(
     title: str,
-    rows: Sequence[Row],
+    rows: Sequence[AuditRow],
     folder: Path,
     *,
     formats: Iterable[str],
@@ -64,7 +64,7 @@ def draw(
     return [folder / file for file in files if file not in missing or folder / file in drawn]
 
 
-def figures(title: str, rows: Sequence[Row]) -> dict[str, Callable[[], Figure]]:
+def figures(title: str, rows: Sequence[AuditRow]) -> dict[str, Callable[[], Figure]]:
     """What can be drawn of these rows, by name."""
     epochs = by_epoch(rows)
     last = last_epoch(rows)
@@ -79,7 +79,7 @@ def figures(title: str, rows: Sequence[Row]) -> dict[str, Callable[[], Figure]]:
     return found
 
 
-def bias_against_variance(title: str, rows: Sequence[Row]) -> Figure:
+def bias_against_variance(title: str, rows: Sequence[AuditRow]) -> Figure:
     """One marker for each estimator and temperature, larger where that is higher; lines of equal MSE behind them."""
     drawn = [row for row in rows if row.estimator != ENUMERATED]
     parts = measured_parts(rows)
@@ -102,7 +102,7 @@ def bias_against_variance(title: str, rows: Sequence[Row]) -> Figure:
     return figure
 
 
-def _bias_against_variance(axis: Axes, rows: Sequence[Row], part: str) -> None:
+def _bias_against_variance(axis: Axes, rows: Sequence[AuditRow], part: str) -> None:
     measured = [(row, getattr(row, part)) for row in rows]
     biases = [bias for _, found in measured for bias in (_height(found),) if bias > 0]
     variances = [found.relative_std.value**2 for _, found in measured if found.relative_std.value > 1e-3]
@@ -137,7 +137,7 @@ def _bias_against_variance(axis: Axes, rows: Sequence[Row], part: str) -> None:
 _ARROW = {"arrowstyle": "-|>", "color": "0.3", "linewidth": 0.7, "mutation_scale": 6}
 
 
-def _height(found: Measures) -> float:
+def _height(found: GradientErrors) -> float:
     """Squared bias; where the draws do not tell it from 0, the highest that it may be."""
     return found.relative_bias.value**2 if found.relative_bias.low > 0 else found.relative_bias.high**2
 
@@ -154,7 +154,7 @@ def _equal_mse(axis: Axes) -> None:
             axis.text(low_x * 1.1, total, f"{total:g}", fontsize=5.5, color="0.45", va="bottom", zorder=0)
 
 
-def against_temperature(title: str, rows: Sequence[Row]) -> Figure:
+def against_temperature(title: str, rows: Sequence[AuditRow]) -> Figure:
     """Lines for estimators that have one; the others stand at the right, one beside the other."""
     tempered = [row for row in rows if row.temperature is not None]
     others = [row for row in rows if row.temperature is None and row.estimator != ENUMERATED]
@@ -187,7 +187,7 @@ def against_temperature(title: str, rows: Sequence[Row]) -> Figure:
     return figure
 
 
-def over_training(title: str, epochs: Mapping[int | None, Sequence[Row]]) -> Figure:
+def over_training(title: str, epochs: Mapping[int | None, Sequence[AuditRow]]) -> Figure:
     """Each estimator at the temperature that has the lowest MSE on the last checkpoint."""
     order = sorted(epochs, key=lambda epoch: epoch or 0)
     at_best = {row.estimator: row.temperature for row in best(epochs[order[-1]])}
@@ -214,7 +214,7 @@ def over_training(title: str, epochs: Mapping[int | None, Sequence[Row]]) -> Fig
     return figure
 
 
-def _log_axis(axis: Axes, figures: Sequence[Estimated]) -> float:
+def _log_axis(axis: Axes, figures: Sequence[Bounded]) -> float:
     """A logarithmic axis; values that are 0, or are not told from it, stand on its lowest line, which is returned."""
     known = [found.value for found in figures if found.low > 0 and found.value > 1e-4]
     low, high = min(known, default=1.0) / ROOM, max(known, default=1.0) * ROOM
@@ -229,10 +229,10 @@ def _log_axis(axis: Axes, figures: Sequence[Estimated]) -> float:
     return low
 
 
-def _above(floor: float, found: Estimated) -> float:
+def _above(floor: float, found: Bounded) -> float:
     return max(floor, found.value) if found.low > 0 else floor
 
 
-def _legend(rows: Sequence[Row], **change: Any) -> list[Line2D]:
+def _legend(rows: Sequence[AuditRow], **change: Any) -> list[Line2D]:
     names = sorted({row.estimator for row in rows}, key=lambda name: PLACES[name])
     return [Line2D([], [], label=name, **{**look(PLACES[name]), **change}) for name in names]

@@ -4,13 +4,13 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from vaecli.reports.columns import aligned, folded
-from vaecli.runs.audits import Estimated, Measures, Row
+from vaecli.runs.audits import AuditRow, Bounded, GradientErrors
 
 PARTS = {"logits": "logits' gradient", "weights": "encoder's weights"}
 ENUMERATED = "exact"  # has neither bias nor variance, and would be the whole front
 
 
-def row_line(row: Row) -> str:
+def row_line(row: AuditRow) -> str:
     """One measurement, as it comes in."""
     place = "" if row.epoch is None else f", epoch {row.epoch}"
     return (
@@ -19,12 +19,12 @@ def row_line(row: Row) -> str:
     )
 
 
-def label(row: Row) -> str:
+def label(row: AuditRow) -> str:
     """ "gumbel at 0.5"."""
     return row.estimator if row.temperature is None else f"{row.estimator} at {row.temperature:g}"
 
 
-def table_lines(rows: Sequence[Row], left_out: Mapping[str, str], width: int | None) -> Iterator[str]:
+def table_lines(rows: Sequence[AuditRow], left_out: Mapping[str, str], width: int | None) -> Iterator[str]:
     """Two tables for each checkpoint; with a width their columns are folded to that many characters."""
     for epoch, of_epoch in by_epoch(rows).items():
         for part in measured_parts(of_epoch):
@@ -37,33 +37,33 @@ def table_lines(rows: Sequence[Row], left_out: Mapping[str, str], width: int | N
     yield from legend(rows)
 
 
-def measured_parts(rows: Iterable[Row]) -> list[str]:
+def measured_parts(rows: Iterable[AuditRow]) -> list[str]:
     """Those of PARTS that there are figures of: a toy has no weights."""
     rows = list(rows)
     return [part for part in PARTS if any(getattr(row, part) for row in rows)]
 
 
-def by_epoch(rows: Iterable[Row]) -> dict[int | None, list[Row]]:
-    found: dict[int | None, list[Row]] = {}
+def by_epoch(rows: Iterable[AuditRow]) -> dict[int | None, list[AuditRow]]:
+    found: dict[int | None, list[AuditRow]] = {}
     for row in rows:
         found.setdefault(row.epoch, []).append(row)
     return found
 
 
-def last_epoch(rows: Iterable[Row]) -> int | None:
+def last_epoch(rows: Iterable[AuditRow]) -> int | None:
     return max(by_epoch(rows), key=lambda epoch: epoch or 0)
 
 
-def best(rows: Iterable[Row]) -> list[Row]:
+def best(rows: Iterable[AuditRow]) -> list[AuditRow]:
     """Of one checkpoint, each estimator at the temperature that has the lowest squared error."""
-    found: dict[str, Row] = {}
+    found: dict[str, AuditRow] = {}
     for row in rows:
         if row.estimator not in found or row.logits.mse.value < found[row.estimator].logits.mse.value:
             found[row.estimator] = row
     return list(found.values())
 
 
-def verdict(rows: Sequence[Row]) -> str:
+def verdict(rows: Sequence[AuditRow]) -> str:
     """Of one checkpoint, in words: the least spread without bias, and the best direction with one.
 
     Squared error alone would be won by an estimator that hardly gives a gradient: to give none has 1.
@@ -86,13 +86,13 @@ def verdict(rows: Sequence[Row]) -> str:
     return " ".join(sentences)
 
 
-def columns(rows: Sequence[Row], part: str) -> list[list[str]]:
+def columns(rows: Sequence[AuditRow], part: str) -> list[list[str]]:
     """Header and cells of each column, of the rows of one checkpoint; what they cost stands beside the first part."""
     measured = [row for row in rows if getattr(row, part)]
     of_front = front(measured, part)
     names = [row.estimator if row.temperature is None else f"{row.estimator} {row.temperature:g}" for row in measured]
     found = [["estimator", *names]]
-    for name in Measures._fields:
+    for name in GradientErrors._fields:
         cells = [figure(getattr(getattr(row, part), name)) for row in measured]
         found.append([name.removeprefix("relative_"), *cells])
     found.append(["front", *("*" * (row in of_front) for row in measured)])
@@ -109,7 +109,7 @@ def left_out_lines(left_out: Mapping[str, str]) -> Iterator[str]:
     return (f"left out: {name}: {reason}" for name, reason in left_out.items())
 
 
-def legend(rows: Sequence[Row]) -> Iterator[str]:
+def legend(rows: Sequence[AuditRow]) -> Iterator[str]:
     """What the columns mean."""
     yield "Of an estimate g of the exact gradient g*, in units of |g*|: bias |E g - g*|, std sqrt E |g - E g|^2,"
     yield "cosine between E g and g*, mse E |g - g*|^2; ± half of the 95 % interval, ~ where that is above 5 %,"
@@ -118,7 +118,7 @@ def legend(rows: Sequence[Row]) -> Iterator[str]:
         yield "warm-up: steps that an estimator learned for on this checkpoint before it was measured."
 
 
-def figure(found: Estimated | None) -> str:
+def figure(found: Bounded | None) -> str:
     """ "0.427 ± 0.012", "~0.427 ± 0.040" where the interval is wide, "< 0.02" where it begins at 0."""
     if found is None:
         return "none"
@@ -136,13 +136,13 @@ def _digits(value: float) -> int:
     return max(0, 2 - math.floor(math.log10(rounded))) if rounded > 1e-4 else 4
 
 
-def bias_and_variance(measures: Measures) -> tuple[float, float]:
+def bias_and_variance(measures: GradientErrors) -> tuple[float, float]:
     """Squared bias, 0 where the draws do not tell it from 0, and variance."""
     bias = measures.relative_bias
     return (bias.value**2 if bias.low > 0 else 0.0), measures.relative_std.value**2
 
 
-def front(rows: Sequence[Row], part: str) -> list[Row]:
+def front(rows: Sequence[AuditRow], part: str) -> list[AuditRow]:
     """The rows of one checkpoint that no other one beats in bias and variance both, `exact` aside."""
     measured = [row for row in rows if getattr(row, part) is not None and row.estimator != ENUMERATED]
     points = [bias_and_variance(getattr(row, part)) for row in measured]

@@ -2,7 +2,7 @@ import pytest
 
 from helpers import made_up, small_config, train, written
 from vaecli.errors import ConfigError, DataError, Interrupted, RunError
-from vaecli.launch.plans import DataSets, ask, configs_of, plan_lines, plans_of, sort_out, sweep_settings
+from vaecli.launch.asked import DataSets, ask, configs_of, plan_lines, plans_of, sort_out, sweep_settings
 
 SMALL = ["data=digits", "network.hidden=[16]", "training.epochs=2"]
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vaecli.config import Config, find_config, read_config
-from vaecli.config.schema import NpzData
+from vaecli.config.schema import NpzDataConfig
 from vaecli.data import Dataset, load
 from vaecli.data.known import KNOWN, folders, locate
 from vaecli.data.load import silent
 from vaecli.errors import ConfigError, DataError, RunError, VaecliError
 from vaecli.experiment.plan import Plan, plan_run
-from vaecli.launch.estimate import in_words, seconds_left
+from vaecli.launch.forecast import in_words, seconds_left
 from vaecli.registry import METHODS, suggest
 from vaecli.runs import Run, all_runs
 from vaecli.runs.absent import Absent, reason_of
@@ -197,7 +197,7 @@ class DataSets:
 
     def folder(self, config: Config) -> Path | None:
         """Where a worker looks first to find the same files; None for data that come with a package."""
-        if isinstance(config.data, NpzData):
+        if isinstance(config.data, NpzDataConfig):
             return Path.cwd()  # what its path is relative to
         if config.data.name not in KNOWN:
             return None

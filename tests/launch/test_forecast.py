@@ -3,7 +3,7 @@ import pytest
 from helpers import METHOD_NAMES, small_config
 from vaecli.data import load
 from vaecli.experiment.plan import plan_run
-from vaecli.launch.estimate import START_SECONDS, in_words, seconds_left, side_by_side, speeds, weights
+from vaecli.launch.forecast import START_SECONDS, in_words, seconds_left, side_by_side, speeds, weights
 from vaecli.models.autoencoder import build
 
 
@@ -48,7 +48,7 @@ def test_a_time_is_in_words():
     ],
 )
 def test_runs_side_by_side_follow_cores_and_memory(tmp_path, monkeypatch, cores, free, expected, said):
-    monkeypatch.setattr("vaecli.launch.estimate.cores", lambda: cores)
+    monkeypatch.setattr("vaecli.launch.forecast.cores", lambda: cores)
     monkeypatch.setattr("vaecli.experiment.memory.available", lambda: free)
     configs = [small_config("gumbel", seed=seed) for seed in range(4)]
     count, why = side_by_side([plan_run(config, load(config.data), tmp_path) for config in configs])
@@ -58,6 +58,6 @@ def test_runs_side_by_side_follow_cores_and_memory(tmp_path, monkeypatch, cores,
 
 
 def test_nothing_to_train_needs_no_memory(monkeypatch):
-    monkeypatch.setattr("vaecli.launch.estimate.cores", lambda: 8)
+    monkeypatch.setattr("vaecli.launch.forecast.cores", lambda: 8)
     monkeypatch.setattr("vaecli.experiment.memory.available", lambda: 0.0)
     assert side_by_side([]) == (8, None)

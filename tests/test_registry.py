@@ -28,7 +28,7 @@ def test_every_option_is_described_once():
 @pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.estimator])
 def test_the_decodings_of_a_method_are_those_it_asks_for(name):
     """Of one image, so that what is decoded once for the whole batch counts too."""
-    method, sizes = METHODS[name], {"num_latents": 2, "num_classes": 4}
+    method = METHODS[name]
     options = {key: OPTIONS[key].default for key in method.estimator.options}
     estimator, asked = method.estimator.load(), []
 
@@ -42,10 +42,16 @@ def test_the_decodings_of_a_method_are_those_it_asks_for(name):
         return estimator(objective, logits, state=state, seed=SEED, **options).surrogate
 
     run(tf.zeros((1, 2, 4)))
-    assert sum(asked) == method.decodings(sizes | options)
+    assert sum(asked) == estimator.promises.decodings(2, 4, **options)
 
 
 def test_a_near_miss_is_suggested_and_else_what_is_known():
     assert suggest("gumble", METHODS) == ", did you mean 'gumbel'?"
     assert suggest("zzz", ["a", "b"]) == " (known: a, b)"
     assert suggest("zzz", map(str, range(100))).endswith("17, 18, 19 and 80 more)")
+
+
+@pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.estimator])
+def test_what_decodes_every_code_is_known_before_tensorflow_is(name):
+    method = METHODS[name]
+    assert method.enumerates == (method.estimator.load().promises.reads == "every code")

@@ -6,7 +6,7 @@ that reading this table (and `vaecli --help`) costs nothing.
 
 import difflib
 import importlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,12 +23,6 @@ class Component:
         return getattr(importlib.import_module(module), attribute)
 
 
-def once(options: Mapping[str, Any]) -> int:
-    """One code for each image."""
-    del options
-    return 1
-
-
 @dataclass(frozen=True)
 class Method:
     """A value of `model.name`: a bottleneck, and the gradient estimator it trains with if it needs one."""
@@ -36,7 +30,6 @@ class Method:
     help: str
     bottleneck: Component
     estimator: Component | None = None
-    decodings: Callable[[Mapping[str, Any]], int] = once  # evaluations of the decoder per image and step
     enumerates: bool = False  # decodes every one of the K^L codes at each step, once for the whole batch
     constant_rate: bool = False  # the posterior is a point: beta would only add a constant to the loss
 
@@ -78,8 +71,12 @@ METHODS: Mapping[str, Method] = {
         "every code is decoded: the true gradient, the yardstick of the others",
         CATEGORICAL,
         Component("vaecli.estimators.exact:exact"),
-        decodings=lambda options: options["num_classes"] ** options["num_latents"],
         enumerates=True,
+    ),
+    "identity_st": Method(
+        "hard code forward, its gradient handed to the logits as it is (arXiv 1308.3432)",
+        CATEGORICAL,
+        Component("vaecli.estimators.identity_st:identity_st"),
     ),
     "gumbel_st": Method(
         "hard code forward, the gradient of its relaxed code backward (arXiv 1611.01144)",
@@ -125,25 +122,21 @@ METHODS: Mapping[str, Method] = {
         "score function of S codes, each with the others as its baseline (Kool et al. 2019)",
         CATEGORICAL,
         Component("vaecli.estimators.rloo:rloo", ("num_draws",)),
-        decodings=lambda options: options["num_draws"],
     ),
     "arsm": Method(
         "losses compared at codes that exchanges of the noise lead to (arXiv 1905.01413)",
         CATEGORICAL,
         Component("vaecli.estimators.arsm:arsm"),
-        decodings=lambda options: options["num_classes"] * (options["num_classes"] - 1) // 2 + 1,
     ),
     "rebar": Method(
         "score function with the relaxed loss as control variate (arXiv 1703.07370)",
         CATEGORICAL,
         Component("vaecli.estimators.rebar:rebar", ("temperature",)),
-        decodings=lambda options: 2,
     ),
     "relax": Method(
         "score function with a learned control variate (arXiv 1711.00123)",
         CATEGORICAL,
         Component("vaecli.estimators.relax:relax", ("temperature",)),
-        decodings=lambda options: 2,
     ),
 }
 

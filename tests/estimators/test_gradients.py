@@ -20,10 +20,11 @@ WEIGHTS = np.random.default_rng(1).normal(size=K).astype(np.float32)
 LAYERS = [np.random.default_rng(2).normal(size=shape).astype(np.float32) for shape in ((K, 8), (8,))]
 SEED = tf.constant([3, 4])
 ESTIMATORS = [name for name, method in METHODS.items() if method.estimator]
-RELAXED = ["gumbel"]
-HARD = [name for name in ESTIMATORS if name not in (*RELAXED, "exact")]  # the decoder reads draws of softmax(logits)
+PROMISES = {name: METHODS[name].estimator.load().promises for name in ESTIMATORS}
+HARD = [name for name in ESTIMATORS if PROMISES[name].reads == "code"]  # the decoder reads draws of softmax(logits)
 CLOSE = {"atol": 1e-5, "rtol": 1e-5}  # float32 sums of some tens of terms of order one
 
+DEGREES = ("constant", "linear", "quadratic", "every")  # of exact_for
 # z [..., L, K] -> [...]; the cubic is not separable, a separable one would hide errors of direction
 OBJECTIVES = {
     "constant": lambda z, codes=None: 3.0 + 0 * tf.reduce_sum(z, (-2, -1)),
@@ -32,6 +33,17 @@ OBJECTIVES = {
     "cubic": lambda z, codes=None: tf.reduce_sum(WEIGHTS * z, (-2, -1)) ** 3,
     "mlp": lambda z, codes=None: tf.reduce_sum(tf.tanh(tf.einsum("...lk,kh->...h", z, LAYERS[0])) * LAYERS[1], -1),
 }
+
+
+DEGREE = {"constant": 0, "linear": 1, "quadratic": 2, "cubic": 3, "mlp": 3}
+
+
+def objectives(name, kept):
+    """Those that the estimator promises to be exact for (kept), or the simplest that it promises nothing of."""
+    promised = DEGREES.index(PROMISES[name].exact_for)
+    return [
+        objective for objective, degree in DEGREE.items() if (degree <= promised if kept else degree == promised + 1)
+    ]
 
 
 def options_of(name, **options):
@@ -71,7 +83,7 @@ def run(name, objective, logits, state, seed=SEED, **options):
 
 
 @functools.cache
-def facts(name, **options):
+def facts(name, seed=(3, 4), **options):
     """When each of the K codes in turn was drawn: the gradients on the logits [K, K] by objective, the z that the
     decoder read with the codes it was told they are, and the expected gradient on the weights of a decoder of the
     cubic."""
@@ -82,7 +94,7 @@ def facts(name, **options):
         for objective, function in OBJECTIVES.items():
             with tf.GradientTape() as tape:
                 tape.watch(logits)
-                surrogate = run(name, function, logits, state, **options).surrogate
+                surrogate = run(name, function, logits, state, tf.constant(seed), **options).surrogate
             found[objective] = tape.gradient(surrogate, logits, unconnected_gradients="zero")[:, 0]
         read = []
         with tf.GradientTape() as tape:
@@ -114,36 +126,38 @@ def truth(objective):
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
 @pytest.mark.parametrize("name", ESTIMATORS)
-def test_every_backward_sums_to_zero_over_the_classes(name, objective):
+def test_a_backward_sums_to_zero_over_the_classes_where_that_is_promised(name, objective):
     """Adding a constant to all logits changes nothing."""
     found = gradients(name, objective)
-    assert found.sum(1) == pytest.approx(np.zeros(K), abs=1e-5 * max(1, np.abs(found).max()))
+    sums = np.abs(found.sum(1)).max() <= 1e-5 * max(1, np.abs(found).max())
+    assert sums == (PROMISES[name].shift_invariant or DEGREE[objective] == 0)
+
+
+@pytest.mark.parametrize("name", [name for name in ESTIMATORS if PROMISES[name].fixed_by_code])
+def test_one_code_has_one_gradient_where_that_is_promised(name):
+    np.testing.assert_array_equal(gradients(name, "cubic"), gradients(name, "cubic", seed=(5, 6)))
 
 
 @pytest.mark.parametrize(
     ("name", "objective"),
     [
-        *itertools.product(["exact", "reinforce"], OBJECTIVES),
-        *itertools.product(["straight_through", "darn"], ["constant", "linear"]),
-        *itertools.product(["reinmax", "zgr"], ["constant", "linear", "quadratic"]),
-        ("categorical", "constant"),
+        (name, objective)
+        for name in ESTIMATORS
+        if PROMISES[name].fixed_by_code
+        for objective in objectives(name, kept=True)
     ],
 )
-def test_the_expected_gradient_is_exact(name, objective):
+def test_the_expected_gradient_is_exact_where_that_is_promised(name, objective):
+    """Over the codes, which decide the gradient; the others are held to it by draws, below."""
     np.testing.assert_allclose(softmax(LOGITS) @ gradients(name, objective), truth(objective), **CLOSE)
 
 
 @pytest.mark.parametrize(
     ("name", "objective"),
-    [
-        ("categorical", "linear"),
-        *itertools.product(["straight_through", "darn"], ["quadratic", "cubic"]),
-        *itertools.product(["reinmax", "zgr"], ["cubic"]),
-        *itertools.product(["gumbel", "gumbel_st", "gumbel_rao", "gst", "decoupled_st"], ["linear", "cubic"]),
-    ],
+    [(name, objective) for name in ESTIMATORS for objective in objectives(name, kept=False)],
 )
-def test_the_expected_gradient_is_biased(name, objective):
-    """The control of the test above: it can tell an estimator that is not exact."""
+def test_the_expected_gradient_is_biased_where_nothing_is_promised(name, objective):
+    """A promise says all there is to promise; and a control of the tests around: they can see a bias."""
     error = np.linalg.norm(softmax(LOGITS) @ gradients(name, objective) - truth(objective))
     assert error > 0.1 * np.linalg.norm(truth(objective))
 
@@ -165,20 +179,20 @@ def test_leave_one_out_is_exact_over_all_pairs_of_draws(objective):
     np.testing.assert_allclose(p @ found.numpy(), truth(objective), **CLOSE)
 
 
-@pytest.mark.parametrize("name", ["reinforce", "rloo", "arsm", "rebar", "relax"])
-def test_the_score_function_estimators_are_unbiased(name):
-    """On every objective, for one latent and for two that the loss couples; |z| < 4 at a fixed seed."""
+@pytest.mark.parametrize("name", [name for name in ESTIMATORS if not PROMISES[name].fixed_by_code])
+def test_the_mean_of_many_gradients_is_exact_where_that_is_promised(name):
+    """For one latent and for two that the loss couples; |z| < 4 at a fixed seed."""
     L, draws = 2, 50_000
     logits = np.random.default_rng(5).normal(size=(L, K)).astype(np.float32)
 
     @compiled
     def backward(logits, state):
         found = {}
-        for objective, function in OBJECTIVES.items():
+        for objective in objectives(name, kept=True):
             with tf.GradientTape() as tape:
                 tape.watch(logits)
-                surrogate = run(name, function, logits, state).surrogate
-            found[objective] = tape.gradient(surrogate, logits)
+                surrogate = run(name, OBJECTIVES[objective], logits, state).surrogate
+            found[objective] = tape.gradient(surrogate, logits, unconnected_gradients="zero")
         return found
 
     for latents in (1, L):
@@ -401,7 +415,7 @@ def test_one_seed_gives_one_draw(name):
 def test_a_relaxed_sample_is_a_point_of_the_simplex_nearest_to_its_code(temperature):
     logits = tf.constant(np.random.default_rng(5).normal(0, 3, (200, 2, K)), tf.float32)
     one_hot = np.eye(K, dtype=np.float32)[np.random.default_rng(6).integers(0, K, (200, 2))]
-    relax = compiled(METHODS["gumbel"].estimator.load().relax)
+    relax = compiled(METHODS["gumbel"].estimator.load().path)
     z = relax(logits, tf.constant(one_hot), seed=SEED, temperature=temperature).numpy()
     np.testing.assert_allclose(z.sum(-1), 1, rtol=1e-6)  # K roundings of float32
     assert np.array_equal(z.argmax(-1), one_hot.argmax(-1))
@@ -410,7 +424,7 @@ def test_a_relaxed_sample_is_a_point_of_the_simplex_nearest_to_its_code(temperat
 def test_gumbel_is_unbiased_for_the_expected_relaxed_loss():
     """Two classes: z_0 = sigmoid((theta + noise) / temperature) with logistic noise, so the truth is one integral."""
     theta, temperature, draws = 0.8, 0.6, 100_000
-    relax = METHODS["gumbel"].estimator.load().relax
+    relax = METHODS["gumbel"].estimator.load().path
 
     def loss(z_0):
         return (2 * z_0 - 0.3) ** 3

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from vaecli.config.schema import MAX_ENUMERATED_CODES
 from vaecli.errors import ConfigError, Interrupted, RunError, RunFailed
 from vaecli.registry import METHODS, suggest
 from vaecli.runs.audits import Audit, AuditRow
+
+if TYPE_CHECKING:
+    from vaecli.estimators.estimator import Estimator
 
 ESTIMATORS = tuple(name for name, method in METHODS.items() if method.estimator)
 TEMPERED = ("temperature", "backward_temperature")  # the option that an audit varies, where an estimator has one
@@ -152,12 +155,22 @@ def _measured(
 
 def _options(name: str, target: Target) -> dict[str, Any]:
     """All options of an estimator but its temperature."""
-    estimator = METHODS[name].estimator
-    assert estimator is not None
-    options = {option: OPTIONS[option].default for option in estimator.options} | dict(target.options.get(name, {}))
-    return {option: value for option, value in options.items() if option != tempered(name)}
+    return {option: value for option, value in _all_options(name, target).items() if option != tempered(name)}
+
+
+def _all_options(name: str, target: Target) -> dict[str, Any]:
+    component = METHODS[name].estimator
+    assert component is not None
+    return {option: OPTIONS[option].default for option in component.options} | dict(target.options.get(name, {}))
+
+
+def _estimator(name: str) -> "Estimator":
+    component = METHODS[name].estimator
+    assert component is not None
+    found: Estimator = component.load()
+    return found
 
 
 def _decodings(name: str, target: Target) -> int:
     L, K = target.code_shape
-    return METHODS[name].decodings({"num_latents": L, "num_classes": K, **_options(name, target)})
+    return int(_estimator(name).promises.decodings(L, K, **_all_options(name, target)))

@@ -80,11 +80,11 @@ class Categorical:
         return Latent(z, tf.argmax(z, -1, output_type=tf.int32), self.rate(logits))
 
     def relaxed(self, features: tf.Tensor, *, seed: tf.Tensor) -> tf.Tensor | None:
-        if self.estimator.relax is None:
+        if not self.estimator.relaxed or self.estimator.path is None:
             return None
         logits = self.logits(features)
         one_hot = sample(logits, seed=fold_in(seed, 0))
-        return self.estimator.relax(logits, one_hot, seed=fold_in(seed, 1), **self.options_at(1.0))
+        return self.estimator.path(logits, one_hot, seed=fold_in(seed, 1), **self.options_at(1.0))
 
     def lookup(self, latents: tf.Tensor) -> tf.Tensor:
         return tf.one_hot(latents, self.num_codes)

@@ -100,26 +100,27 @@ def audit(
                 data_dir=data_dir,
             )
         question = {"subject": dict(found.description), **asked._asdict()}
-        where, skipped, wanted = audit_of(question, output_dir), left_out(found, asked), keys(found, asked)
-        if not wanted:
-            raise ConfigError(list(left_out_lines(skipped)))
-        about = {"title": found.title, "asked": question, "left_out": skipped}
+        where = audit_of(question, output_dir)
+        about, skipped = {"title": found.title, "asked": question}, where.left_out
         console.say(f"{found.title} -> {where.path}")
-        missing = len(wanted) - len(where.rows)
+        missing = not where.finished
         if missing:
             stop()  # from now on a signal waits for the measurement at hand
             prepare(threads)
             with chatter(Path(os.devnull)):
                 import_keras()
+                skipped = left_out(found, asked)
+                if not keys(found, asked):
+                    raise ConfigError(list(left_out_lines(skipped)))
                 tell = lambda row, done, total: console.say(f"{done}/{total}  {row_line(row)}")  # noqa: E731
-                perform(found, asked, where, about, told=tell, stop=stop)
+                perform(found, asked, where, {**about, "left_out": skipped}, told=tell, stop=stop)
         rows = where.rows
         formats = {"png", format_.value}
         failed = lambda picture: console.say(picture.line)  # noqa: E731
-        for path in draw(found.title, rows, where.path, formats=formats, again=missing > 0, failed=failed):
+        for path in draw(found.title, rows, where.path, formats=formats, again=missing, failed=failed):
             console.say(str(path))
     if json:
-        echo(json_format.dumps({**about, "rows": [row.to_dict() for row in rows]}, indent=2))
+        echo(json_format.dumps({**about, "left_out": skipped, "rows": [row.to_dict() for row in rows]}, indent=2))
         return
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     echo("\n".join(table_lines(rows, skipped, width)))

@@ -6,7 +6,7 @@ from vaecli.estimators.estimator import pathwise
 from vaecli.estimators.sampling import log_probability, with_gradient
 
 
-@pathwise(relaxed=False)
+@pathwise(exact_for="linear", fixed_by_code=True)
 def darn(logits: tf.Tensor, one_hot: tf.Tensor, *, seed: tf.Tensor) -> tf.Tensor:
     """Score function with a baseline from a first-order expansion; exact in expectation when the loss is linear in z.
 

@@ -7,7 +7,7 @@ from vaecli.estimators.estimator import Estimate, Objective, State, estimator
 from vaecli.estimators.sampling import perturbed_logits, sample, with_gradient
 
 
-@estimator
+@estimator(exact_for="constant")
 def decoupled_st(
     objective: Objective,
     logits: tf.Tensor,

@@ -10,7 +10,7 @@ z. One interface serves training, evaluation and the tests on toy objectives.
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import tensorflow as tf
 
@@ -21,7 +21,7 @@ State = Any  # a nest of tensors, () for estimators that learn nothing
 
 
 class Objective(Protocol):
-    """What is to become small."""
+    """The loss to be minimised, as a function of the code."""
 
     def __call__(self, z: tf.Tensor, codes: tf.Tensor | None = None) -> tf.Tensor:
         """z [..., B or 1, L, K] -> [..., B]; `codes`: the one_hot codes that z has the value of."""
@@ -39,14 +39,33 @@ def no_state(num_latents: int, num_classes: int, seed: tf.Tensor) -> State:
     return ()
 
 
+class Promises(NamedTuple):
+    """What an estimator claims of its mathematics: tests hold it to that, help and README quote it.
+
+    A loss of a degree in z has the lower degrees too; "every" is every loss.
+    """
+
+    exact_for: Literal["constant", "linear", "quadratic", "every"]  # degree of losses whose expected gradient it has
+    reads: Literal["code", "relaxed sample", "every code"] = "code"  # what the decoder is trained on
+    shift_invariant: bool = True  # its gradient sums to 0 over the classes
+    fixed_by_code: bool = False  # one code has one gradient: no noise but the draw of the code
+    decodings: Callable[..., int] = lambda L, K, **options: 1  # per image and step, of L codes of K classes
+
+
 @dataclass(frozen=True)
 class Estimator:
-    """An `estimate` function, its initial state, and the relaxed sample that its loss reads, if it reads one."""
+    """An `estimate` function, its options and initial state, and what it promises."""
 
     estimate: Callable[..., Estimate]
     options: tuple[str, ...]
+    promises: Promises
     initial_state: Callable[[int, int, tf.Tensor], State] = no_state
-    relax: Callable[..., tf.Tensor] | None = None
+    path: Callable[..., tf.Tensor] | None = None  # z of a path-wise estimator
+
+    @property
+    def relaxed(self) -> bool:
+        """Whether the decoder is trained on a relaxed sample in place of a code."""
+        return self.promises.reads == "relaxed sample"
 
     def __call__(
         self, objective: Objective, logits: tf.Tensor, *, state: State, seed: tf.Tensor, **options: Any
@@ -54,41 +73,41 @@ class Estimator:
         return self.estimate(objective, logits, state=state, seed=seed, **options)
 
 
-def estimator(estimate: Callable[..., Estimate]) -> Estimator:
-    """Decorates an `estimate` function without state."""
-    return Estimator(estimate, _options(estimate))
-
-
-def stateful(
-    initial_state: Callable[[int, int, tf.Tensor], State],
+def estimator(
+    *, initial_state: Callable[[int, int, tf.Tensor], State] = no_state, **promises: Any
 ) -> Callable[[Callable[..., Estimate]], Estimator]:
-    """Decorates an `estimate` function that carries `initial_state(num_latents, num_classes, seed)` from step to step.
-
-    What it returns as its new state must be under stop_gradient.
-    """
-
-    def carry(estimate: Callable[..., Estimate]) -> Estimator:
-        return Estimator(estimate, _options(estimate), initial_state)
-
-    return carry
-
-
-def pathwise(*, relaxed: bool) -> Callable[[Callable[..., tf.Tensor]], Estimator]:
-    """Decorates `relax(logits, one_hot, *, seed, **options) -> z`: an estimator that only changes what is decoded.
+    """Decorates an `estimate` function.
 
     Args:
-        relaxed: whether z is a relaxed sample; if not, z is the hard code with another gradient.
+        initial_state: of (num_latents, num_classes, seed), for one that carries a state from step to step. What it
+            returns as its new state must be under stop_gradient.
+        promises: of `Promises`.
     """
 
-    def lift(relax: Callable[..., tf.Tensor]) -> Estimator:
+    def declare(estimate: Callable[..., Estimate]) -> Estimator:
+        return Estimator(estimate, _options(estimate), Promises(**promises), initial_state)
+
+    return declare
+
+
+def pathwise(**promises: Any) -> Callable[[Callable[..., tf.Tensor]], Estimator]:
+    """Decorates `path(logits, one_hot, *, seed, **options) -> z`: an estimator that only changes what is decoded.
+
+    Args:
+        promises: of `Promises`. z is a relaxed sample where `reads` says so, else the code with another gradient.
+    """
+
+    def lift(path: Callable[..., tf.Tensor]) -> Estimator:
+        made = Promises(**promises)
+
         def estimate(
             objective: Objective, logits: tf.Tensor, *, state: State, seed: tf.Tensor, **options: Any
         ) -> Estimate:
             one_hot = sample(logits, seed=fold_in(seed, 0))
-            z = relax(logits, one_hot, seed=fold_in(seed, 1), **options)
-            return Estimate(objective(z, None if relaxed else one_hot), one_hot, state)
+            z = path(logits, one_hot, seed=fold_in(seed, 1), **options)
+            return Estimate(objective(z, one_hot if made.reads == "code" else None), one_hot, state)
 
-        return Estimator(estimate, _options(relax), relax=relax if relaxed else None)
+        return Estimator(estimate, _options(path), made, path=path)
 
     return lift
 

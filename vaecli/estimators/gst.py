@@ -6,7 +6,7 @@ from vaecli.estimators.estimator import pathwise
 from vaecli.estimators.sampling import with_gradient
 
 
-@pathwise(relaxed=False)
+@pathwise(exact_for="constant", fixed_by_code=True)
 def gst(logits: tf.Tensor, one_hot: tf.Tensor, *, seed: tf.Tensor, temperature: float, gap: float) -> tf.Tensor:
     """gumbel_st with a perturbation that depends on the code alone: less variance, biased for every loss.
 

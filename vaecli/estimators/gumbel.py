@@ -6,7 +6,7 @@ from vaecli.estimators.estimator import pathwise
 from vaecli.estimators.sampling import relaxed_code
 
 
-@pathwise(relaxed=True)
+@pathwise(exact_for="constant", reads="relaxed sample")
 def gumbel(logits: tf.Tensor, one_hot: tf.Tensor, *, seed: tf.Tensor, temperature: float) -> tf.Tensor:
     """A point inside the simplex instead of a code: unbiased for the relaxed loss, biased for the hard one.
 

@@ -6,7 +6,7 @@ from vaecli.estimators.estimator import pathwise
 from vaecli.estimators.sampling import relaxed_code, with_gradient
 
 
-@pathwise(relaxed=False)
+@pathwise(exact_for="constant")
 def gumbel_rao(
     logits: tf.Tensor, one_hot: tf.Tensor, *, seed: tf.Tensor, temperature: float, num_samples: int
 ) -> tf.Tensor:

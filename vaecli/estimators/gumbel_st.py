@@ -6,7 +6,7 @@ from vaecli.estimators.estimator import pathwise
 from vaecli.estimators.sampling import relaxed_code, with_gradient
 
 
-@pathwise(relaxed=False)
+@pathwise(exact_for="constant")
 def gumbel_st(logits: tf.Tensor, one_hot: tf.Tensor, *, seed: tf.Tensor, temperature: float) -> tf.Tensor:
     """The code forward, the relaxed code of the same noise backward: no relaxation gap, but biased for every loss.
 

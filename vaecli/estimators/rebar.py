@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from vaecli.backend.random import fold_in
-from vaecli.estimators.estimator import Estimate, Objective, State, stateful
+from vaecli.estimators.estimator import Estimate, Objective, State, estimator
 from vaecli.estimators.sampling import perturbed_logits, sample, with_logits_gradient
 
 DECAY = 0.99  # of the moments that eta is the ratio of
@@ -15,7 +15,7 @@ def initial_state(num_latents: int, num_classes: int, seed: tf.Tensor) -> State:
     return {"cross": tf.zeros(()), "square": tf.zeros(())}
 
 
-@stateful(initial_state)
+@estimator(initial_state=initial_state, exact_for="every", decodings=lambda L, K, temperature: 2)
 def rebar(objective: Objective, logits: tf.Tensor, *, state: State, seed: tf.Tensor, temperature: float) -> Estimate:
     """Score function whose noise a relaxed loss takes away, scaled by eta; exact in expectation for every loss.
 

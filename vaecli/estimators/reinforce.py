@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from vaecli.backend.random import fold_in
-from vaecli.estimators.estimator import Estimate, Objective, State, stateful
+from vaecli.estimators.estimator import Estimate, Objective, State, estimator
 from vaecli.estimators.sampling import sample, with_logits_gradient
 
 DECAY = 0.99  # of the baseline: it remembers about a hundred steps
@@ -15,7 +15,7 @@ def initial_state(num_latents: int, num_classes: int, seed: tf.Tensor) -> State:
     return {"average": tf.zeros(()), "steps": tf.zeros(())}
 
 
-@stateful(initial_state)
+@estimator(initial_state=initial_state, exact_for="every", fixed_by_code=True)
 def reinforce(objective: Objective, logits: tf.Tensor, *, state: State, seed: tf.Tensor) -> Estimate:
     """Needs no gradient of the loss in z; exact in expectation for every loss, and very noisy.
 

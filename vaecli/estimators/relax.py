@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from vaecli.backend.optimizers import adam
 from vaecli.backend.random import fold_in, normal
-from vaecli.estimators.estimator import Estimate, Objective, State, stateful
+from vaecli.estimators.estimator import Estimate, Objective, State, estimator
 from vaecli.estimators.rebar import reparameterised, through_softmax, value_and_slope
 from vaecli.estimators.sampling import perturbed_logits, sample, with_logits_gradient
 
@@ -25,7 +25,7 @@ def initial_state(num_latents: int, num_classes: int, seed: tf.Tensor) -> State:
     return {"weights": weights, "slots": adam(LEARNING_RATE).slots(weights), "steps": tf.zeros((), tf.int32)}
 
 
-@stateful(initial_state)
+@estimator(initial_state=initial_state, exact_for="every", decodings=lambda L, K, temperature: 2)
 def relax(objective: Objective, logits: tf.Tensor, *, state: State, seed: tf.Tensor, temperature: float) -> Estimate:
     """Score function with a learned control variate; exact in expectation for every loss.
 

@@ -6,7 +6,7 @@ from vaecli.estimators.estimator import pathwise
 from vaecli.estimators.sampling import with_gradient
 
 
-@pathwise(relaxed=False)
+@pathwise(exact_for="linear", fixed_by_code=True)
 def straight_through(logits: tf.Tensor, one_hot: tf.Tensor, *, seed: tf.Tensor) -> tf.Tensor:
     """The code forward, its probabilities backward; exact in expectation when the loss is linear in z.
 

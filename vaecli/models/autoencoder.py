@@ -193,7 +193,7 @@ def build(config: Config, num_pixels: int) -> Autoencoder:
     trained_as = (config.model, estimator, *around)
     # estimators of hard codes differ in the gradient alone
     hard = (method.bottleneck, *(options[name] for name in method.bottleneck.options), *around)
-    measured_as = trained_as if estimator and estimator.relax else hard
+    measured_as = trained_as if estimator and estimator.relaxed else hard
     return Autoencoder(
         encode,
         bottleneck,

@@ -93,6 +93,16 @@ class Audit:
         return {key: value for key, value in self._tree.items() if key != "rows"}
 
     @property
+    def finished(self) -> bool:
+        """Whether it holds a row for all that was asked."""
+        return self.audit_json.exists() and bool(self.read().get("finished"))
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """The estimators that were not measured, and why."""
+        return dict(self.read().get("left_out", {})) if self.audit_json.exists() else {}
+
+    @property
     def rows(self) -> list[AuditRow]:
         """What has been measured so far, in the order of the measurements."""
         if not self.audit_json.exists():

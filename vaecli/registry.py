@@ -6,9 +6,9 @@ that reading this table (and `vaecli --help`) costs nothing.
 
 import difflib
 import importlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,45 @@ class Component:
         return getattr(importlib.import_module(module), attribute)
 
 
+class Codes(NamedTuple):
+    """What a bottleneck holds at each position of the latent."""
+
+    per_position: int  # L, codes; 1 for a vector of real numbers
+    values: Sequence[int] | None  # how many values each of the L codes can take; None for a vector
+    width: int  # D, the numbers that the decoder reads of each code
+
+
+@dataclass(frozen=True)
+class Bottleneck(Component):
+    """A component that lies between encoder and decoder."""
+
+    codes: Callable[[Mapping[str, Any]], Codes] = field(kw_only=True)  # of its options
+
+
+@dataclass(frozen=True)
+class Network:
+    """A value of `network.kind`: functions that know its sizes without TensorFlow, and that build it."""
+
+    help: str
+    shapes: str  # (network, image [H, W, C], Codes) -> vaecli.config.shapes.Shapes
+    build: str  # (network, Shapes, seed) -> encoder and decoder
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A value of `data.name`."""
+
+    help: str
+    title: str | None  # what figures call it; None: what the user calls it
+    source: str  # (data block of a config) -> vaecli.data.source.Source
+
+
 @dataclass(frozen=True)
 class Method:
     """A value of `model.name`: a bottleneck, and the gradient estimator it trains with if it needs one."""
 
     help: str
-    bottleneck: Component
+    bottleneck: Bottleneck
     estimator: Component | None = None
     enumerates: bool = False  # decodes every one of the K^L codes at each step, once for the whole batch
     constant_rate: bool = False  # the posterior is a point: beta would only add a constant to the loss
@@ -37,16 +70,25 @@ class Method:
     def options(self) -> tuple[str, ...]:
         return self.bottleneck.options + (self.estimator.options if self.estimator else ())
 
-    @property
-    def discrete(self) -> bool:
-        return "num_latents" in self.options
 
-
-GAUSSIAN = Component("vaecli.bottlenecks.gaussian:Gaussian", ("latent_dim",))
-CATEGORICAL = Component("vaecli.bottlenecks.categorical:Categorical", ("num_latents", "num_classes", "unimix"))
-VECTOR_QUANTIZER = Component(
+GAUSSIAN = Bottleneck(
+    "vaecli.bottlenecks.gaussian:Gaussian",
+    ("latent_dim",),
+    codes=lambda options: Codes(1, None, options["latent_dim"]),
+)
+CATEGORICAL = Bottleneck(
+    "vaecli.bottlenecks.categorical:Categorical",
+    ("num_latents", "num_classes", "unimix"),
+    codes=lambda options: Codes(
+        options["num_latents"], [options["num_classes"]] * options["num_latents"], options["num_classes"]
+    ),
+)
+VECTOR_QUANTIZER = Bottleneck(
     "vaecli.bottlenecks.vector_quantizer:VectorQuantizer",
     ("num_latents", "num_codes", "code_dim", "commitment"),
+    codes=lambda options: Codes(
+        options["num_latents"], [options["num_codes"]] * options["num_latents"], options["code_dim"]
+    ),
 )
 
 METHODS: Mapping[str, Method] = {
@@ -140,11 +182,23 @@ METHODS: Mapping[str, Method] = {
     ),
 }
 
-DATASETS: Mapping[str, str] = {
-    "mnist": "60,000 + 10,000 handwritten digits, 28x28 (LeCun, Cortes, Burges)",
-    "fashion_mnist": "60,000 + 10,000 pieces of clothing, 28x28 (arXiv 1708.07747)",
-    "digits": "1,437 + 360 handwritten digits, 8x8, bundled with scikit-learn",
-    "npz": "your own file: x_train, x_test and, if you have them, y_train, y_test",
+NETWORKS: Mapping[str, Network] = {
+    "mlp": Network("fully connected layers", "vaecli.config.shapes:mlp", "vaecli.models.networks:mlp"),
+}
+
+DATASETS: Mapping[str, DataSet] = {
+    "mnist": DataSet(
+        "60,000 + 10,000 handwritten digits, 28x28 (LeCun, Cortes, Burges)", "MNIST", "vaecli.data.known:source"
+    ),
+    "fashion_mnist": DataSet(
+        "60,000 + 10,000 pieces of clothing, 28x28 (arXiv 1708.07747)", "Fashion-MNIST", "vaecli.data.known:source"
+    ),
+    "digits": DataSet(
+        "1,437 + 360 handwritten digits, 8x8, bundled with scikit-learn", "digits 8×8", "vaecli.data.digits:source"
+    ),
+    "npz": DataSet(
+        "your own file: x_train, x_test and, if you have them, y_train, y_test", None, "vaecli.data.files:source"
+    ),
 }
 
 

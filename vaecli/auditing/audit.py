@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from vaecli.auditing.targets import Target
+from vaecli.config.latent import MAX_ENUMERATED_CODES
 from vaecli.config.options import OPTIONS
-from vaecli.config.schema import MAX_ENUMERATED_CODES
 from vaecli.errors import ConfigError, Interrupted, RunError, RunFailed
 from vaecli.registry import METHODS, suggest
 from vaecli.runs.audits import Audit, AuditRow

@@ -36,13 +36,13 @@ class Subject(Protocol):
 
 
 class Checkpoint:
-    """An autoencoder with categorical codes and test images [B, P] in [0, 1]; its loss is the distortion."""
+    """An autoencoder with categorical codes and test images [B, H, W, C] in [0, 1]; its loss is the distortion."""
 
     def __init__(self, autoencoder: Autoencoder, images: NDArray[np.float32]) -> None:
         self.autoencoder = autoencoder
         self.bottleneck = cast(Categorical, autoencoder.bottleneck)
         self.images = tf.constant(images)
-        self.num_images, self.outputs = images.shape
+        self.num_images, self.outputs = len(images), autoencoder.num_pixels
         self.code_shape = self.bottleneck.latent_shape
         self.variables = list(autoencoder.weights.values())
         self.below = [i for i, name in enumerate(autoencoder.weights) if not name.startswith("decoder/")]
@@ -55,7 +55,7 @@ class Checkpoint:
         return self.bottleneck.logits(self.autoencoder.encoder(self.images))
 
     def objective(self, z: tf.Tensor, codes: tf.Tensor | None = None) -> tf.Tensor:
-        return self.autoencoder.distortion(self.images, z, codes)
+        return self.autoencoder.distortion(tf.reshape(self.images, (self.num_images, -1)), z, codes)
 
     def pull(self, weights: Tensors, gradient: tf.Tensor) -> tf.Tensor:
         """Of the encoder and of the layer that makes the logits: all that a gradient reaches through a code alone."""

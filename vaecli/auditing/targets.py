@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vaecli.config import Config, find_config, read_config
+from vaecli.config.latent import Latent
 from vaecli.data import Dataset, load
 from vaecli.errors import ConfigError, DataError, RunError
 from vaecli.experiment.plan import plan_run
@@ -161,14 +162,14 @@ def _checkpoints(
     from vaecli.auditing.subjects import Checkpoint
     from vaecli.models.autoencoder import build
 
-    autoencoder = build(config, dataset.num_pixels)
+    autoencoder = build(config, dataset.image_shape)
     chosen = np.sort(np.random.default_rng(seed).choice(len(dataset.test), images, replace=False))
-    flat = dataset.floats(dataset.test.images[chosen]).reshape(images, -1)
+    pictures = dataset.floats(dataset.test.images[chosen])
     tensors: dict[int | None, Tensors] = {}
     for epoch, arrays in weights.items():
         first = {name: variable.numpy() for name, variable in autoencoder.weights.items()}
         tensors[epoch] = [tf.constant((arrays or first)[name]) for name in autoencoder.weights]
-    return Checkpoint(autoencoder, flat), tensors
+    return Checkpoint(autoencoder, pictures), tensors
 
 
 def _check(name: str, config: Config) -> None:
@@ -185,8 +186,8 @@ def _check_images(images: int, there: int) -> None:
 
 
 def _code_shape(config: Config) -> tuple[int, int]:
-    options = config.model.options()
-    return options["num_latents"], options["num_classes"]
+    latent = Latent.of(config.model.codes)
+    return latent.codes_per_position, latent.most_values or 0
 
 
 def _own_options(config: Config) -> dict[str, dict[str, Any]]:

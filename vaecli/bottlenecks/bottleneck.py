@@ -1,10 +1,14 @@
-"""What lies between encoder and decoder.
+"""What lies between encoder and decoder, on features [B, P, F] of P positions (of an mlp there is one).
 
-train(features [B, H], objective, *, state, seed, progress) -> Step      progress: the share of training done, 0 to 1
-encode(features, *, seed=None) -> Latent      hard; without a seed the mode (for a Gaussian the mean)
-relaxed(features, *, seed) -> z, or None where the loss reads no relaxed sample
+    train(features, objective, *, state, seed, progress) -> Step      progress: the share of training done, 0 to 1
+    encode(features, *, seed=None) -> Latents      hard; without a seed the mode (for a Gaussian the mean)
+    log_weight(features, *, seed) -> (z, log p(z) - log q(z|x) [B])
+    relaxed(features, *, seed) -> z, or None where the loss reads no relaxed sample
+
+An image has N = P * L codes of L at each position; z is [B, N, D]. All positions share the head.
 """
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 import keras
@@ -18,19 +22,19 @@ class Step(NamedTuple):
     rate: tf.Tensor  # [B] nats, KL(q(z|x) || p(z))
     penalty: tf.Tensor  # [B], losses of the bottleneck's own
     state: State
+    updates: Mapping[str, tf.Tensor] = {}  # new values of weights without a gradient, by "layer/name"
 
 
-class Latent(NamedTuple):
-    z: tf.Tensor  # [B, L, K or D], what the decoder reads
-    codes: tf.Tensor | None  # [B, L] int32
+class Latents(NamedTuple):
+    z: tf.Tensor  # [B, N, D], what the decoder reads
+    codes: tf.Tensor | None  # [B, N] int32
     rate: tf.Tensor  # [B] nats
 
 
 class Bottleneck(Protocol):
     """One per run; its weights are Keras variables, its state (if any) is handed in and out."""
 
-    latent_shape: tuple[int, int]  # (L, K) or (L, D)
-    num_codes: int | None  # K; None: z is continuous
+    latent_shape: tuple[int, int]  # (N, D)
     layers: list[keras.layers.Layer]
 
     def initial_state(self, seed: tf.Tensor) -> State: ...
@@ -45,12 +49,15 @@ class Bottleneck(Protocol):
         progress: tf.Tensor | float = 1.0,
     ) -> Step: ...
 
-    def encode(self, features: tf.Tensor, *, seed: tf.Tensor | None = None) -> Latent: ...
+    def encode(self, features: tf.Tensor, *, seed: tf.Tensor | None = None) -> Latents: ...
+
+    def log_weight(self, features: tf.Tensor, *, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """z [B, N, D] drawn from q(z|x), and log p(z) - log q(z|x) in nats [B]; of a point, q is 1."""
 
     def relaxed(self, features: tf.Tensor, *, seed: tf.Tensor) -> tf.Tensor | None: ...
 
     def lookup(self, latents: tf.Tensor) -> tf.Tensor:
-        """z [B, L, K or D] of codes [B, L], or of a Gaussian's latent vectors [B, D]."""
+        """z [B, N, D] of codes [B, N], or of a Gaussian's latent vectors [B, N * D]."""
 
     def export(self, features: Any) -> Any:
-        """The mode path from symbolic features to z [B, L * K or D], in Keras' own layers only."""
+        """The mode path from symbolic features [B, P, F] to z [B, N, D], in Keras' own layers only."""

@@ -8,9 +8,9 @@ import tensorflow as tf
 
 from vaecli.backend.layers import dense
 from vaecli.backend.random import fold_in
-from vaecli.bottlenecks.bottleneck import Latent, Step
+from vaecli.bottlenecks.bottleneck import Latents, Step
 from vaecli.estimators.estimator import Estimator, Objective, State
-from vaecli.estimators.sampling import mode, sample
+from vaecli.estimators.sampling import log_probability, mode, sample
 from vaecli.estimators.schedules import scheduled
 
 
@@ -24,6 +24,7 @@ class Categorical:
     def __init__(
         self,
         inputs: int,
+        positions: int,
         estimator: Estimator,
         options: dict[str, Any],
         *,
@@ -32,8 +33,8 @@ class Categorical:
         num_classes: int,
         unimix: float = 0.0,
     ) -> None:
-        self.latent_shape = (num_latents, num_classes)
-        self.num_codes = num_classes
+        self.latent_shape = (positions * num_latents, num_classes)
+        self.inputs = inputs
         self.estimator = estimator
         self.options = options
         self.unimix = unimix
@@ -44,11 +45,11 @@ class Categorical:
         return self.estimator.initial_state(*self.latent_shape, seed)
 
     def logits(self, features: tf.Tensor) -> tf.Tensor:
-        """[B, L, K], of the posterior."""
-        logits = tf.reshape(self.head(features), (-1, *self.latent_shape))
+        """[B, N, K], of the posterior."""
+        logits = tf.reshape(self.head(tf.reshape(features, (-1, self.inputs))), (-1, *self.latent_shape))
         if not self.unimix:
             return logits
-        return tf.math.log((1 - self.unimix) * tf.nn.softmax(logits) + self.unimix / self.num_codes)
+        return tf.math.log((1 - self.unimix) * tf.nn.softmax(logits) + self.unimix / self.latent_shape[1])
 
     def options_at(self, progress: tf.Tensor | float) -> dict[str, Any]:
         """The estimator's options after this share of the training, 0 to 1."""
@@ -74,10 +75,17 @@ class Categorical:
         rate = self.rate(logits)
         return Step(estimate.surrogate, rate, tf.zeros_like(rate), estimate.state)
 
-    def encode(self, features: tf.Tensor, *, seed: tf.Tensor | None = None) -> Latent:
+    def encode(self, features: tf.Tensor, *, seed: tf.Tensor | None = None) -> Latents:
         logits = self.logits(features)
         z = mode(logits) if seed is None else sample(logits, seed=seed)
-        return Latent(z, tf.argmax(z, -1, output_type=tf.int32), self.rate(logits))
+        return Latents(z, tf.argmax(z, -1, output_type=tf.int32), self.rate(logits))
+
+    def log_weight(self, features: tf.Tensor, *, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        logits = self.logits(features)
+        z = sample(logits, seed=seed)
+        log_q = tf.reduce_sum(log_probability(logits, z), (1, 2))
+        num_codes, num_classes = self.latent_shape
+        return z, -num_codes * math.log(num_classes) - log_q
 
     def relaxed(self, features: tf.Tensor, *, seed: tf.Tensor) -> tf.Tensor | None:
         if not self.estimator.relaxed or self.estimator.path is None:
@@ -87,9 +95,8 @@ class Categorical:
         return self.estimator.path(logits, one_hot, seed=fold_in(seed, 1), **self.options_at(1.0))
 
     def lookup(self, latents: tf.Tensor) -> tf.Tensor:
-        return tf.one_hot(latents, self.num_codes)
+        return tf.one_hot(latents, self.latent_shape[1])
 
     def export(self, features: Any) -> Any:
         logits = keras.layers.Reshape(self.latent_shape)(self.head(features))
-        z = keras.ops.one_hot(keras.ops.argmax(logits, -1), self.num_codes)
-        return keras.layers.Flatten()(z)
+        return keras.ops.one_hot(keras.ops.argmax(logits, -1), self.latent_shape[1])

@@ -1,5 +1,6 @@
 """The continuous case: a Gaussian latent, reparameterised (arXiv 1312.6114)."""
 
+import math
 from typing import Any
 
 import keras
@@ -7,7 +8,7 @@ import tensorflow as tf
 
 from vaecli.backend.layers import dense
 from vaecli.backend.random import normal
-from vaecli.bottlenecks.bottleneck import Latent, Step
+from vaecli.bottlenecks.bottleneck import Latents, Step
 from vaecli.estimators.estimator import Objective, State
 
 
@@ -18,10 +19,9 @@ class Gaussian:
     rate = sum_d (mean^2 + std^2 - 1) / 2 - log std
     """
 
-    num_codes = None
-
-    def __init__(self, inputs: int, *, seed: int, latent_dim: int) -> None:
-        self.latent_shape = (1, latent_dim)
+    def __init__(self, inputs: int, positions: int, *, seed: int, latent_dim: int) -> None:
+        self.latent_shape = (positions, latent_dim)
+        self.inputs = inputs
         self.mean = dense(inputs, latent_dim, name="mean", seed=seed)
         self.log_std = dense(inputs, latent_dim, name="log_std", seed=seed)
         self.layers: list[keras.layers.Layer] = [self.mean, self.log_std]
@@ -43,18 +43,32 @@ class Gaussian:
         latent = self.encode(features, seed=seed)
         return Step(objective(latent.z), latent.rate, tf.zeros_like(latent.rate), state)
 
-    def encode(self, features: tf.Tensor, *, seed: tf.Tensor | None = None) -> Latent:
-        mean, log_std = self.mean(features), self.log_std(features)
+    def encode(self, features: tf.Tensor, *, seed: tf.Tensor | None = None) -> Latents:
+        mean, log_std = self.moments(features)
         std = tf.exp(log_std)
         rate = tf.reduce_sum((tf.square(mean) + tf.square(std) - 1) / 2 - log_std, -1)
         z = mean if seed is None else mean + std * normal(tf.shape(mean), seed=seed)
-        return Latent(z[:, None, :], None, rate)
+        return Latents(tf.reshape(z, (-1, *self.latent_shape)), None, rate)
+
+    def log_weight(self, features: tf.Tensor, *, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        mean, log_std = self.moments(features)
+        eps = normal(tf.shape(mean), seed=seed)
+        z = mean + tf.exp(log_std) * eps
+        # of the two normal densities the constants are the same
+        log_weight = tf.reduce_sum((tf.square(eps) - tf.square(z)) / 2 + log_std, -1)
+        return tf.reshape(z, (-1, *self.latent_shape)), log_weight
+
+    def moments(self, features: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Mean and log of the standard deviation, [B, N * D] each."""
+        flat = tf.reshape(features, (-1, self.inputs))
+        width = math.prod(self.latent_shape)
+        return tf.reshape(self.mean(flat), (-1, width)), tf.reshape(self.log_std(flat), (-1, width))
 
     def relaxed(self, features: tf.Tensor, *, seed: tf.Tensor) -> None:
         del features, seed  # the sample is continuous already
 
     def lookup(self, latents: tf.Tensor) -> tf.Tensor:
-        return latents[:, None, :]
+        return tf.reshape(latents, (-1, *self.latent_shape))
 
     def export(self, features: Any) -> Any:
-        return self.mean(features)
+        return keras.layers.Reshape(self.latent_shape)(self.mean(features))

@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from vaecli.backend.layers import dense, layer_seed
-from vaecli.bottlenecks.bottleneck import Latent, Step
+from vaecli.bottlenecks.bottleneck import Latents, Step
 from vaecli.estimators.estimator import Objective, State
 from vaecli.estimators.sampling import one_hot, with_gradient
 
@@ -15,21 +15,30 @@ CODEBOOK_STDDEV = 0.05  # the article's
 
 
 class VectorQuantizer:
-    """Each of L vectors e is replaced by its nearest codebook row q; all latents share the codebook [K, D].
+    """Each of N vectors e is replaced by its nearest codebook row q; all latents share the codebook [K, D].
 
         code     = argmin_k |e|^2 - 2 e.c_k + |c_k|^2
         forward    z  = q
         backward   dz = de
         penalty  = mean (sg(e) - q)^2 + commitment * mean (e - sg(q))^2
 
-    The two losses are means over L and D (the paper sums; the article takes means). The posterior is a point and
-    the prior uniform, so the rate is the constant L log K.
+    The two losses are means over N and D (the paper sums; the article takes means). The posterior is a point and
+    the prior uniform, so the rate is the constant N log K.
     """
 
     def __init__(
-        self, inputs: int, *, seed: int, num_latents: int, num_codes: int, code_dim: int, commitment: float
+        self,
+        inputs: int,
+        positions: int,
+        *,
+        seed: int,
+        num_latents: int,
+        num_codes: int,
+        code_dim: int,
+        commitment: float,
     ) -> None:
-        self.latent_shape = (num_latents, code_dim)
+        self.latent_shape = (positions * num_latents, code_dim)
+        self.inputs = inputs
         self.num_codes = num_codes
         self.commitment = commitment
         self.head = dense(inputs, num_latents * code_dim, name="embedding", seed=seed)
@@ -54,11 +63,11 @@ class VectorQuantizer:
         return ()
 
     def embed(self, features: tf.Tensor) -> tf.Tensor:
-        """[B, L, D], before quantisation."""
-        return tf.reshape(self.head(features), (-1, *self.latent_shape))
+        """[B, N, D], before quantisation."""
+        return tf.reshape(self.head(tf.reshape(features, (-1, self.inputs))), (-1, *self.latent_shape))
 
     def quantize(self, e: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """q [B, L, D] with the codebook's gradient, and its codes, one_hot [B, L, K]."""
+        """q [B, N, D] with the codebook's gradient, and its codes, one_hot [B, N, K]."""
         codebook = self.codebook
         # |e|^2 is the same for all codes and does not change the argmin
         distances = tf.reduce_sum(tf.square(codebook), -1) - 2 * tf.einsum("bld,kd->blk", e, codebook)
@@ -66,8 +75,7 @@ class VectorQuantizer:
         return tf.einsum("blk,kd->bld", codes, codebook), codes
 
     def rate(self, features: tf.Tensor) -> tf.Tensor:
-        num_latents, _ = self.latent_shape
-        return tf.fill((tf.shape(features)[0],), num_latents * math.log(self.num_codes))
+        return tf.fill((tf.shape(features)[0],), self.latent_shape[0] * math.log(self.num_codes))
 
     def train(
         self,
@@ -86,10 +94,15 @@ class VectorQuantizer:
         )
         return Step(objective(with_gradient(q, of=e), codes), self.rate(features), penalty, state)
 
-    def encode(self, features: tf.Tensor, *, seed: tf.Tensor | None = None) -> Latent:
+    def encode(self, features: tf.Tensor, *, seed: tf.Tensor | None = None) -> Latents:
         del seed  # the posterior is a point: sample and mode are one
         q, codes = self.quantize(self.embed(features))
-        return Latent(q, tf.argmax(codes, -1, output_type=tf.int32), self.rate(features))
+        return Latents(q, tf.argmax(codes, -1, output_type=tf.int32), self.rate(features))
+
+    def log_weight(self, features: tf.Tensor, *, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        del seed  # q is a point, the prior uniform
+        q, _ = self.quantize(self.embed(features))
+        return q, -self.rate(features)
 
     def relaxed(self, features: tf.Tensor, *, seed: tf.Tensor) -> None:
         del features, seed  # the decoder reads hard codes in training too
@@ -103,4 +116,4 @@ class VectorQuantizer:
         nearness.build((None, *self.latent_shape))
         codebook = keras.ops.convert_to_numpy(self.table.embeddings)
         nearness.set_weights([2 * codebook.T, -(codebook**2).sum(-1)])
-        return keras.layers.Flatten()(self.table(keras.ops.argmax(nearness(e), -1)))
+        return self.table(keras.ops.argmax(nearness(e), -1))

@@ -16,22 +16,20 @@ def table(ctx: typer.Context, data_dir: DataDirOption = None, json: JsonOption =
     """Data sets: what is available where; fetch them; compute their references."""
     if ctx.invoked_subcommand is not None:
         return
-    from vaecli.data.known import KNOWN, folders, locate
+    from vaecli.config.schema import DataConfig
+    from vaecli.data.known import folders
+    from vaecli.data.source import source_of
     from vaecli.registry import DATASETS
     from vaecli.reports.columns import aligned
 
     rows = []
-    for name, description in DATASETS.items():
-        place = None
-        if name in KNOWN:
-            files = locate(KNOWN[name], data_dir)
-            place = str(next(iter(files.values())).parent) if files else None
-            state = place or f"not here; `vaecli data fetch {name}`"
-        else:
-            state = "bundled" if name == "digits" else "set data.path"
-        rows.append(
-            {"name": name, "available": place is not None or name == "digits", "where": state, "what": description}
-        )
+    for name, dataset in DATASETS.items():
+        if dataset.title is None:  # a user's own, which only a config names
+            rows.append({"name": name, "available": False, "where": "set data.path", "what": dataset.help})
+            continue
+        place = source_of(DataConfig(name=name)).place(data_dir)
+        state = place or f"not here; `vaecli data fetch {name}`"
+        rows.append({"name": name, "available": place is not None, "where": state, "what": dataset.help})
     if json:
         echo(json_format.dumps(rows, indent=2))
         return
@@ -47,20 +45,19 @@ def fetch(
     quiet: QuietOption = False,
 ) -> None:
     """Fetch a data set into the first data folder, unless it is there, and check every byte."""
-    from vaecli.data.known import KNOWN, locate, read
-    from vaecli.data.known import fetch as fetch_known
+    from vaecli.config.schema import DataConfig
+    from vaecli.data.known import KNOWN
+    from vaecli.data.source import source_of
     from vaecli.errors import DataError
     from vaecli.registry import suggest
 
     if name not in KNOWN:
         raise DataError(f"unknown data set {name!r}{suggest(name, KNOWN)}")
-    known = KNOWN[name]
+    source = source_of(DataConfig(name=name))
     with Console(quiet=quiet) as console:
-        if locate(known, data_dir) is None:
-            fetch_known(known, data_dir, console.fetching)
-        files = locate(known, data_dir)
-        assert files is not None, "a download that succeeded is found again"
-        echo(read(known, files).source)
+        if not source.here(data_dir):
+            source.fetch(data_dir, console.fetching)
+        echo(source.read(data_dir).source)
 
 
 @app.command()

@@ -7,32 +7,25 @@ from pathlib import Path
 
 from vaecli.backend.process import chatter, import_keras
 from vaecli.config import Config, dump
-from vaecli.config.schema import NpzDataConfig
 from vaecli.data import load
-from vaecli.data.known import KNOWN, SHAPES, folders, locate
+from vaecli.data.known import folders
+from vaecli.data.source import source_of
 from vaecli.experiment.plan import plan_run
 
 
 def plan_lines(config: Config, data_dir: Path | None, output_dir: Path) -> Iterator[str]:
     """The resolved config as YAML, and as its comments the data, folder and parameters."""
-    missing = not isinstance(config.data, NpzDataConfig) and config.data.name in KNOWN
-    missing = missing and locate(KNOWN[config.data.name], data_dir) is None
-    if missing:
-        known = KNOWN[config.data.name]
-        sizes, pixels = (
-            [shape[0] for name, shape in SHAPES.items() if name.startswith("x")],
-            math.prod(SHAPES["x_train"][1:]),
-        )
+    source = source_of(config.data)
+    if source.fetchable and source.known_sizes and not source.here(data_dir):
+        train, test, image_shape = source.known_sizes
         fallback = f"; if that fails, {config.data.fallback} instead" if config.data.fallback else ""
-        data = (
-            f"{known.name}, to be fetched into {folders(data_dir)[0]} from {', '.join(known.urls.values())}{fallback}"
-        )
+        data = f"{source.name}, to be fetched into {folders(data_dir)[0]} from {', '.join(source.urls)}{fallback}"
         folder = f"{output_dir}/{config.model.name}-..., its name includes the data's digest"
-        images = f"{sizes[0] - config.data.validation:,} training and {sizes[1]:,} test images"
+        images = f"{train - config.data.validation:,} training and {test:,} test images"
     else:
         dataset = load(config.data, data_dir)
         plan = plan_run(config, dataset, output_dir)
-        pixels = dataset.num_pixels
+        image_shape = dataset.image_shape
         data = f"{dataset.called}, found: {dataset.source}"
         state = plan.run.status if plan.run.exists else "new"
         done = {"finished": "its result would be shown", "interrupted": "it would be resumed"}.get(state, "")
@@ -42,13 +35,13 @@ def plan_lines(config: Config, data_dir: Path | None, output_dir: Path) -> Itera
     yield f"# data: {data}"
     yield f"# images: {images}"
     yield f"# folder: {folder}"
-    yield f"# parameters: {_parameters(config, pixels):,}"
+    yield f"# parameters: {_parameters(config, image_shape):,}"
     yield dump(config.to_dict()).rstrip()
 
 
-def _parameters(config: Config, pixels: int) -> int:
+def _parameters(config: Config, image_shape: tuple[int, int, int]) -> int:
     with chatter(Path(os.devnull)):
         import_keras()
         from vaecli.models.autoencoder import build
 
-        return sum(math.prod(variable.shape) for variable in build(config, pixels).weights.values())
+        return sum(math.prod(variable.shape) for variable in build(config, image_shape).weights.values())

@@ -7,8 +7,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from vaecli.config.latent import MAX_ENUMERATED_CODES, Latent
 from vaecli.config.options import BRANCHES, Block, Schedule
-from vaecli.config.schema import MAX_ENUMERATED_CODES, VARIANTS, Config
+from vaecli.config.schema import VARIANTS, Config
 from vaecli.config.source import Key, Source, parse, parse_value, read_source
 from vaecli.errors import ConfigError
 from vaecli.registry import suggest
@@ -179,15 +180,13 @@ def _kind(block: str, decider: str) -> str:
 def _combinations(config: Config, source: Source) -> Iterable[tuple[str, str]]:
     """Mistakes that no key makes alone."""
     method = config.model.method
-    if method.enumerates:
-        options = config.model.options()
-        K, L = options["num_classes"], options["num_latents"]
-        if L > 8 or K**L > MAX_ENUMERATED_CODES:
-            yield (
-                source.place(("model",)),
-                f"model: '{config.model.name}' decodes all num_classes^num_latents codes at each step, "
-                f"at most {MAX_ENUMERATED_CODES}, received {K}^{L}",
-            )
+    latent = Latent.of(config.model.codes)
+    if method.enumerates and not latent.enumerable:
+        yield (
+            source.place(("model",)),
+            f"model: '{config.model.name}' decodes all num_classes^num_latents codes at each step, "
+            f"at most {MAX_ENUMERATED_CODES}, received {latent.most_values}^{latent.codes_per_position}",
+        )
     if method.constant_rate and config.objective.beta:
         yield (
             source.place(("objective", "beta")),

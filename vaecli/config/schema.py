@@ -1,7 +1,7 @@
 """What a config may say. Frozen, complete, no unknown keys; strict: '10' is not 10 and 1.0 is no count.
 
-In three blocks one key decides which others exist: `model.name`, `data.name`, `training.optimizer`. Each of
-its values has a class of its own, so a key that would have no effect is a mistake and never silently kept.
+In four blocks one key decides which others exist: `model.name`, `network.kind`, `data.name`, `training.optimizer`.
+Each of its values has a class of its own, so a key that would have no effect is a mistake and never silently kept.
 """
 
 from collections.abc import Mapping
@@ -11,11 +11,7 @@ from pydantic import AfterValidator, Field, create_model
 from pydantic_core import PydanticCustomError
 
 from vaecli.config.options import OPTIONS, Block, NonNegative, Positive, Schedule
-from vaecli.registry import METHODS, Method
-
-# The bottleneck that decodes every code, and k-means as its reference, stop being sensible above this.
-MAX_ENUMERATED_CODES = 256
-
+from vaecli.registry import DATASETS, METHODS, Codes, Method
 
 LONGEST_TITLE = 60
 
@@ -41,19 +37,28 @@ class ModelConfig(Block):
         return {name: getattr(self, name) for name in type(self).model_fields if name != "name"}
 
     @property
+    def codes(self) -> Codes:
+        """What the latent holds at each of its positions."""
+        return self.method.bottleneck.codes(self.options())
+
+    @property
     def scheduled(self) -> bool:
         """Whether a step depends on how many there are in all."""
         return any(isinstance(value, Schedule) for value in self.options().values())
 
 
 class NetworkConfig(Block):
+    kind: str = Field("mlp", description="mlp: fully connected layers")
+
+
+class MlpConfig(NetworkConfig):
     hidden: tuple[Annotated[int, Field(ge=1, le=65_536)], ...] = Field(
         (128,), strict=False, description="sizes of the encoder's relu layers; the decoder's in reverse"
     )
 
 
 class DataConfig(Block):
-    name: Literal["mnist", "fashion_mnist", "digits"] = Field("mnist", description="what to train on")
+    name: str = Field("mnist", description="what to train on")
     fallback: Literal["digits"] | None = Field(
         None, description="train on this, and say so, where the data cannot be had"
     )
@@ -61,7 +66,6 @@ class DataConfig(Block):
 
 
 class NpzDataConfig(DataConfig):
-    name: Literal["npz"] = "npz"  # type: ignore[assignment]
     path: str = Field(description="the file: x_train, x_test and, if you have them, y_train, y_test")
     title: Title | None = Field(None, description="what lists and figures call the data, else the file's name")
 
@@ -93,7 +97,7 @@ class Config(Block):
     """One run, completely described. `objective`, `network`, ... are frozen blocks; so is the whole."""
 
     model: ModelConfig
-    network: NetworkConfig = NetworkConfig()
+    network: NetworkConfig = MlpConfig()
     data: DataConfig = DataConfig()
     objective: ObjectiveConfig = ObjectiveConfig()
     training: TrainingConfig = TrainingConfig()
@@ -114,6 +118,7 @@ def _model_class(name: str) -> type[ModelConfig]:
 # block -> (the key that decides, value -> class)
 VARIANTS: Mapping[str, tuple[str, Mapping[str, type[Block]]]] = {
     "model": ("name", {name: _model_class(name) for name in METHODS}),
-    "data": ("name", {"mnist": DataConfig, "fashion_mnist": DataConfig, "digits": DataConfig, "npz": NpzDataConfig}),
+    "network": ("kind", {"mlp": MlpConfig}),
+    "data": ("name", {**dict.fromkeys(DATASETS, DataConfig), "npz": NpzDataConfig}),
     "training": ("optimizer", {"adam": TrainingConfig, "sgd": SGDConfig}),
 }

@@ -1,9 +1,11 @@
 """What every data set is once it is loaded and checked."""
 
 import hashlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +20,7 @@ VALIDATION_SEED = 20_210_601  # one split per data set and count, whatever the r
 
 @dataclass(frozen=True)
 class Split:
-    """images [N, H, W], uint8 or float32; labels [N] or None."""
+    """images [N, H, W, C], uint8 or float32; labels [N] or None."""
 
     images: Images
     labels: Labels | None = None
@@ -42,9 +44,10 @@ class Dataset:
     fallback_reason: str | None = None  # and why
 
     @property
-    def image_shape(self) -> tuple[int, int]:
-        height, width = self.train.images.shape[1:]
-        return height, width
+    def image_shape(self) -> tuple[int, int, int]:
+        """H, W, C."""
+        height, width, channels = self.train.images.shape[1:]
+        return height, width, channels
 
     @property
     def called(self) -> str:
@@ -53,8 +56,8 @@ class Dataset:
 
     @property
     def num_pixels(self) -> int:
-        height, width = self.image_shape
-        return height * width
+        """The numbers of one image, over rows, columns and channels."""
+        return math.prod(self.image_shape)
 
     def floats(self, images: Images) -> NDArray[np.float32]:
         """The images in [0, 1], of the same shape."""
@@ -62,7 +65,10 @@ class Dataset:
 
     @cached_property
     def digest(self) -> str:
-        """sha256 over names, types, shapes, bytes and scale: equal exactly for equal data and split."""
+        """sha256 over names, types, shapes, bytes and scale: equal exactly for equal data and split.
+
+        Images of one channel count as [N, H, W].
+        """
         total = hashlib.sha256(repr(self.scale).encode())
         for name, array in self._arrays():
             total.update(f"{name} {array.dtype.str} {array.shape} ".encode())
@@ -73,7 +79,7 @@ class Dataset:
         for name in ("train", "validation", "test"):
             split: Split | None = getattr(self, name)
             if split is not None:
-                yield f"x_{name}", split.images
+                yield f"x_{name}", squeezed(split.images)
                 if split.labels is not None:
                     yield f"y_{name}", split.labels
 
@@ -109,8 +115,13 @@ class Dataset:
         return replace(self, train=pick(kept), validation=pick(held))
 
 
+def squeezed(images: NDArray[Any]) -> NDArray[Any]:
+    """Images [N, H, W, C] as files and users have them: [N, H, W] where there is one channel."""
+    return images[..., 0] if images.shape[-1] == 1 else images
+
+
 def checked_images(array: NDArray, *, name: str, place: str) -> Images:
-    """[N, H, W], [N, H, W, 1] or [N, P] with P a square number, as [N, H, W].
+    """[N, H, W], [N, H, W, 1] or [N, P] with P a square number, as [N, H, W, 1].
 
     Raises:
         DataError: for any other shape or type, for no images at all, and for values outside the range.
@@ -124,7 +135,7 @@ def checked_images(array: NDArray, *, name: str, place: str) -> Images:
     if array.ndim != 3 or 0 in array.shape:
         raise DataError(f"{place}: {name}: images [N, H, W] are needed, received shape {shape}")
     if array.dtype == np.uint8:
-        return array
+        return array[..., None]
     if array.dtype.kind != "f":
         raise DataError(f"{place}: {name}: pixels are uint8, or floats in [0, 1], received type {array.dtype}")
     if not np.isfinite(array).all():
@@ -134,7 +145,7 @@ def checked_images(array: NDArray, *, name: str, place: str) -> Images:
         raise DataError(
             f"{place}: {name}: float pixels must lie in [0, 1], received {low:g} to {high:g} (divide by 255?)"
         )
-    return array.astype(np.float32)
+    return array.astype(np.float32)[..., None]
 
 
 def checked_labels(array: NDArray, count: int, *, name: str, place: str) -> Labels:

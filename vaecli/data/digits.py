@@ -2,9 +2,16 @@
 
 import numpy as np
 
+from vaecli.config.schema import DataConfig
 from vaecli.data.dataset import Dataset, Split
+from vaecli.data.source import Source
 
 NUM_TEST = 360
+
+
+def source(data: DataConfig) -> Source:
+    """The digits of a config's data block."""
+    return Source(data, digits)
 
 
 def digits() -> Dataset:
@@ -12,7 +19,7 @@ def digits() -> Dataset:
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
-    images = bunch.images.astype(np.uint8)
+    images = bunch.images.astype(np.uint8)[..., None]
     labels = bunch.target.astype(np.int32)
     return Dataset(
         "digits",

@@ -1,6 +1,7 @@
 """Reading npz and IDX files without trusting them."""
 
 import gzip
+import os
 import struct
 import zlib
 from dataclasses import replace
@@ -9,8 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vaecli.config.schema import LONGEST_TITLE
+from vaecli.config.schema import LONGEST_TITLE, DataConfig, NpzDataConfig
 from vaecli.data.dataset import Dataset, Split, checked_images, checked_labels
+from vaecli.data.source import Source
 from vaecli.errors import DataError
 
 OWN = "npz"  # the name of every data set of a user's own; its title tells it from others
@@ -63,6 +65,41 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
     if body.size != int(np.prod(shape, dtype=object)):
         raise DataError(f"{path}: damaged, {body.size:,} bytes where the header says {shape}")
     return body.reshape(shape)
+
+
+class NpzSource(Source):
+    """A user's own file."""
+
+    data: NpzDataConfig
+
+    def place(self, data_dir: Path | None) -> str | None:
+        """The file, if it is one."""
+        del data_dir
+        return self.data.path if Path(self.data.path).is_file() else None
+
+    def read(self, data_dir: Path | None) -> Dataset:
+        """The file's arrays; its path is relative to the working directory, whatever the data folder."""
+        del data_dir
+        return npz_dataset(Path(self.data.path), title=self.data.title)
+
+    def folder(self, data_dir: Path | None) -> Path | None:
+        """The working directory, which the path is relative to."""
+        del data_dir
+        return Path.cwd()
+
+    def read_in(self, folder: Path | None) -> Dataset:
+        """The same file, from another working directory."""
+        assert folder is not None
+        return npz_dataset(folder / self.data.path, title=self.data.title)
+
+    def from_anywhere(self) -> DataConfig:
+        """The data block with an absolute path."""
+        return self.data.model_copy(update={"path": os.path.abspath(self.data.path)})
+
+
+def source(data: DataConfig) -> Source:
+    """The file of a config's data block."""
+    return NpzSource(data)
 
 
 def npz_dataset(path: Path, *, title: str | None = None) -> Dataset:

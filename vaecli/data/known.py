@@ -2,15 +2,18 @@
 
 import hashlib
 import os
+import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from numpy.typing import NDArray
 
+from vaecli.config.schema import DataConfig
 from vaecli.data.dataset import Dataset
 from vaecli.data.download import Progress, download
 from vaecli.data.files import ARRAYS, IDX_FILES, build, read_idx, read_npz
+from vaecli.data.source import Source
 from vaecli.errors import DataError
 
 _KERAS = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
@@ -60,6 +63,49 @@ KNOWN: Mapping[str, KnownDataset] = {
         arrays={},
     ),
 }
+
+
+class KnownSource(Source):
+    """A public data set: in a data folder, or to be fetched into the first of them."""
+
+    def __init__(self, data: DataConfig) -> None:
+        super().__init__(data)
+        self.known = KNOWN[data.name]
+        self.urls = tuple(self.known.urls.values())
+        (train, *shape), (test, *_) = (SHAPES[array] for array in ("x_train", "x_test"))
+        self.known_sizes = (train, test, (shape[0], shape[1], 1))
+
+    def place(self, data_dir: Path | None) -> str | None:
+        """The folder of its files."""
+        files = locate(self.known, data_dir)
+        return str(next(iter(files.values())).parent) if files else None
+
+    def fetch(self, data_dir: Path | None, progress: Progress) -> None:
+        """Downloads it into the first data folder; raises DataError that names file, URL and ways out."""
+        fetch(self.known, data_dir, progress)
+
+    def read(self, data_dir: Path | None) -> Dataset:
+        """The located files as a Dataset; raises DataError if a byte of a known array differs."""
+        files = locate(self.known, data_dir)
+        if files is None:
+            raise DataError(f"{self.name} is not here; `vaecli data fetch {self.name}`")
+        return read(self.known, files)
+
+    def folder(self, data_dir: Path | None) -> Path | None:
+        """The data folder that another process finds the same files by."""
+        files = locate(self.known, data_dir)
+        return next((folder.resolve() for folder in folders(data_dir) if locate(self.known, folder) == files), None)
+
+    def read_in(self, folder: Path | None) -> Dataset:
+        """The same files, seen by another process."""
+        if locate(self.known, folder) is None:
+            raise DataError(f"{platform.node()}: does not see {self.name} in {folder}")
+        return self.read(folder)
+
+
+def source(data: DataConfig) -> Source:
+    """The public data set of a config's data block."""
+    return KnownSource(data)
 
 
 def folders(data_dir: Path | None) -> list[Path]:

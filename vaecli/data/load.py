@@ -3,12 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
-from vaecli.config.schema import DataConfig, NpzDataConfig
+from vaecli.config.schema import DataConfig
 from vaecli.data.dataset import Dataset
-from vaecli.data.digits import digits
 from vaecli.data.download import Progress
-from vaecli.data.files import npz_dataset
-from vaecli.data.known import KNOWN, fetch, locate, read
+from vaecli.data.source import source_of
 from vaecli.errors import DataError
 
 
@@ -29,19 +27,13 @@ def load(data: DataConfig, data_dir: Path | None = None, progress: Progress = si
 
 
 def _load(data: DataConfig, data_dir: Path | None, progress: Progress) -> Dataset:
-    if isinstance(data, NpzDataConfig):
-        return npz_dataset(Path(data.path), title=data.title)
-    if data.name == "digits":
-        return digits()
-    known = KNOWN[data.name]
-    files = locate(known, data_dir)
-    if files is None:
+    source = source_of(data)
+    if source.fetchable and not source.here(data_dir):
         try:
-            fetch(known, data_dir, progress)
+            source.fetch(data_dir, progress)
         except DataError as error:
             if data.fallback is None:
                 raise
-            return replace(digits(), fallback_for=data.name, fallback_reason=error.lines[0])
-        files = locate(known, data_dir)
-    assert files is not None, "a download that succeeded is found again"
-    return read(known, files)
+            instead = source_of(DataConfig(name=data.fallback)).read(data_dir)
+            return replace(instead, fallback_for=data.name, fallback_reason=error.lines[0])
+    return source.read(data_dir)

@@ -14,9 +14,10 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from vaecli.data import Split
+from vaecli.data.dataset import squeezed
 from vaecli.errors import Diverged, VaecliError
-from vaecli.evaluation.evaluator import Evaluation, Evaluator, latents_and_codes, summarize
-from vaecli.metrics.codes import contingency
+from vaecli.evaluation.evaluator import Evaluation, Evaluator
+from vaecli.metrics.metric import epoch_columns, test_block
 from vaecli.reports.run.summary import epoch_line
 from vaecli.runs import checkpoints
 from vaecli.runs.identity import state_hash
@@ -139,13 +140,14 @@ class Journal:
             variable.assign(weight)
         last, evaluation = self.rows[-1], self.test(state.weights)
         self.run.save_weights("last", self.weights(state))
-        model = self.autoencoder.export(self.dataset.image_shape)
+        model = self.autoencoder.export()
         self.run.save_model(model.save)
         self.run.save_reconstructions(self._reconstructions(evaluation, model))
         norms = {part: last[f"gradient_norm_{part}"] for part in ("encoder", "bottleneck", "decoder")}
         self.run.finish(
             {
-                "test": summarize(evaluation, self.config, self.dataset.test),
+                "latent": self.autoencoder.latent.to_dict(),
+                "test": test_block(evaluation.measured),
                 "gradient_norm": norms,
                 "without_gradient": self._without_gradient(norms),
                 "parameters": int(sum(math.prod(w.shape) for w in state.weights)),
@@ -216,45 +218,40 @@ class Journal:
         self.reporter.say(line)
 
     def _columns(self, split: str, evaluation: Evaluation | None) -> dict[str, float | None]:
-        names = ("mse_sampled", "mse_mode", "mse_relaxed", "distortion", "rate", "perplexity")
-        if evaluation is None:
-            return {f"{split}_{name}": None for name in names}
-        values = [getattr(evaluation, name) for name in names[:-1]]
-        _, num_codes = latents_and_codes(self.config)
-        perplexity = float(np.mean(evaluation.perplexities(num_codes))) if num_codes else None
-        return dict(zip((f"{split}_{name}" for name in names), [*values, perplexity], strict=True))
+        values = epoch_columns(evaluation.measured if evaluation else None)
+        return {f"{split}_{name}": value for name, value in values.items()}
 
     def _reconstructions(self, evaluation: Evaluation, model: keras.Model) -> dict[str, Any]:
         """The arrays of reconstructions.npz: images [N, H, W] in [0, 1], prototypes [K, H, W], contingency [K, V] of
-        codes and the labels in label_values [V].
+        codes and the labels in label_values [V]. Images of several channels are [N, H, W, C].
 
         The mode is what the exported model makes of the images: another program than the evaluation's rounds
         differently in the last bits, and who loads model.keras gets these.
         """
-        test, shown, shape = self.dataset.test, self.test.shown, self.dataset.image_shape
-        arrays: dict[str, Any] = {"images": self.dataset.floats(test.images[shown]), "index": shown}
+        test, shown = self.dataset.test, self.test.shown
+        arrays: dict[str, Any] = {"images": squeezed(self.dataset.floats(test.images[shown])), "index": shown}
         for name, pixels in evaluation.shown._asdict().items():
             if pixels is not None:
-                arrays[name] = pixels.reshape(-1, *shape)
+                arrays[name] = squeezed(pixels)
         same = np.array_equal(arrays["mode"], arrays["sampled"])  # a point posterior
         arrays["mode"] = model(arrays["images"]).numpy()
         if same:
             arrays["sampled"] = arrays["mode"]
         if test.labels is not None:
             arrays["labels"] = test.labels[shown]
-        num_latents, num_codes = latents_and_codes(self.config)
-        if num_codes is not None and evaluation.codes is not None:
-            arrays["codes"] = evaluation.codes[shown]
-            arrays["code_counts"] = evaluation.code_counts(num_codes)
-            if num_latents == 1:
-                arrays["prototypes"] = self._prototypes(num_codes).reshape(-1, *shape)
-                if test.labels is not None:
-                    pairs = contingency(evaluation.codes[:, 0], test.labels)
-                    arrays |= {"contingency": pairs.table(num_codes), "label_values": pairs.values}
+        measured = evaluation.measured
+        if measured.codes is not None:
+            arrays["codes"] = measured.codes[shown]
+            arrays["code_counts"] = _side_by_side(measured.counts)
+            single = measured.latent.single
+            if single is not None:
+                arrays["prototypes"] = squeezed(self._prototypes(single))
+                for pairs in measured.pairs:
+                    arrays |= {"contingency": pairs.table(single), "label_values": pairs.values}
         return arrays
 
     def _prototypes(self, num_codes: int) -> NDArray[np.float32]:
-        """[K, P], what each code draws; so few at a time that their one-hot codes stay small."""
+        """[K, H, W, C], what each code draws; so few at a time that their one-hot codes stay small."""
         at_once = max(1, ONE_HOT_NUMBERS // num_codes)
         parts = []
         for first in range(0, num_codes, at_once):
@@ -276,6 +273,14 @@ class Journal:
             "rate": "analytic KL to the prior, in nats per image",
             "codes": "mode of q(z|x) over the whole test set",
         }
+
+
+def _side_by_side(counts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """[L, K] of the largest alphabet; a code with fewer values has zeros at the end."""
+    table = np.zeros((len(counts), max(map(len, counts))), np.int64)
+    for row, of_code in zip(table, counts, strict=True):
+        row[: len(of_code)] = of_code
+    return table
 
 
 def _finite(array: NDArray[Any]) -> bool:

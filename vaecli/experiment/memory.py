@@ -1,13 +1,13 @@
 """Whether a training fits into memory, estimated before it starts: the system would kill it without a word."""
 
 import resource
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from vaecli.backend.process import control_groups
 from vaecli.config import Config
+from vaecli.config.shapes import latent_of, shapes
 from vaecli.data import Dataset
 from vaecli.errors import RunFailed
 
@@ -28,35 +28,26 @@ def check(config: Config, dataset: Dataset) -> None:
 
 
 def needed(config: Config, dataset: Dataset) -> float:
-    """A lower estimate, in bytes: images, weights and slots of dense layers, activations of a batch, and tables."""
-    sizes = layer_sizes(config, dataset.num_pixels)
-    weights = 4 * sum((before + 1) * after for before, after in pairwise(sizes))
+    """A lower estimate, in bytes: images, weights and slots of all layers, activations of a batch, and tables."""
+    sizes = shapes(config, dataset.image_shape)
+    weights = 4 * sizes.weights
     slots = 1 if config.training.optimizer == "sgd" else 2
     splits = [split for split in (dataset.train, dataset.validation, dataset.test) if split]
     images = sum(split.images.nbytes for split in splits)
     batch = max(config.training.batch_size, min(EVALUATED, len(dataset.test)))
-    return LIBRARIES + images + COPIES * (1 + slots) * weights + 4 * batch * sum(sizes) + tables(config, dataset)
+    return LIBRARIES + images + COPIES * (1 + slots) * weights + 4 * batch * sizes.units + tables(config, dataset)
 
 
 def tables(config: Config, dataset: Dataset) -> float:
-    """Of the last evaluation: each test image's codes, and of single codes what each draws, and codes x labels."""
-    options, test = config.model.options(), dataset.test
-    codes = options.get("num_classes", options.get("num_codes"))
-    if codes is None:
+    """Bytes of the last evaluation: each image's codes, and of single codes what each draws, and codes x labels."""
+    latent, test = latent_of(config, dataset.image_shape), dataset.test
+    if not latent.discrete:
         return 0
-    of_images = 4 * len(test) * options["num_latents"]
-    if options["num_latents"] > 1:
+    of_images = 4 * len(test) * latent.num_codes
+    if latent.single is None:
         return of_images
     labels = 0 if test.labels is None else len(np.unique(test.labels))
-    return of_images + ARCHIVED * codes * (4 * dataset.num_pixels + 8 * labels)
-
-
-def layer_sizes(config: Config, num_pixels: int) -> tuple[int, ...]:
-    """Units per layer, from the pixels to the pixels."""
-    options, hidden = config.model.options(), config.network.hidden
-    code = options.get("num_classes") or options.get("code_dim") or options.get("latent_dim", 1)
-    latent = options.get("num_latents", 1) * code
-    return (num_pixels, *hidden, latent, *reversed(hidden), num_pixels)
+    return of_images + ARCHIVED * latent.single * (4 * dataset.num_pixels + 8 * labels)
 
 
 def available() -> float | None:

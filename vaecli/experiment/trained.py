@@ -21,7 +21,7 @@ Floats = NDArray[np.float32]
 class Encoded(NamedTuple):
     """Of N images. The rate is KL(q(z|x) || p(z))."""
 
-    z: Floats  # [N, L, K or D], what the decoder reads; a Gaussian has L = 1
+    z: Floats  # [N, L, D], what the decoder reads of L codes; a vector has L = 1
     codes: NDArray[np.int32] | None  # [N, L]; None for a Gaussian
     rate: Floats  # [N] nats
 
@@ -29,7 +29,7 @@ class Encoded(NamedTuple):
 class TrainedRun:
     """A finished run: its config, metrics and summary, and its model on numpy images.
 
-    Images are [N, H, W], uint8 of the same range as the training data or floats in [0, 1].
+    z: Floats  # [N, L, D], what the decoder reads of L codes; of a vector L = 1
     """
 
     def __init__(self, run: Run, weights: str = "last") -> None:
@@ -37,24 +37,22 @@ class TrainedRun:
         self.config: Config = run.config
         self.metrics = run.metrics
         self.summary = run.summary
-        height, width = run.info["data"]["image_shape"]
-        self.image_shape = (height, width)
+        self.image_shape = tuple(run.info["data"]["image_shape"])
+        self.latent = run.latent
         self._scale = float(run.info["data"]["scale"])
         self._weights = run.load_weights(weights)
 
     def encode(self, images: ArrayLike, *, seed: int | None = None) -> Encoded:
         """The most probable codes (a Gaussian's mean); with a seed, a sample."""
-        flat = self._flat(images)
-        latent = self._compiled("encode", seed is not None)(flat, self._seed(seed))
+        latent = self._compiled("encode", seed is not None)(self._checked(images), self._seed(seed))
         codes = None if latent.codes is None else latent.codes.numpy()
         return Encoded(latent.z.numpy(), codes, latent.rate.numpy())
 
     def decode(self, latents: ArrayLike) -> Floats:
         """Images [N, H, W] of codes [N, L] (or [N], where L is 1), or of a Gaussian's latent vectors [N, D]."""
         latents = np.asarray(latents)
-        bottleneck = self._autoencoder.bottleneck
-        num_latents, width = bottleneck.latent_shape
-        if bottleneck.num_codes is None:
+        num_latents, width, alphabets = self.latent.num_codes, self.latent.size, self.latent.alphabets
+        if alphabets is None:
             latents = latents.astype(np.float32)
             if latents.ndim != 2 or latents.shape[1] != width:
                 raise DataError(f"latent vectors [N, {width}] are needed, received shape {latents.shape}")
@@ -64,23 +62,22 @@ class TrainedRun:
                 raise DataError(
                     f"integer codes [N, {num_latents}] are needed, received {latents.dtype} {latents.shape}"
                 )
-            if latents.size and not 0 <= latents.min() <= latents.max() < bottleneck.num_codes:
-                raise DataError(
-                    f"codes lie in 0..{bottleneck.num_codes - 1}, received {latents.min()}..{latents.max()}"
-                )
+            for column, values in zip(latents.T, alphabets * self.latent.num_positions, strict=True):
+                if column.size and not 0 <= column.min() <= column.max() < values:
+                    raise DataError(f"codes lie in 0..{values - 1}, received {column.min()}..{column.max()}")
             latents = latents.astype(np.int32)
         return self._images(self._compiled("decode", False)(latents, self._seed(None)))
 
     def reconstruct(self, images: ArrayLike, *, seed: int | None = None) -> Floats:
         """Images decoded again from their most probable codes, or with a seed from a sample."""
-        return self._images(self._compiled("reconstruct", seed is not None)(self._flat(images), self._seed(seed)))
+        return self._images(self._compiled("reconstruct", seed is not None)(self._checked(images), self._seed(seed)))
 
     @cached_property
     def _autoencoder(self) -> "Autoencoder":
         prepare()
         from vaecli.models.autoencoder import build
 
-        autoencoder = build(self.config, self.image_shape[0] * self.image_shape[1])
+        autoencoder = build(self.config, self.image_shape)
         for name, variable in autoencoder.weights.items():
             array = self._weights.get(name)
             if array is None or array.shape != tuple(variable.shape) or array.dtype != variable.dtype:
@@ -113,13 +110,14 @@ class TrainedRun:
             )
         return self._programs[what, sampled]
 
-    def _flat(self, images: ArrayLike) -> Floats:
+    def _checked(self, images: ArrayLike) -> Floats:
+        """[N, H, W, C] in [0, 1]."""
         array = np.asarray(images)
-        if array.ndim != 3 or array.shape[1:] != self.image_shape:
-            height, width = self.image_shape
-            raise DataError(f"images [N, {height}, {width}] are needed, received shape {array.shape}")
+        shape = self.image_shape
+        if array.shape[1:] not in (shape, (*shape, 1)):
+            raise DataError(f"images [N, {', '.join(map(str, shape))}] are needed, received shape {array.shape}")
         scale = self._scale if array.dtype.kind in "iu" else 1.0
-        return array.reshape(len(array), -1).astype(np.float32) * np.float32(scale)
+        return array.reshape(len(array), *(*shape, 1)[:3]).astype(np.float32) * np.float32(scale)
 
     def _images(self, pixels: Any) -> Floats:
         return pixels.numpy().reshape(-1, *self.image_shape)

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vaecli.config import Config, find_config, read_config
-from vaecli.config.schema import NpzDataConfig
 from vaecli.data import Dataset, load
-from vaecli.data.known import KNOWN, folders, locate
 from vaecli.data.load import silent
+from vaecli.data.source import source_of
 from vaecli.errors import ConfigError, DataError, RunError, VaecliError
 from vaecli.experiment.plan import Plan, plan_run
 from vaecli.launch.forecast import in_words, seconds_left
@@ -188,8 +187,8 @@ class DataSets:
 
     def of(self, config: Config) -> Dataset:
         """Raises DataError if it cannot be had."""
-        key, name = config.data.model_dump_json(), config.data.name
-        if self.fetching is None and name in KNOWN and locate(KNOWN[name], self.data_dir) is None:
+        key, name, source = config.data.model_dump_json(), config.data.name, source_of(config.data)
+        if self.fetching is None and source.fetchable and not source.here(self.data_dir):
             raise DataError(f"{name} is not here, so its runs have no names yet; `vaecli data fetch {name}`")
         if key not in self._loaded:
             self._loaded[key] = load(config.data, self.data_dir, self.fetching or silent)
@@ -197,13 +196,7 @@ class DataSets:
 
     def folder(self, config: Config) -> Path | None:
         """Where a worker looks first to find the same files; None for data that come with a package."""
-        if isinstance(config.data, NpzDataConfig):
-            return Path.cwd()  # what its path is relative to
-        if config.data.name not in KNOWN:
-            return None
-        known = KNOWN[config.data.name]
-        files = locate(known, self.data_dir)
-        return next((folder.resolve() for folder in folders(self.data_dir) if locate(known, folder) == files), None)
+        return source_of(config.data).folder(self.data_dir)
 
 
 def plans_of(configs: Iterable[Config], output_dir: Path, data: DataSets) -> list[Plan]:

@@ -14,7 +14,8 @@ from concurrent.futures import CancelledError, Future
 from pathlib import Path
 
 from vaecli.config import Config, dump
-from vaecli.config.schema import NpzDataConfig
+from vaecli.config.shapes import latent_of
+from vaecli.data.source import source_of
 from vaecli.errors import Damaged, Interrupted, RunError, VaecliError
 from vaecli.experiment.plan import Plan
 from vaecli.filesystems import where_supported
@@ -120,7 +121,7 @@ def _references(plans: Sequence[Plan], launch: Launch, data: DataSets) -> Iterat
             config = launch.folder / f"{plan.run.name}.yaml"
             write(config, dump(_from_anywhere(plan.config).to_dict()))
             configs.append(config)
-        folder = None if isinstance(plan.config.data, NpzDataConfig) else data.folder(plan.config)
+        folder = data.folder(plan.config)
         task = Task(name, "", path.parents[1], folder, launch.folder, configs=tuple(configs))
         yield Job(task, REFERENCE_SECONDS, None)
 
@@ -135,17 +136,14 @@ def _lacking(plans: Sequence[Plan]) -> dict[Path, list[Plan]]:
             known = load_references(path, plan.dataset.digest)
         except Damaged:
             known = None
-        if known is None or (asked and known.limit(plan.config) is None):
+        if known is None or (asked and known.limit(latent_of(plan.config, plan.dataset.image_shape)) is None):
             found.setdefault(path.resolve(), []).append(plan)
     return found
 
 
 def _from_anywhere(config: Config) -> Config:
-    """The data of a config by an absolute path."""
-    if not isinstance(config.data, NpzDataConfig):
-        return config
-    found = config.data.model_copy(update={"path": os.path.abspath(config.data.path)})
-    return config.model_copy(update={"data": found})
+    """A config whose data are found in any working directory."""
+    return config.model_copy(update={"data": source_of(config.data).from_anywhere()})
 
 
 def train_missing(

@@ -1,12 +1,10 @@
 """How long runs will take, from those that are finished."""
 
-import itertools
-import math
 import statistics
 from collections.abc import Iterable, Mapping
 
 from vaecli.backend.process import cores
-from vaecli.config import Config
+from vaecli.config.shapes import shapes
 from vaecli.errors import RunError
 from vaecli.experiment import memory
 from vaecli.experiment.plan import Plan
@@ -14,17 +12,17 @@ from vaecli.runs import Run
 
 START_SECONDS = 4.0  # compiling, evaluating, drawing
 COMPILING = 0.4e9  # bytes that a worker takes at its peak beyond what a training needs
-WEIGHT_IMAGES_PER_SECOND = 2e10  # of one thread, where no finished run says better
+PRODUCTS_PER_SECOND = 2e10  # of one thread, where no finished run says better
 
 
 def speeds(runs: Iterable[Run]) -> dict[str, float]:
-    """Weights times images per second, by method: the median over its finished runs."""
+    """Multiplications of a decoding per second, by method: the median over its finished runs."""
     found: dict[str, list[float]] = {}
     for run in runs:
         try:
             seconds, info = run.summary["seconds"] if run.finished else 0.0, run.info
-            config, pixels = run.config, math.prod(info["data"]["image_shape"])
-            amount = weights(config, pixels) * info["data"]["train"] * config.training.epochs
+            config, data = run.config, info["data"]
+            amount = shapes(config, data["image_shape"]).products * data["train"] * config.training.epochs
         except (RunError, KeyError, TypeError, ValueError):
             continue  # a folder that cannot be read says nothing about speed
         if seconds > 0:
@@ -37,9 +35,9 @@ def seconds_left(plan: Plan, known: Mapping[str, float]) -> float:
     if plan.run.whole:
         return 0.0
     config, dataset = plan.config, plan.dataset
-    speed = known.get(config.model.name) or statistics.median([*known.values()] or [WEIGHT_IMAGES_PER_SECOND])
+    speed = known.get(config.model.name) or statistics.median([*known.values()] or [PRODUCTS_PER_SECOND])
     epochs = max(0, config.training.epochs - plan.run.epochs_done)
-    return START_SECONDS + weights(config, dataset.num_pixels) * len(dataset.train) * epochs / speed
+    return START_SECONDS + shapes(config, dataset.image_shape).products * len(dataset.train) * epochs / speed
 
 
 def side_by_side(plans: Iterable[Plan]) -> tuple[int, str | None]:
@@ -53,14 +51,6 @@ def side_by_side(plans: Iterable[Plan]) -> tuple[int, str | None]:
         f"{fitting} at once, though there are cores for {wanted}: a run needs about {max(needs) / 1e9:.1f} GB, and "
         f"{free / 1e9:.1f} GB are free (--jobs overrules this)"
     )
-
-
-def weights(config: Config, num_pixels: int) -> int:
-    """Of the dense layers: what the time of a step grows with."""
-    options = config.model.options()
-    width = options.get("latent_dim") or options["num_latents"] * options.get("num_classes", options.get("code_dim"))
-    sizes = (num_pixels, *config.network.hidden, width)
-    return 2 * sum(one * two for one, two in itertools.pairwise(sizes))
 
 
 def in_words(seconds: float) -> str:

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vaecli.backend.process import last_words, prepare
 from vaecli.config import config_from_text
-from vaecli.config.schema import DataConfig, NpzDataConfig
-from vaecli.data import Dataset, load
-from vaecli.data.known import KNOWN, locate
+from vaecli.config.schema import DataConfig
+from vaecli.data import Dataset
+from vaecli.data.source import source_of
 from vaecli.errors import BeingTrained, Interrupted, RunError, RunFailed, VaecliError
 from vaecli.experiment.plan import plan_run
 from vaecli.experiment.train import train_run
@@ -153,12 +153,7 @@ def _stop_code(folder: Path) -> int | None:
 @functools.lru_cache(maxsize=1)
 def _dataset(data: DataConfig, folder: Path | None) -> Dataset:
     """Read once per worker from where the parent found it."""
-    if isinstance(data, NpzDataConfig):
-        assert folder is not None
-        return load(data.model_copy(update={"path": str(folder / data.path)}))
-    if data.name in KNOWN and locate(KNOWN[data.name], folder) is None:
-        raise RunError(f"{platform.node()}: does not see {data.name} in {folder}")
-    return load(data, folder)
+    return source_of(data).read_in(folder).hold_out(data.validation)
 
 
 def _compute_references(task: Task, stop: Callable[[], int | None]) -> None:

@@ -1,6 +1,7 @@
 """Encoder, bottleneck, decoder: the one object that is equal for all methods but for its bottleneck."""
 
-from collections.abc import Hashable
+import math
+from collections.abc import Hashable, Mapping
 from typing import Any, NamedTuple
 
 import keras
@@ -8,11 +9,14 @@ import tensorflow as tf
 
 from vaecli.backend.layers import check_backend
 from vaecli.backend.random import fold_in
-from vaecli.bottlenecks.bottleneck import Bottleneck, Latent
+from vaecli.bottlenecks.bottleneck import Bottleneck, Latents
+from vaecli.config.latent import Latent
 from vaecli.config.schema import Config
+from vaecli.config.shapes import ImageShape, Shapes, shapes
 from vaecli.estimators.estimator import State
+from vaecli.models import networks
 from vaecli.models.likelihood import LIKELIHOODS, Likelihood
-from vaecli.models.networks import Network, decoder, encoder
+from vaecli.models.networks import Network
 
 PARTS = ("encoder", "bottleneck", "decoder")
 
@@ -23,6 +27,7 @@ class Losses(NamedTuple):
     rate: tf.Tensor  # [] nats
     penalty: tf.Tensor  # []
     state: State
+    updates: Mapping[str, tf.Tensor]  # new values of weights without a gradient, by their names in `weights`
 
 
 class PerImage(NamedTuple):
@@ -33,17 +38,17 @@ class PerImage(NamedTuple):
     mse_relaxed: tf.Tensor | None
     distortion_sampled: tf.Tensor
     rate: tf.Tensor  # nats
-    codes: tf.Tensor | None  # [B, L] int32, the mode
+    codes: tf.Tensor | None  # [B, N] int32, the mode
 
 
 class Reconstructions(NamedTuple):
-    mode: Any  # [B, P], in [0, 1] or near it
+    mode: Any  # [B, H, W, C], in [0, 1] or near it
     sampled: Any
     relaxed: Any  # None where there is none
 
 
 class Autoencoder:
-    """Pure functions of the images [B, P] in [0, 1] and, inside a keras.StatelessScope, of the weights."""
+    """Pure functions of the images [B, H, W, C] in [0, 1] and, inside a keras.StatelessScope, of the weights."""
 
     def __init__(
         self,
@@ -51,6 +56,7 @@ class Autoencoder:
         bottleneck: Bottleneck,
         decoder: Network,
         likelihood: Likelihood,
+        latent: Latent,
         *,
         trained_as: Hashable,
         measured_as: Hashable,
@@ -61,22 +67,41 @@ class Autoencoder:
         self.bottleneck = bottleneck
         self.decoder = decoder
         self.likelihood = likelihood
+        self.latent = latent
 
     @property
     def weights(self) -> dict[str, keras.Variable]:
-        """Every weight once, by "part/layer/name", encoder first."""
+        """Every weight once, by "part/layer/name", encoder first; those without a gradient are among them."""
         return {
             f"{part}/{layer.name}/{variable.name}": variable
             for part in PARTS
             for layer in getattr(self, part).layers
-            for variable in layer.trainable_variables
+            for variable in layer.weights
         }
 
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """H, W, C."""
+        return self.decoder.outputs
+
+    @property
+    def num_pixels(self) -> int:
+        """The numbers of one image, over rows, columns and channels."""
+        return math.prod(self.image_shape)
+
+    def _flat(self, images: tf.Tensor) -> tf.Tensor:
+        """Images [B, H, W, C] -> [B, P], in which all reckoning is done."""
+        return tf.reshape(images, (-1, self.num_pixels))
+
+    def _images(self, flat: tf.Tensor) -> tf.Tensor:
+        """[B, P] -> [B, H, W, C]."""
+        return tf.reshape(flat, (-1, *self.image_shape))
+
     def decode(self, z: tf.Tensor, codes: tf.Tensor | None = None) -> tf.Tensor:
-        """z [..., L, K or D] -> the decoder's outputs [..., P].
+        """z [..., N, D] -> the decoder's outputs [..., P], of P numbers an image.
 
         Args:
-            codes: [..., L, K], the one_hot codes that z has the value of. Where one latent has at most half as many of
+            codes: [..., N, K], the one_hot codes that z has the value of. Where one latent has at most half as many of
                 them as there are z, each is decoded once: the values and the gradients, in z and in the decoder's
                 weights, are the same but for rounding.
 
@@ -87,12 +112,12 @@ class Autoencoder:
         if codes is not None and _few(codes, 2):
             outputs = tf.tensordot(codes[..., 0, :], self._each_code(codes), 1)
             return _with_gradient_to_both(outputs, self._decode_for_z(z))
-        flat = tf.reshape(z, (-1, z.shape[-2] * z.shape[-1]))
-        outputs = self.decoder(flat)
-        return tf.reshape(outputs, tf.concat([tf.shape(z)[:-2], (outputs.shape[-1],)], 0))
+        positions = self.latent.num_positions
+        outputs = self.decoder(tf.reshape(z, (-1, positions, self.latent.size // positions)))
+        return tf.reshape(outputs, tf.concat([tf.shape(z)[:-2], (self.num_pixels,)], 0))
 
     def distortion(self, images: tf.Tensor, z: tf.Tensor, codes: tf.Tensor | None = None) -> tf.Tensor:
-        """Of images [B, P] decoded from z [..., B or 1, L, K or D]: [..., B]; `codes` as in `decode`.
+        """The distortion [..., B] of images [B, P] decoded from z [..., B or 1, N, D]; `codes` as in `decode`.
 
         With at least as many draws for an image as there are codes, each image is held against each code once.
         """
@@ -109,7 +134,7 @@ class Autoencoder:
 
     def _decode_for_z(self, z: tf.Tensor) -> tf.Tensor:
         """decode(z) with a gradient in z alone; what only its value needs is not computed where that is not used."""
-        weights = [weight for layer in self.decoder.layers for weight in layer.trainable_variables]
+        weights = [weight for layer in self.decoder.layers for weight in layer.weights]
         with keras.StatelessScope([(weight, tf.stop_gradient(weight.value)) for weight in weights]):
             return self.decode(z)
 
@@ -118,13 +143,16 @@ class Autoencoder:
     ) -> Losses:
         """What one training step minimises, after `progress` (0 to 1) of all steps."""
 
+        flat = self._flat(images)
+
         def objective(z: tf.Tensor, codes: tf.Tensor | None = None) -> tf.Tensor:
-            return self.distortion(images, z, codes)
+            return self.distortion(flat, z, codes)
 
         features = self.encoder(images)
         step = self.bottleneck.train(features, objective, state=state, seed=seed, progress=progress)
         distortion, rate, penalty = (tf.reduce_mean(x) for x in (step.surrogate, step.rate, step.penalty))
-        return Losses(distortion + beta * rate + penalty, distortion, rate, penalty, step.state)
+        updates = {f"bottleneck/{name}": value for name, value in step.updates.items()}
+        return Losses(distortion + beta * rate + penalty, distortion, rate, penalty, step.state, updates)
 
     def measure(self, images: tf.Tensor, *, seed: tf.Tensor) -> tuple[PerImage, Reconstructions]:
         """The same for all methods: hard codes, sampled and mode, and the relaxed sample where one is trained on."""
@@ -136,31 +164,37 @@ class Autoencoder:
         pixels = Reconstructions(
             self.likelihood.pixels(self._decode_hard(mode)),
             self.likelihood.pixels(outputs),
-            None if relaxed is None else self.pixels(relaxed),
+            None if relaxed is None else self.likelihood.pixels(self.decode(relaxed)),
         )
-        errors = Reconstructions(*(None if y is None else tf.reduce_mean(tf.square(images - y), -1) for y in pixels))
+        flat = self._flat(images)
+        errors = Reconstructions(*(None if y is None else tf.reduce_mean(tf.square(flat - y), -1) for y in pixels))
         measures = PerImage(
             mse_sampled=errors.sampled,
             mse_mode=errors.mode,
             mse_relaxed=errors.relaxed,
-            distortion_sampled=self.likelihood.distortion(images, outputs),
+            distortion_sampled=self.likelihood.distortion(flat, outputs),
             rate=sampled.rate,
             codes=mode.codes,
         )
-        return measures, pixels
+        return measures, Reconstructions(*(None if y is None else self._images(y) for y in pixels))
 
-    def _decode_hard(self, latent: Latent) -> tf.Tensor:
-        codes = None if latent.codes is None else tf.one_hot(latent.codes, self.bottleneck.num_codes)
-        return self.decode(latent.z, codes)
+    def _decode_hard(self, latents: Latents) -> tf.Tensor:
+        single = self.latent.single  # of several codes each image is decoded
+        return self.decode(latents.z, None if single is None else tf.one_hot(latents.codes, single))
 
     def pixels(self, z: tf.Tensor) -> tf.Tensor:
-        """Decoded images [B, P] in [0, 1] or near it."""
-        return self.likelihood.pixels(self.decode(z))
+        """Decoded images [B, H, W, C] in [0, 1] or near it, from z [B, N, D]."""
+        return self._images(self.likelihood.pixels(self.decode(z)))
 
-    def export(self, image_shape: tuple[int, int]) -> keras.Model:
-        """The mode path, images [B, H, W] in [0, 1] -> [B, H, W], in layers that plain Keras loads in safe mode."""
+    def export(self) -> keras.Model:
+        """The mode path, images in [0, 1] to images, in layers that plain Keras loads in safe mode.
+
+        Images of one channel are [B, H, W], others [B, H, W, C].
+        """
+        *sides, channels = self.image_shape
+        image_shape = (*sides, channels) if channels > 1 else tuple(sides)
         images = keras.Input(image_shape, name="images")
-        features = self.encoder(keras.layers.Flatten()(images))
+        features = self.encoder(images)
         outputs = self.decoder(self.bottleneck.export(features))
         if self.likelihood.in_nats:
             outputs = keras.layers.Activation("sigmoid")(outputs)
@@ -179,35 +213,38 @@ def _with_gradient_to_both(value: tf.Tensor, other: tf.Tensor) -> Any:
     return value, lambda upstream: (upstream, upstream)
 
 
-def build(config: Config, num_pixels: int) -> Autoencoder:
-    """The autoencoder that a config describes, with its first weights."""
+def build(config: Config, image_shape: ImageShape) -> Autoencoder:
+    """The autoencoder that a config describes, with its first weights.
+
+    Args:
+        image_shape: H, W, C; [H, W] is of one channel.
+    """
     check_backend()
-    seed, hidden = config.training.seed, config.network.hidden
-    encode = encoder(num_pixels, hidden, seed=seed)
-    bottleneck = _bottleneck(config, encode.outputs)
-    latents, width = bottleneck.latent_shape
-    decode = decoder(latents * width, hidden, num_pixels, seed=seed)
+    sizes = shapes(config, image_shape)
+    encoder, decoder = networks.build(config.network, sizes, seed=config.training.seed)
+    bottleneck = _bottleneck(config, sizes)
     method, options = config.model.method, config.model.options()
     estimator = getattr(bottleneck, "estimator", None)
-    around = (config.network, config.objective.likelihood, num_pixels)
+    around = (config.network, config.objective.likelihood, sizes.image)
     trained_as = (config.model, estimator, *around)
     # estimators of hard codes differ in the gradient alone
-    hard = (method.bottleneck, *(options[name] for name in method.bottleneck.options), *around)
+    hard = (method.bottleneck.target, *(options[name] for name in method.bottleneck.options), *around)
     measured_as = trained_as if estimator and estimator.relaxed else hard
     return Autoencoder(
-        encode,
+        encoder,
         bottleneck,
-        decode,
+        decoder,
         LIKELIHOODS[config.objective.likelihood],
+        sizes.latent,
         trained_as=trained_as,
         measured_as=measured_as,
     )
 
 
-def _bottleneck(config: Config, inputs: int) -> Bottleneck:
+def _bottleneck(config: Config, sizes: Shapes) -> Bottleneck:
     method, options = config.model.method, config.model.options()
     own = {name: options[name] for name in method.bottleneck.options}
-    positional: tuple[Any, ...] = (inputs,)
+    positional: tuple[Any, ...] = (sizes.features, sizes.latent.num_positions)
     if method.estimator:
         positional += (method.estimator.load(), {name: options[name] for name in method.estimator.options})
     bottleneck: Bottleneck = method.bottleneck.load()(*positional, seed=config.training.seed, **own)

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vaecli.errors import RunError
+from vaecli.registry import DATASETS
 from vaecli.runs.files import write
 from vaecli.runs.provenance import data_name
 
@@ -96,7 +97,6 @@ WIDTH = 7.2  # inches: the text of a page
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#000000", "#CC79A7", "#56B4E9", "#E69F00")
 DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
-DATA_TITLES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "digits": "digits 8×8"}
 MAX_POINTS_DRAWN = 2000  # of a curve; more than there are dots to draw them
 TILE_GAP = 0.03
 TILE_PIXELS, MOST_TILE_PIXELS = 56, 256  # along a side
@@ -207,9 +207,13 @@ def _width(text: str, fontsize: float) -> float:
 
 def data_title(data: Mapping[str, Any]) -> str:
     """Of run.json's data block: the data set, and what it stands for."""
-    stands_for = data["fallback_for"]
-    name = data_name(data)
-    return DATA_TITLES.get(name, name) + (f" (for want of {DATA_TITLES[stands_for]})" if stands_for else "")
+    name, stands_for = data_name(data), data["fallback_for"]
+    return _title(name) + (f" (fallback for {_title(stands_for)})" if stands_for else "")
+
+
+def _title(name: str) -> str:
+    known = DATASETS.get(name)
+    return known.title if known and known.title else name
 
 
 def labelled(arrays: Any) -> tuple[NDArray[np.int64] | None, NDArray[np.int64]]:

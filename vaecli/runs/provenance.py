@@ -37,7 +37,7 @@ def facts(dataset: Dataset) -> dict[str, Any]:
         "source": dataset.source,
         "digest": dataset.digest,
         "scale": dataset.scale,
-        "image_shape": list(dataset.image_shape),
+        "image_shape": list(dataset.image_shape[:2] if dataset.image_shape[2] == 1 else dataset.image_shape),
         "train": len(dataset.train),
         "validation": len(dataset.validation) if dataset.validation else 0,
         "test": len(dataset.test),

@@ -9,7 +9,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from vaecli.config.schema import MAX_ENUMERATED_CODES, Config
+from vaecli.config.latent import Latent
+from vaecli.config.schema import Config
+from vaecli.config.shapes import latent_of
 from vaecli.data import Dataset
 from vaecli.errors import RunError
 from vaecli.runs.run import Run
@@ -30,44 +32,40 @@ class References:
     kmeans: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     pca: dict[str, Mapping[str, Any]] = field(default_factory=dict)
 
-    def limit(self, config: Config) -> tuple[str, float] | None:
+    def limit(self, latent: Latent) -> tuple[str, float] | None:
         """The reference that fits the latent: k-means with as many codes, or PCA with as many dimensions."""
-        kind, size = reference_of(config)
+        kind, size = reference_of(latent)
         found = getattr(self, kind).get(str(size)) if size else None
         if found is None:
             return None
         label = f"k-means, K = {size}" if kind == "kmeans" else f"PCA, {size} components"
         return label, found["mse"]
 
-    def learned(self, config: Config, mse: float) -> float | None:
+    def learned(self, latent: Latent, mse: float) -> float | None:
         """(mean image - mse) / (mean image - reference): 0 nothing, 1 as good as the reference.
 
         None without a reference, or where the mean image is as good and there is nothing to learn.
         """
-        limit = self.limit(config)
+        limit = self.limit(latent)
         way = self.mean_image - limit[1] if limit else 0.0
         return (self.mean_image - mse) / way if way > 0 else None
 
-    def lines(self, config: Config) -> Iterator[tuple[str, float]]:
+    def lines(self, latent: Latent) -> Iterator[tuple[str, float]]:
         """(label, test error) of what fits the run."""
         yield "mean image", self.mean_image
-        limit = self.limit(config)
+        limit = self.limit(latent)
         if limit:
             yield limit
 
 
-def reference_of(config: Config) -> tuple[str, int | None]:
-    """("kmeans", K^L) or ("pca", D); None where K^L is too large for k-means to mean anything."""
-    options = config.model.options()
-    if "latent_dim" in options:
-        return "pca", options["latent_dim"]
-    codes, latents = options.get("num_classes", options.get("num_codes")), options["num_latents"]
-    return "kmeans", codes**latents if codes**latents <= MAX_ENUMERATED_CODES else None
+def reference_of(latent: Latent) -> tuple[str, int | None]:
+    """("kmeans", K^N) or ("pca", D); None where there are too many codes for k-means to mean anything."""
+    return ("kmeans", latent.combinations) if latent.discrete else ("pca", latent.size)
 
 
 def wanted(config: Config, dataset: Dataset) -> tuple[str, int] | None:
-    """("kmeans", K^L) or ("pca", D) where the data can have it: no more centres than images, or axes than pixels."""
-    kind, size = reference_of(config)
+    """("kmeans", K^N) or ("pca", D) where the data can have it: no more centres than images, or axes than pixels."""
+    kind, size = reference_of(latent_of(config, dataset.image_shape))
     most = len(dataset.train) if kind == "kmeans" else min(len(dataset.train), dataset.num_pixels)
     return (kind, size) if size is not None and size <= most else None
 

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from vaecli.config import Config, config_from_tree, dump
+from vaecli.config.latent import Latent
+from vaecli.config.shapes import latent_of
 from vaecli.errors import ConfigError, Damaged, RunError
 from vaecli.runs import checkpoints
 from vaecli.runs.files import PART, Arrays, append, read, read_npz, refuse_links, sync, to_npz, write, write_by, writing
@@ -141,6 +143,12 @@ class Run:
         if self.finished:
             self._config = config
         return config
+
+    @property
+    def latent(self) -> Latent:
+        """What its codes are, from run.json; of a run made before that was written down, from its config."""
+        found = self.info.get("latent")
+        return Latent.from_dict(found) if found else latent_of(self.config, self.info["data"]["image_shape"])
 
     @property
     def info(self) -> Info:
@@ -286,7 +294,8 @@ class Run:
     def begin(self, config: Config, info: Mapping[str, Any]) -> None:
         """Creates the folder."""
         self._write_config(config)
-        self._write_info({**info, "run": self.name, "config": config.to_dict()})
+        latent = latent_of(config, info["data"]["image_shape"]).to_dict()
+        self._write_info({**info, "run": self.name, "config": config.to_dict(), "latent": latent})
 
     def resume(self, config: Config, session: Mapping[str, Any]) -> None:
         """Tidies up after the session that did not come to its end, and adds this one to the history in run.json."""

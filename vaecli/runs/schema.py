@@ -9,6 +9,7 @@ from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
 from vaecli.errors import printable
+from vaecli.metrics.metric import OF_TEST
 
 _STRICT = ConfigDict(strict=True, allow_inf_nan=False, extra="ignore")
 _WHOLE = ConfigDict(strict=True, allow_inf_nan=False, extra="allow")
@@ -34,7 +35,7 @@ class Data(TypedDict):
     source: Text
     digest: Digest
     scale: Annotated[float, Field(gt=0, le=1)]
-    image_shape: Annotated[list[Size], Field(min_length=2, max_length=2)]
+    image_shape: Annotated[list[Size], Field(min_length=2, max_length=3)]  # H, W, and C where it is not 1
     train: Count
     validation: Count
     test: Count
@@ -81,10 +82,21 @@ class ConfigHead(TypedDict):
 
 
 @with_config(_STRICT)
+class LatentFile(TypedDict):
+    """What an image's codes are, in run.json and summary.json."""
+
+    positions: Annotated[list[Size], Field(min_length=2, max_length=2)]
+    codes_per_position: Size
+    alphabets: Annotated[list[Size], Field(min_length=1, max_length=10**6)] | None
+    width: Size
+
+
+@with_config(_STRICT)
 class Info(Session):
     """run.json."""
 
     format: int
+    latent: NotRequired[LatentFile]
     run: NotRequired[Text]  # the name of the folder when the run began
     extends: Text | None
     config: ConfigHead
@@ -109,21 +121,28 @@ class PerLatent(TypedDict):
     nmi: list[Number] | None
 
 
-@with_config(_STRICT)
-class Test(TypedDict):
-    """summary.json's `test`: final figures."""
+def _test() -> Any:
+    """The form of summary.json's `test`, from the table of metrics; a run of before may lack what was added since."""
+    fields: dict[str, Any] = {
+        metric.key.removeprefix("test."): NotRequired[Number | None]
+        for metric in OF_TEST
+        if metric.key.count(".") == 1 and metric.key not in FIRST
+    }
+    fields |= {"mse": Errors, **{key.removeprefix("test."): form for key, form in FIRST.items()}}
+    return with_config(_STRICT)(TypedDict("Test", {**fields, "per_latent": NotRequired[PerLatent]}))  # type: ignore
 
-    mse: Errors
-    distortion: Number | None
-    rate: Number
-    elbo: Number | None
-    bits: Number
-    capacity_bits: Number | None
-    perplexity: Number | None
-    codes_used: Share | None
-    nmi: Number | None
-    accuracy: NotRequired[Number | None]
-    per_latent: NotRequired[PerLatent]
+
+FIRST: dict[str, Any] = {  # figures that every run has had
+    "test.distortion": Number | None,
+    "test.rate": Number,
+    "test.elbo": Number | None,
+    "test.bits": Number,
+    "test.capacity_bits": Number | None,
+    "test.perplexity": Number | None,
+    "test.codes_used": Share | None,
+    "test.nmi": Number | None,
+}
+Test: Any = _test()
 
 
 @with_config(_STRICT)
@@ -160,6 +179,7 @@ class Summary(TypedDict):
     """summary.json."""
 
     format: int
+    latent: NotRequired[LatentFile]
     test: Test
     gradient_norm: dict[Text, Number]
     without_gradient: list[Text]

@@ -67,6 +67,7 @@ class Loop:
         self.autoencoder = autoencoder
         self.names = list(autoencoder.weights)
         self.variables = list(autoencoder.weights.values())
+        self.learnt = [place for place, variable in enumerate(self.variables) if variable.trainable]
         self.optimizer = optimizer(training)
         self.beta = config.objective.beta
         self.scale = scale
@@ -90,18 +91,22 @@ class Loop:
         def one_step(step: tf.Tensor, nest: Any) -> Any:
             weights, slots, estimator, log = nest
             batch = tf.cast(tf.gather(images, order[step]), tf.float32) * self.scale
+            batch = tf.reshape(batch, (-1, *self.autoencoder.image_shape))
             seed = fold_in(epoch_seed, step)
             done = epoch * self.steps_per_epoch + step
             with (
                 keras.StatelessScope(zip(self.variables, weights, strict=True)),
                 tf.GradientTape(watch_accessed_variables=False) as tape,
             ):
-                tape.watch(weights)
+                learnt = [weights[place] for place in self.learnt]
+                tape.watch(learnt)
                 losses = self.autoencoder.losses(
                     batch, beta=self.beta, state=estimator, seed=seed, progress=tf.cast(done, tf.float32) / self.steps
                 )
-            gradients = tape.gradient(losses.loss, weights, unconnected_gradients="zero")
-            weights, slots = self.optimizer.update(weights, gradients, slots, done + 1)
+            gradients = tape.gradient(losses.loss, learnt, unconnected_gradients="zero")
+            learnt, slots = self.optimizer.update(learnt, gradients, slots, done + 1)
+            new = {**losses.updates, **{self.names[i]: weight for i, weight in zip(self.learnt, learnt, strict=True)}}
+            weights = [new.get(name, weight) for name, weight in zip(self.names, weights, strict=True)]
             values = [losses.loss, losses.distortion, losses.rate, losses.penalty, *self._norms(gradients)]
             log = tf.tensor_scatter_nd_update(log, [[step]], [tf.stack(values)])
             return step + 1, (weights, slots, losses.state, log)
@@ -111,8 +116,8 @@ class Loop:
     def _norms(self, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
         """The L2 norm of each part's gradient."""
         squares = {part: tf.zeros(()) for part in PARTS}
-        for name, gradient in zip(self.names, gradients, strict=True):
-            squares[name.partition("/")[0]] += sum_of_squares(gradient)
+        for place, gradient in zip(self.learnt, gradients, strict=True):
+            squares[self.names[place].partition("/")[0]] += sum_of_squares(gradient)
         return [tf.sqrt(squares[part]) for part in PARTS]
 
 
@@ -130,6 +135,7 @@ class Trainer:
         self.images = tf.constant(dataset.train.images.reshape(self.num_images, -1))
         loop = Loop(autoencoder, config, self.steps_per_epoch, dataset.scale)
         self.optimizer, self.names, self.variables = loop.optimizer, loop.names, loop.variables
+        self.learnt = loop.learnt
         self._compiled = program(loop, *loop.key)
 
     def initial_state(self) -> TrainState:
@@ -138,7 +144,7 @@ class Trainer:
         seed = _seed(self.seed, _ESTIMATOR_STATE)
         return TrainState(
             weights,
-            self.optimizer.slots(weights),
+            self.optimizer.slots([weights[place] for place in self.learnt]),
             program(self.autoencoder.bottleneck.initial_state, "state", self.autoencoder.trained_as)(seed),
             tf.zeros((self.steps_per_epoch, len(STEP_METRICS))),
             epoch=0,

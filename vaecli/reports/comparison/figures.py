@@ -236,8 +236,7 @@ def _use(counts: NDArray[np.int64], code: int, of_labels: NDArray[np.int64] | No
 
 def _of_codes(member: Member, shown: int) -> str:
     test = member.row.runs[0].summary["test"]
-    options = member.row.runs[0].config.model.options()
-    codes = options.get("num_classes", options.get("num_codes"))
+    codes = member.row.runs[0].latent.most_values
     words = [member.label]
     if test["nmi"] is not None:
         words.append(f"NMI {test['nmi']:.2f}")

@@ -7,11 +7,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 from vaecli.config import Config
+from vaecli.config.shapes import latent_of
 from vaecli.errors import ConfigError
 from vaecli.metrics.intervals import Interval, interval, paired, resolved
+from vaecli.metrics.metric import COLUMNS
 from vaecli.registry import suggest
 from vaecli.reports.columns import flat, plain
 from vaecli.runs import Run, but_for_the_seed
@@ -20,28 +22,6 @@ from vaecli.runs.identity import settings
 from vaecli.runs.provenance import data_name, made_with
 from vaecli.runs.references import references_of, references_problem
 
-
-class Measure(NamedTuple):
-    """A column of the table."""
-
-    path: str  # where its value stands in summary.json
-    digits: int  # after the point
-    more_is_better: bool = False
-
-
-MEASURES: Mapping[str, Measure] = {
-    "mse sampled": Measure("test.mse.sampled", 4),
-    "mse mode": Measure("test.mse.mode", 4),
-    "mse relaxed": Measure("test.mse.relaxed", 4),
-    "learned": Measure("learned", 2, True),
-    "bits": Measure("test.bits", 2),
-    "perplexity": Measure("test.perplexity", 2, True),
-    "nmi": Measure("test.nmi", 2, True),
-    "accuracy": Measure("test.accuracy", 2, True),
-    "encoder gradient": Measure("gradient_norm.encoder", 5, True),
-    "parameters": Measure("parameters", 0),
-    "seconds": Measure("seconds", 1),
-}
 JUDGED = "mse sampled"
 METHOD = "method"  # to sort by
 
@@ -92,7 +72,7 @@ def compared(runs: Sequence[Run], sort_by: str = JUDGED, absent: Sequence[Absent
     """Finished runs by protocol, then by everything but the seed; a run that is there twice counts once.
 
     Args:
-        sort_by: "method" or a name of MEASURES; the best first, rows without a value last.
+        sort_by: "method" or a column of vaecli.metrics.metric; the best first, rows without a value last.
         absent: what else was asked for; a row says which of its seeds are not in its means, and why.
     """
     by_protocol: dict[str, tuple[dict[str, Any], dict[str, dict[int, list[Run]]]]] = {}
@@ -182,23 +162,18 @@ def _unlike(made: Sequence[Mapping[str, str]]) -> list[str]:
 def sort_key(text: str) -> str:
     """The column that a user means by "mse-mode" or "accuracy"; raises ConfigError if there is none."""
     name = text.strip().lower().replace("-", " ").replace("_", " ")
-    if name not in (METHOD, *MEASURES):
-        raise ConfigError([f"--sort-by {text}: no such column{suggest(name, (METHOD, *MEASURES))}"])
+    if name not in (METHOD, *COLUMNS):
+        raise ConfigError([f"--sort-by {text}: no such column{suggest(name, (METHOD, *COLUMNS))}"])
     return name
 
 
 def protocol_of(config: Config, data: Mapping[str, Any]) -> dict[str, Any]:
     """What must be equal before two errors may be held against each other; `data` as run.json has it."""
-    options = config.model.options()
-    if "latent_dim" in options:
-        latent = f"Gaussian, {options['latent_dim']} dimensions"
-    else:
-        latent = f"{options['num_latents']} of {options.get('num_classes', options.get('num_codes'))} codes"
     return {
-        "data": data_name(data) + (f" (for want of {data['fallback_for']})" if data["fallback_for"] else ""),
+        "data": data_name(data) + (f" (fallback for {data['fallback_for']})" if data["fallback_for"] else ""),
         "digest": data["digest"][:12],
         "split": f"{data['train']:,} + {data['validation']:,} + {data['test']:,}",
-        "latent": latent,
+        "latent": str(latent_of(config, data["image_shape"])),
         "likelihood": config.objective.likelihood,
         "beta": config.objective.beta,
         "epochs": config.training.epochs,
@@ -227,10 +202,10 @@ def records(groups: Sequence[Group], failures: Mapping[str, str] | None = None) 
     for group in groups:
         for row in group.rows:
             record: dict[str, Any] = {"method": row.name, **{f"protocol.{k}": v for k, v in group.protocol.items()}}
-            for measure, (path, _, _) in MEASURES.items():
-                of_seeds = row.interval(measure)
-                record[path] = of_seeds.mean if of_seeds else None
-                record[f"{path}.half_width"] = of_seeds.half_width if of_seeds else None
+            for column, metric in COLUMNS.items():
+                of_seeds = row.interval(column)
+                record[metric.key] = of_seeds.mean if of_seeds else None
+                record[f"{metric.key}.half_width"] = of_seeds.half_width if of_seeds else None
             behind = group.behind_best(row)
             record["runs"] = len(row.values[JUDGED])
             record["seeds"] = " ".join(map(str, row.seeds))
@@ -255,14 +230,15 @@ def csv_text(groups: Sequence[Group], failures: Mapping[str, str] | None = None)
 
 def _row(name: str, runs: Sequence[Run], absent: Mapping[int, str]) -> Row:
     runs = sorted(runs, key=seed_of)
-    values: dict[str, dict[int, float]] = {measure: {} for measure in MEASURES}
+    values: dict[str, dict[int, float]] = {column: {} for column in COLUMNS}
     for run in runs:
-        seed, summary = seed_of(run), flat(run.summary)
         references = references_of(run)
-        summary["learned"] = references.learned(run.config, summary["test.mse.sampled"]) if references else None
-        for measure, (path, _, _) in MEASURES.items():
-            if summary.get(path) is not None:
-                values[measure][seed] = summary[path]
+        learned = references.learned(run.latent, run.summary["test"]["mse"]["sampled"]) if references else None
+        summary = {**run.summary, "learned": learned}
+        for column, metric in COLUMNS.items():
+            value = metric.value(summary)
+            if value is not None:
+                values[column][seed_of(run)] = value
     if len({(run.info["host"], run.info["cpu"], made_with(run.info)["threads"]) for run in runs}) > 1:
         values["seconds"] = {}  # of different machines: their mean is of none
     return Row(name, runs, values, absent)
@@ -308,4 +284,4 @@ def _rank(row: Row, sort_by: str) -> tuple[bool, float, str]:
     found = None if sort_by == METHOD else row.interval(sort_by)
     if found is None:
         return True, 0.0, row.name
-    return False, -found.mean if MEASURES[sort_by].more_is_better else found.mean, row.name
+    return False, -found.mean if COLUMNS[sort_by].better == "high" else found.mean, row.name

@@ -75,7 +75,7 @@ class Scene:
             if references is None:
                 continue
             found["mean image", ""] = Reference("mean image", "", references.mean_image, 0.0, None)
-            limit, (_, size) = references.limit(run.config), reference_of(run.config)
+            limit, (_, size) = references.limit(run.latent), reference_of(run.latent)
             if limit and size:
                 kind, _, shown = limit[0].partition(", ")
                 bits = math.log2(size) if member.discrete else None
@@ -124,7 +124,7 @@ def _drawn(groups: Sequence[Group]) -> list[int]:
 
 
 def is_discrete(row: Row) -> bool:
-    return row.runs[0].config.model.method.discrete
+    return row.runs[0].latent.discrete
 
 
 def apart(group: Group, others: Sequence[Group]) -> str:

@@ -62,7 +62,7 @@ def _learned(row: Row) -> Iterator[str]:
     learned = _mean(row, "learned")
     if learned is None:
         return
-    kind, size = reference_of(row.runs[0].config)
+    kind, size = reference_of(row.runs[0].latent)
     name = f"k-means with {size} centres" if kind == "kmeans" else f"PCA with {size} components"
     if learned <= THRESHOLDS["learned next to nothing"].value:
         yield f"It learned next to nothing: {learned:.0%} of the way from the mean image to {name}."
@@ -87,13 +87,12 @@ def _noise(row: Row) -> Iterator[str]:
 
 
 def _codes(row: Row) -> Iterator[str]:
-    options, tests = row.runs[0].config.model.options(), [run.summary["test"] for run in row.runs]
-    codes = options.get("num_classes", options.get("num_codes"))
-    if codes is None:
+    latent, tests = row.runs[0].latent, [run.summary["test"] for run in row.runs]
+    if latent.alphabets is None:
         yield from _noise(row)
         return
     used = [test["codes_used"] for test in tests if test["codes_used"] is not None]
-    total = codes * options["num_latents"]
+    total, codes = sum(latent.alphabets), max(latent.alphabets)
     unused = [round((1 - share) * total) for share in used]
     if any(unused):
         span = f"{min(unused)}" if min(unused) == max(unused) else f"{min(unused)} to {max(unused)}"

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 from vaecli.errors import printable
 from vaecli.metrics.intervals import resolved
+from vaecli.metrics.metric import COLUMNS
 from vaecli.reports.columns import aligned, folded, numbers
-from vaecli.reports.comparison.groups import JUDGED, MEASURES, Group, Row, titles
+from vaecli.reports.comparison.groups import JUDGED, Group, Row, titles
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -75,7 +76,7 @@ def columns(group: Group) -> list[list[str]]:
         ["seeds", *(_seeds(row) for row in group.rows)],
         ["behind", *(_behind(group, row) for row in group.rows)],
     ]
-    found += [[measure, *(_figure(row, measure) for row in group.rows)] for measure in MEASURES]
+    found += [[column, *(_figure(row, column) for row in group.rows)] for column in COLUMNS]
     return [column for column in found if any(column[1:])]
 
 
@@ -93,7 +94,7 @@ def _shown(notes: Sequence[str]) -> Iterator[str]:
 
 
 def _figure(row: Row, measure: str) -> str:
-    found, digits = row.interval(measure), MEASURES[measure].digits
+    found, digits = row.interval(measure), COLUMNS[measure].decimals
     if found is None:
         return ""
     spread = f" ± {found.half_width:.{digits}f}" if found.half_width else ""

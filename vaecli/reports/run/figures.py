@@ -146,7 +146,7 @@ def loss_curves(run: Run) -> Figure:
         if errors[name][-1] is not None:
             right.plot(epochs, errors[name], color=COLOURS[name], label=label, **style)
     references = references_of(run)
-    for (label, value), dashes in zip(references.lines(run.config) if references else (), (":", "--"), strict=False):
+    for (label, value), dashes in zip(references.lines(run.latent) if references else (), (":", "--"), strict=False):
         right.axhline(value, color="0.5", linewidth=0.9, linestyle=dashes, label=label, zorder=0)
     right.set(title="test error", xlabel="epoch", ylabel="mean squared error per pixel")
     right.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))

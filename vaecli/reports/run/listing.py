@@ -5,12 +5,14 @@ from typing import Any
 
 from vaecli.backend.process import last_words
 from vaecli.errors import RunError
+from vaecli.metrics.metric import METRICS
 from vaecli.reports.columns import flat
 from vaecli.reports.run.summary import epoch_line, summary_lines
 from vaecli.runs import Run
 from vaecli.runs.provenance import data_name
 
-COLUMNS = ("run", "status", "data", "model", "seed", "epochs", "mse sampled", "mse mode", "mse relaxed", "perplexity")
+LISTED = [metric for metric in METRICS if metric.listed]
+COLUMNS = ("run", "status", "data", "model", "seed", "epochs", *(metric.column or "" for metric in LISTED))
 
 
 def entry(run: Run) -> dict[str, Any]:
@@ -42,11 +44,9 @@ def cells(entry: Mapping[str, Any]) -> list[str]:
     if entry["status"] == "unreadable":
         return [entry["run"], "unreadable", *[""] * (len(COLUMNS) - 2)]
     epochs, test = entry["epochs"], entry["test"]
-    figures = [None] * 4
-    if test is not None:  # of a run that is not finished there are none
-        figures = [*(test["mse"][name] for name in ("sampled", "mode", "relaxed")), test["perplexity"]]
+    figures = [metric.value({"test": test}) for metric in LISTED]  # none of a run that is not finished
     done = str(epochs["of"]) if epochs["done"] == epochs["of"] else f"{epochs['done']}/{epochs['of']}"
-    texts = ["" if x is None else f"{x:.{digits}f}" for x, digits in zip(figures, (4, 4, 4, 2), strict=True)]
+    texts = ["" if x is None else f"{x:.{m.decimals}f}" for x, m in zip(figures, LISTED, strict=True)]
     return [entry["run"], entry["status"], entry["title"], entry["model"], str(entry["seed"]), done, *texts]
 
 

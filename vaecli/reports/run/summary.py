@@ -29,7 +29,7 @@ def summary_lines(run: Run) -> Iterator[str]:
     summary = run.summary
     test, name = summary["test"], run.config.model.name
     data = run.info["data"]
-    where = data_name(data) + (f" (for want of {data['fallback_for']})" if data["fallback_for"] else "")
+    where = data_name(data) + (f" (fallback for {data['fallback_for']})" if data["fallback_for"] else "")
     epochs = run.config.training.epochs
     yield f"{name} on {where}, {epochs} epoch{'s' * (epochs != 1)}, {summary['parameters']:,} parameters"
     yield from _errors(test)
@@ -70,16 +70,16 @@ def _code_use(test: Mapping[str, Any]) -> Iterator[str]:
 
 def _learned(run: Run, mse: float) -> Iterator[str]:
     references = references_of(run)
-    share = references.learned(run.config, mse) if references else None
+    share = references.learned(run.latent, mse) if references else None
     problem = None if references else references_problem(run)
     if problem:
         yield f"  learned             unknown: {problem}"
-    elif reference_of(run.config)[1] is None:
+    elif reference_of(run.latent)[1] is None:
         yield "  learned             no reference fits that many codes"
     elif references is None or share is None:
         yield "  learned             unknown until `vaecli data references` has computed what to compare with"
     else:
-        (_, lowest), (label, best) = references.lines(run.config)
+        (_, lowest), (label, best) = references.lines(run.latent)
         way = f"from the mean image ({lowest:.4f}) to {label} ({best:.4f})"
         yield f"  learned             {100 * share:.0f}% of the way {way}"
 
@@ -93,7 +93,7 @@ def _gradients(run: Run, summary: Mapping[str, Any]) -> Iterator[str]:
 
 def no_gradient(model: str, variables: Iterable[str]) -> Iterator[str]:
     """Which variables received no gradient, why, and which configs would mend it."""
-    others = [name for name, method in METHODS.items() if method.discrete and name != model]
+    others = [name for name, method in METHODS.items() if method.estimator and name != model]
     yield f"  no gradient reached {', '.join(variables)}"
     yield "  why: between them and the loss lies a hard choice of codes. A small change of their values changes no"
     yield "  code, so the derivative is exactly zero, and these variables stay as they were initialised."

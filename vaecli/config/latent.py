@@ -1,0 +1,110 @@
+"""What the latent of a run is: how many codes an image gets, of how many values each, and how they are laid out.
+
+The registry's entry of a bottleneck says what one position holds, the network how many positions there are. Everybody
+else reads it here, or in run.json, where each run has it written down.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from vaecli.registry import Codes
+
+# An estimator that decodes every code, and k-means as a reference, stop being sensible above this.
+MAX_ENUMERATED_CODES = 256
+
+
+@dataclass(frozen=True)
+class Latent:
+    """A grid of positions that hold codes, or one vector of real numbers each."""
+
+    positions: tuple[int, int]  # H', W'; (1, 1) for a network without a grid
+    codes_per_position: int  # L; 1 for a vector
+    alphabets: tuple[int, ...] | None  # the number of values of each of the L codes; None for a vector
+    width: int  # D, the numbers that the decoder reads of each code
+
+    @classmethod
+    def of(cls, codes: Codes, positions: tuple[int, int] = (1, 1)) -> "Latent":
+        """The latent that has these codes at each position."""
+        return cls(positions, codes.per_position, None if codes.values is None else tuple(codes.values), codes.width)
+
+    @classmethod
+    def from_dict(cls, tree: Mapping[str, Any]) -> "Latent":
+        """What `to_dict` was made of."""
+        height, width = tree["positions"]
+        alphabets = tree["alphabets"]
+        return cls(
+            (height, width), tree["codes_per_position"], None if alphabets is None else tuple(alphabets), tree["width"]
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists and numbers, as run.json and summary.json have them."""
+        return {
+            "positions": list(self.positions),
+            "codes_per_position": self.codes_per_position,
+            "alphabets": None if self.alphabets is None else list(self.alphabets),
+            "width": self.width,
+            "capacity_bits": self.capacity_bits,
+        }
+
+    @property
+    def discrete(self) -> bool:
+        """Whether it is made of codes."""
+        return self.alphabets is not None
+
+    @property
+    def num_positions(self) -> int:
+        return math.prod(self.positions)
+
+    @property
+    def num_codes(self) -> int:
+        """N, the codes (or vectors) of an image; z is [N, D]."""
+        return self.num_positions * self.codes_per_position
+
+    @property
+    def size(self) -> int:
+        """The numbers that the decoder reads of an image."""
+        return self.num_codes * self.width
+
+    @property
+    def capacity_bits(self) -> float | None:
+        """The sum of log2 of the alphabets over all codes; None for vectors, which have no bound."""
+        if self.alphabets is None:
+            return None
+        return sum(self.num_positions * times * math.log2(values) for values, times in Counter(self.alphabets).items())
+
+    @property
+    def combinations(self) -> int | None:
+        """How many different codes an image can have; None for vectors, and where they are too many to decode each."""
+        if self.alphabets is None or self.num_codes > math.log2(MAX_ENUMERATED_CODES):  # an alphabet has two values
+            return None
+        found = math.prod(self.alphabets) ** self.num_positions
+        return found if found <= MAX_ENUMERATED_CODES else None
+
+    @property
+    def enumerable(self) -> bool:
+        """Whether there are few enough codes to decode each."""
+        return self.combinations is not None
+
+    @property
+    def single(self) -> int | None:
+        """The number of values of an image's only code; None where it has several, or a vector."""
+        return self.alphabets[0] if self.alphabets is not None and self.num_codes == 1 else None
+
+    @property
+    def most_values(self) -> int | None:
+        """The number of values of the code that has most; None for vectors."""
+        return None if self.alphabets is None else max(self.alphabets)
+
+    def __str__(self) -> str:
+        """For people: "Gaussian, 10 dimensions", "2 of 10 codes", "7×7×2 of 512 codes"."""
+        if self.alphabets is None:
+            return f"Gaussian, {self.size} dimensions"
+        sizes = sorted(set(self.alphabets))
+        values = str(sizes[0]) if len(sizes) == 1 else "/".join(map(str, self.alphabets))
+        count = str(self.codes_per_position)
+        if self.positions != (1, 1):
+            count = "×".join(map(str, self.positions)) + (f"×{count}" if self.codes_per_position > 1 else "")
+        return f"{count} of {values} codes"

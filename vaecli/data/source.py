@@ -1,0 +1,71 @@
+"""A data set before it is read: one object that knows where it lies, how it is fetched and what it is.
+
+A kind of data set is a subclass and an entry of the registry; nobody outside this room asks of which kind one is.
+"""
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+
+from vaecli.config.schema import DataConfig
+from vaecli.data.dataset import Dataset
+from vaecli.data.download import Progress
+from vaecli.registry import DATASETS
+
+
+class Source:
+    """A data set that comes with a package: always here, nothing to fetch, nowhere in a folder."""
+
+    known_sizes: tuple[int, int, tuple[int, int, int]] | None = None  # training and test images and their shape
+    urls: tuple[str, ...] = ()  # where it can be fetched
+
+    def __init__(self, data: DataConfig, bundled: Callable[[], Dataset] | None = None) -> None:
+        self.data = data
+        self._bundled = bundled
+
+    @property
+    def name(self) -> str:
+        return self.data.name
+
+    def place(self, data_dir: Path | None) -> str | None:
+        """Where it is, for people; None if it is not here."""
+        del data_dir
+        return "bundled"
+
+    def here(self, data_dir: Path | None) -> bool:
+        """Whether it can be read without fetching it."""
+        return self.place(data_dir) is not None
+
+    @property
+    def fetchable(self) -> bool:
+        """Whether there is anywhere to fetch it from."""
+        return bool(self.urls)
+
+    def fetch(self, data_dir: Path | None, progress: Progress) -> None:
+        """Downloads it into the first data folder; raises DataError that names file, URL and ways out."""
+
+    def read(self, data_dir: Path | None) -> Dataset:
+        """The data set, checked; raises DataError for what is missing or wrong."""
+        del data_dir
+        assert self._bundled is not None
+        return self._bundled()
+
+    def folder(self, data_dir: Path | None) -> Path | None:
+        """The absolute folder in which another process finds the same files; None where it needs none."""
+        del data_dir
+        return None
+
+    def read_in(self, folder: Path | None) -> Dataset:
+        """The data set as another process reads it, given its `folder`; raises DataError if it is not seen there."""
+        return self.read(folder)
+
+    def from_anywhere(self) -> DataConfig:
+        """The data block of a config that means the same in every working directory."""
+        return self.data
+
+
+def source_of(data: DataConfig) -> Source:
+    """The source of a config's data block."""
+    module, _, function = DATASETS[data.name].source.partition(":")
+    found: Source = getattr(importlib.import_module(module), function)(data)
+    return found

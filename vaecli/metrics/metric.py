@@ -1,0 +1,221 @@
+"""Every figure of a run, described once: where it stands, what it is called, what it means and how it is reckoned.
+
+The journal, summary.json, lists, comparisons and figures read this table; a metric is added by one entry.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from vaecli.metrics.codes import matching_accuracy, normalized_mutual_information
+from vaecli.metrics.measured import Measured
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One figure of a finished run."""
+
+    key: str  # its place in summary.json
+    meaning: str  # a sentence for README and page
+    unit: str = ""
+    decimals: int = 4
+    better: Literal["low", "high"] | None = None
+    exists_for: str = "every latent"
+    column: str | None = None  # its header in comparisons; None: it has no column there
+    listed: bool = False  # whether `vaecli list` shows it
+    of_epoch: str | None = None  # its name in metrics.csv, after "test_" and "validation_"
+    of: Callable[[Measured], float | None] | None = None  # None: it is no figure of the evaluation
+
+    def value(self, summary: Mapping[str, Any]) -> float | None:
+        """Its value in a summary.json, None where there is none."""
+        found: Any = summary
+        for key in self.key.split("."):
+            found = found.get(key) if isinstance(found, Mapping) else None
+        return found
+
+
+def _mean(values: list[float]) -> float | None:
+    return float(np.mean(values)) if values else None
+
+
+def _nmi(found: Measured) -> float | None:
+    return _mean([normalized_mutual_information(pairs) for pairs in found.pairs])
+
+
+def _accuracy(found: Measured) -> float | None:
+    return matching_accuracy(found.pairs[0]) if found.pairs and found.latent.single else None
+
+
+def _elbo(found: Measured) -> float | None:
+    return None if found.distortion is None else -(found.distortion + found.rate)
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric(
+        "test.mse.sampled",
+        "Mean squared error on codes drawn from the posterior.",
+        "per pixel",
+        better="low",
+        column="mse sampled",
+        listed=True,
+        of_epoch="mse_sampled",
+        of=lambda found: found.mse_sampled,
+    ),
+    Metric(
+        "test.mse.mode",
+        "Mean squared error on the most probable codes (a Gaussian's mean).",
+        "per pixel",
+        better="low",
+        column="mse mode",
+        listed=True,
+        of_epoch="mse_mode",
+        of=lambda found: found.mse_mode,
+    ),
+    Metric(
+        "test.mse.relaxed",
+        "Mean squared error on the relaxed sample that the loss reads.",
+        "per pixel",
+        better="low",
+        exists_for="methods that train on a relaxed sample",
+        column="mse relaxed",
+        listed=True,
+        of_epoch="mse_relaxed",
+        of=lambda found: found.mse_relaxed,
+    ),
+    Metric(
+        "learned",
+        "How far the error on sampled codes went from the mean image's (0) to that of k-means or PCA of the same size "
+        "(1); it needs `vaecli data references`.",
+        decimals=2,
+        better="high",
+        exists_for="latents that k-means or PCA fits",
+        column="learned",
+    ),
+    Metric(
+        "test.distortion",
+        "-log p(x|z) on codes drawn from the posterior.",
+        "nats per image",
+        decimals=2,
+        better="low",
+        exists_for="likelihoods in nats",
+        of_epoch="distortion",
+        of=lambda found: found.distortion,
+    ),
+    Metric(
+        "test.rate",
+        "KL(q(z|x) || p(z)).",
+        "nats per image",
+        decimals=3,
+        of_epoch="rate",
+        of=lambda found: found.rate,
+    ),
+    Metric(
+        "test.elbo",
+        "-(distortion + rate), without beta or penalties.",
+        "nats per image",
+        decimals=2,
+        better="high",
+        exists_for="likelihoods in nats",
+        of=_elbo,
+    ),
+    Metric(
+        "test.bits",
+        "The rate in bits.",
+        "bits per image",
+        decimals=2,
+        better="low",
+        column="bits",
+        of=lambda found: found.rate / math.log(2),
+    ),
+    Metric(
+        "test.capacity_bits",
+        "What the codes could carry at most.",
+        "bits per image",
+        decimals=2,
+        exists_for="codes",
+        of=lambda found: found.latent.capacity_bits,
+    ),
+    Metric(
+        "test.perplexity",
+        "exp of the entropy of how often the values of a code are used, over the whole test set; the mean over codes.",
+        decimals=2,
+        better="high",
+        exists_for="codes",
+        column="perplexity",
+        listed=True,
+        of_epoch="perplexity",
+        of=lambda found: _mean(found.perplexities),
+    ),
+    Metric(
+        "test.codes_used",
+        "The share of a code's values that some test image takes; the mean over codes.",
+        decimals=2,
+        better="high",
+        exists_for="codes",
+        of=lambda found: _mean(found.used),
+    ),
+    Metric(
+        "test.nmi",
+        "Normalised mutual information of a code and the labels; the mean over codes.",
+        decimals=2,
+        better="high",
+        exists_for="codes, and data with labels",
+        column="nmi",
+        of=_nmi,
+    ),
+    Metric(
+        "test.accuracy",
+        "The share of images whose label is their code's, when each code is matched to at most one label, at best.",
+        decimals=2,
+        better="high",
+        exists_for="one code per image, and data with labels",
+        column="accuracy",
+        of=_accuracy,
+    ),
+    Metric(
+        "gradient_norm.encoder",
+        "The norm of the encoder's gradient, a mean over the steps of the last epoch.",
+        decimals=5,
+        better="high",
+        column="encoder gradient",
+    ),
+    Metric("parameters", "The numbers that are learnt.", decimals=0, better="low", column="parameters"),
+    Metric(
+        "seconds",
+        "The time of all training steps, without start and evaluation.",
+        "s",
+        decimals=1,
+        better="low",
+        column="seconds",
+    ),
+)
+COLUMNS: Mapping[str, Metric] = {metric.column: metric for metric in METRICS if metric.column}
+OF_TEST = tuple(metric for metric in METRICS if metric.of)
+OF_EPOCH = tuple(metric for metric in OF_TEST if metric.of_epoch)
+
+
+def epoch_columns(found: Measured | None) -> dict[str, float | None]:
+    """A split's columns of metrics.csv, without the split's name; all None where there is no such split."""
+    return {metric.of_epoch or "": metric.of(found) if found and metric.of else None for metric in OF_EPOCH}
+
+
+def test_block(found: Measured) -> dict[str, Any]:
+    """The `test` block of summary.json; its keys are the same for every method."""
+    tree: dict[str, Any] = {}
+    for metric in OF_TEST:
+        assert metric.of is not None
+        _, *blocks, key = metric.key.split(".")
+        block = tree
+        for name in blocks:
+            block = block.setdefault(name, {})
+        block[key] = metric.of(found)
+    if found.codes is not None and found.latent.codes_per_position > 1:
+        tree["per_latent"] = {
+            "perplexity": found.perplexities,
+            "codes_used": found.used,
+            "nmi": [normalized_mutual_information(pairs) for pairs in found.pairs] or None,
+        }
+    return tree

@@ -56,13 +56,14 @@ class DataSet:
     source: str  # (data block of a config) -> vaecli.data.source.Source
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Method:
     """A value of `model.name`: a bottleneck, and the gradient estimator it trains with if it needs one."""
 
     help: str
     bottleneck: Bottleneck
     estimator: Component | None = None
+    defaults: Mapping[str, Any] = field(default_factory=dict)  # where they differ from those in config/options.py
     enumerates: bool = False  # decodes every one of the K^L codes at each step, once for the whole batch
     constant_rate: bool = False  # the posterior is a point: beta would only add a constant to the loss
 
@@ -154,6 +155,7 @@ METHODS: Mapping[str, Method] = {
         "hard code forward, a second-order rule backward (arXiv 2304.08612)",
         CATEGORICAL,
         Component("vaecli.estimators.reinmax:reinmax", ("temperature",)),
+        defaults={"temperature": 1.3},  # as published for small latents; at 1 it is zgr
     ),
     "reinforce": Method(
         "score function with a moving-average baseline (Williams 1992)",

@@ -47,7 +47,7 @@ def main() -> None:
     config = read_config(args.config, [f"training.epochs={2 * args.epochs + 1}", "data.fallback=null"])
     with tempfile.TemporaryDirectory() as folder:
         plan = plan_run(config, load(config.data), Path(folder))
-        trainer = Trainer(build(config, plan.dataset.num_pixels), plan.dataset, config)
+        trainer = Trainer(build(config, plan.dataset.image_shape), plan.dataset, config)
         journal = Journal(plan, trainer, Silent())
         spent = {True: 0.0, False: 0.0}  # seconds, with checkpoints and without
         saving = age = 0.0

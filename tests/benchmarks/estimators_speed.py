@@ -61,7 +61,7 @@ def seconds_per_step(name: str, data: Path) -> Iterator[float]:
 
     config = read_config(name, ["training.epochs=1000000"])
     dataset = npz_dataset(data)
-    trainer = Trainer(build(config, dataset.num_pixels), dataset, config)
+    trainer = Trainer(build(config, dataset.image_shape), dataset, config)
     for chunk in trainer.chunks(trainer.initial_state()):
         yield chunk.seconds * config.training.batch_size / chunk.images
 

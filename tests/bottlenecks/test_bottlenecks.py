@@ -16,12 +16,12 @@ SEED = tf.constant([1, 2])
 
 
 def categorical(name="straight_through", **sizes):
-    return Categorical(6, METHODS[name].estimator.load(), {}, seed=0, **{"num_latents": 2, "num_classes": 4} | sizes)
+    return Categorical(6, 1, METHODS[name].estimator.load(), {}, seed=0, **{"num_latents": 2, "num_classes": 4} | sizes)
 
 
 def quantizer(**options):
     defaults = {"num_latents": 2, "num_codes": 7, "code_dim": 3, "commitment": 0.25}
-    bottleneck = VectorQuantizer(6, seed=0, **defaults | options)
+    bottleneck = VectorQuantizer(6, 1, seed=0, **defaults | options)
     bottleneck.table.embeddings.assign(np.random.default_rng(1).normal(size=bottleneck.table.embeddings.shape))
     return bottleneck
 
@@ -49,7 +49,7 @@ def test_the_mode_is_the_most_probable_code():
 def test_only_what_trains_on_a_relaxed_sample_has_one():
     assert categorical("straight_through").relaxed(FEATURES, seed=SEED) is None
     gumbel = Categorical(
-        6, METHODS["gumbel"].estimator.load(), {"temperature": 1.0}, seed=0, num_latents=2, num_classes=4
+        6, 1, METHODS["gumbel"].estimator.load(), {"temperature": 1.0}, seed=0, num_latents=2, num_classes=4
     )
     relaxed = compiled(gumbel.relaxed)(FEATURES, seed=SEED).numpy()
     np.testing.assert_allclose(relaxed.sum(-1), 1, rtol=1e-6)
@@ -72,7 +72,7 @@ def test_a_scheduled_temperature_is_that_of_its_progress_and_at_last_in_evaluati
     schedule = Schedule(schedule="linear", start=1.0, end=0.5)
     heads = {
         temperature: Categorical(
-            6, METHODS["gumbel"].estimator.load(), {"temperature": temperature}, seed=0, num_latents=2, num_classes=4
+            6, 1, METHODS["gumbel"].estimator.load(), {"temperature": temperature}, seed=0, num_latents=2, num_classes=4
         )
         for temperature in (schedule, 0.5, 0.75)
     }
@@ -90,7 +90,7 @@ def test_a_scheduled_temperature_is_that_of_its_progress_and_at_last_in_evaluati
 
 def test_the_gaussian_rate_is_the_divergence_from_the_standard_normal():
     """One dimension, by numerical integration."""
-    bottleneck = Gaussian(6, seed=0, latent_dim=1)
+    bottleneck = Gaussian(6, 1, seed=0, latent_dim=1)
     mean, std = bottleneck.mean(FEATURES).numpy()[:, 0], np.exp(bottleneck.log_std(FEATURES).numpy()[:, 0])
     x = np.linspace(-30, 30, 200_001)
 
@@ -104,7 +104,7 @@ def test_the_gaussian_rate_is_the_divergence_from_the_standard_normal():
 
 
 def test_the_rate_of_several_gaussian_dimensions_is_their_sum():
-    bottleneck = Gaussian(6, seed=0, latent_dim=3)
+    bottleneck = Gaussian(6, 1, seed=0, latent_dim=3)
     mean, log_std = (head(FEATURES).numpy().astype(np.float64) for head in (bottleneck.mean, bottleneck.log_std))
     expected = ((mean**2 + np.exp(2 * log_std) - 1) / 2 - log_std).sum(-1)
     np.testing.assert_allclose(bottleneck.encode(FEATURES).rate, expected, rtol=1e-5)
@@ -112,7 +112,7 @@ def test_the_rate_of_several_gaussian_dimensions_is_their_sum():
 
 def test_the_gaussian_trains_on_a_sample_whose_gradient_reaches_mean_and_std():
     """z = mean + std * eps: dz/dmean = 1, dz/dlog_std = std * eps, the noise that was drawn."""
-    bottleneck = Gaussian(6, seed=0, latent_dim=3)
+    bottleneck = Gaussian(6, 1, seed=0, latent_dim=3)
     weights = tf.constant([1.0, -2.0, 0.5])
     heads = [bottleneck.mean.bias, bottleneck.log_std.bias]
 
@@ -133,7 +133,7 @@ def test_the_gaussian_trains_on_a_sample_whose_gradient_reaches_mean_and_std():
 
 
 def test_the_gaussian_noise_is_really_added():
-    bottleneck = Gaussian(6, seed=0, latent_dim=2)
+    bottleneck = Gaussian(6, 1, seed=0, latent_dim=2)
     features = tf.tile(FEATURES[:1], (50_000, 1))
     z = compiled(bottleneck.encode)(features, seed=SEED).z.numpy()[:, 0]
     mean, std = bottleneck.mean(features[:1]).numpy()[0], np.exp(bottleneck.log_std(features[:1]).numpy()[0])
@@ -208,7 +208,7 @@ def test_lookup_of_the_codes_is_what_the_decoder_reads(make):
 
 
 def test_a_gaussian_is_looked_up_by_its_vector():
-    bottleneck = Gaussian(6, seed=0, latent_dim=3)
+    bottleneck = Gaussian(6, 1, seed=0, latent_dim=3)
     assert np.array_equal(bottleneck.lookup(bottleneck.mean(FEATURES)), bottleneck.encode(FEATURES).z)
 
 

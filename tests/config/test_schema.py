@@ -61,7 +61,8 @@ def test_a_config_is_frozen():
 @pytest.mark.parametrize("method", METHOD_NAMES)
 def test_a_model_block_has_the_options_of_its_method_and_no_others(method):
     model = config_from_text(f"model: {method}").model
-    assert model.options() == {name: OPTIONS[name].default for name in model.method.options}
+    described = {name: OPTIONS[name].default for name in model.method.options}
+    assert model.options() == described | model.method.defaults
 
 
 @pytest.mark.parametrize("block", [*Config.model_fields, *VARIANTS])

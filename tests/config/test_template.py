@@ -5,13 +5,16 @@ import re
 import pytest
 
 from helpers import METHOD_NAMES
-from vaecli.config import config_from_text, preset_folders, template
+from vaecli.config import config_from_text, preset_folders, read_config, template
+from vaecli.config.template import preset
+from vaecli.errors import ConfigError
 
-PRESETS = {file.stem: file.read_text(encoding="utf-8") for file in sorted(preset_folders()[0].glob("*.yaml"))}
+FILES = {file.stem: file.read_text(encoding="utf-8") for file in sorted(preset_folders()[0].glob("*.yaml"))}
+PRESETS = {name: preset(name) for name in METHOD_NAMES}
 
 # Everything that the article holds equal between its models, and the size of each latent
 PROTOCOL = {
-    "network": {"hidden": [128]},
+    "network": {"kind": "mlp", "hidden": [128]},
     "data": {"name": "mnist", "fallback": "digits", "validation": 0},
     "objective": {"likelihood": "mse", "beta": 0.0},
     "training": {
@@ -60,18 +63,37 @@ def test_a_template_read_back_is_the_method_at_its_defaults(method):
     assert config_from_text(template(method)) == config_from_text(f"model: {method}")
 
 
-@pytest.mark.parametrize("text", [*map(template, METHOD_NAMES), *PRESETS.values()])
+@pytest.mark.parametrize("text", [*map(template, METHOD_NAMES), *PRESETS.values(), *FILES.values()])
 def test_every_key_of_the_schema_stands_once_with_its_comment(text):
     assert commented_keys(text) == keys(config_from_text(text))
 
 
-def test_every_method_has_a_preset():
-    assert set(PRESETS) == set(METHOD_NAMES)
+def test_the_files_are_those_of_the_article_and_say_what_their_presets_say():
+    assert set(FILES) == {"vae", "categorical", "gumbel", "straight_through", "vqvae"}
+    for name, text in FILES.items():
+        assert config_from_text(text) == config_from_text(PRESETS[name])
+
+
+@pytest.mark.parametrize("name", ["rebar", "rebar.yaml", "configs/rebar.yaml", "gumbel", "configs/gumbel.yaml"])
+def test_a_method_without_a_file_is_read_from_the_registry(name, tmp_path, monkeypatch):
+    """By its name, and by the path that its file would have; with a mistake told at the line of the preset."""
+    monkeypatch.chdir(tmp_path)
+    method = name.removeprefix("configs/").removesuffix(".yaml")
+    assert read_config(name) == config_from_text(PRESETS[method])
+    with pytest.raises(ConfigError, match=r"--set model\.num_classes=1: .*received 1"):
+        read_config(name, ["model.num_classes=1"])
+
+
+def test_a_file_goes_before_the_registry(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rebar.yaml").write_text("model: {name: rebar, temperature: 0.5}")
+    assert read_config("rebar").model.temperature == 0.5
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_follows_the_protocol_of_the_article(name):
     config = config_from_text(PRESETS[name])
     settings = config.to_dict()
-    assert settings.pop("model") == {"name": name, **{key: LATENT[key] for key in config.model.options()}}
+    own = {"temperature": 1.3} if name == "reinmax" else {}  # as published for small latents
+    assert settings.pop("model") == {"name": name, **{key: LATENT[key] for key in config.model.options()}, **own}
     assert settings == PROTOCOL

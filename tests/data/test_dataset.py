@@ -25,15 +25,15 @@ def test_held_out_images_are_always_the_same_and_leave_the_training_set():
     assert sorted(rows) == sorted(image.tobytes() for image in DATA.train.images)
     for split in (first.train, first.validation):
         for image, label in zip(split.images[:20], split.labels[:20], strict=True):
-            where = (DATA.train.images == image).all((1, 2))
+            where = (DATA.train.images == image).all((1, 2, 3))
             assert label in DATA.train.labels[where]
 
 
 def test_held_out_images_keep_their_order_and_labels():
-    numbered = replace(DATA, train=Split(np.arange(1437 * 4).reshape(-1, 2, 2) // 4, np.arange(1437)))
+    numbered = replace(DATA, train=Split(np.arange(1437 * 4).reshape(-1, 2, 2, 1) // 4, np.arange(1437)))
     held = numbered.hold_out(100)
     for split in (held.train, held.validation):
-        assert np.array_equal(split.images[:, 0, 0], split.labels)
+        assert np.array_equal(split.images[:, 0, 0, 0], split.labels)
         assert (np.diff(split.labels) > 0).all()
 
 
@@ -72,7 +72,7 @@ def changed(array):
         replace(DATA, test=Split(DATA.test.images, changed(DATA.test.labels))),
         replace(DATA, train=Split(DATA.train.images)),
         replace(DATA, scale=1.0),
-        replace(DATA, train=Split(DATA.train.images.reshape(-1, 4, 16), DATA.train.labels)),
+        replace(DATA, train=Split(DATA.train.images.reshape(-1, 4, 16, 1), DATA.train.labels)),
     ],
     ids=["pixel", "label", "no labels", "scale", "shape"],
 )
@@ -85,7 +85,7 @@ def test_the_digest_is_equal_only_for_equal_data(other):
 def test_images_come_in_several_shapes(shape):
     pixels = np.arange(5 * 64, dtype=np.uint8)
     found = checked_images(pixels.reshape(shape), name="x", place="file")
-    assert np.array_equal(found, pixels.reshape(5, 8, 8))
+    assert np.array_equal(found, pixels.reshape(5, 8, 8, 1))
 
 
 @pytest.mark.parametrize(

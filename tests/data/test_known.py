@@ -188,8 +188,8 @@ def test_what_is_there_but_damaged_never_falls_back(tiny, tmp_path, monkeypatch)
 @pytest.mark.mnist
 def test_mnist_is_mnist(mnist_dir):
     data = read(KNOWN["mnist"], locate(KNOWN["mnist"], mnist_dir))
-    assert data.train.images.shape == (60_000, 28, 28)
-    assert data.test.images.shape == (10_000, 28, 28)
+    assert data.train.images.shape == (60_000, 28, 28, 1)
+    assert data.test.images.shape == (10_000, 28, 28, 1)
     assert np.bincount(data.test.labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
 
 

@@ -47,11 +47,11 @@ def objectives(name, kept):
 
 
 def options_of(name, **options):
-    """The defaults, but a temperature at which nothing cancels by chance; reinmax's promise is for 1."""
+    """The defaults, but a temperature at which nothing cancels by chance, and what a promise is for."""
     defaults = {key: DESCRIBED[key].default for key in METHODS[name].estimator.options}
-    if "temperature" in defaults and name != "reinmax":
+    if "temperature" in defaults:
         defaults["temperature"] = 0.7
-    return defaults | options
+    return defaults | PROMISES[name].exact_at | options
 
 
 def state_of(name, L=1, K=K):

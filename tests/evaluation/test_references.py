@@ -3,6 +3,7 @@ import pytest
 
 from helpers import small_config
 from vaecli.config import config_from_text
+from vaecli.config.latent import Latent
 from vaecli.data.digits import digits
 from vaecli.errors import RunError
 from vaecli.evaluation import references as module
@@ -63,10 +64,11 @@ def test_more_components_than_pixels_have_no_reference(tmp_path):
 
 def test_learned_is_the_share_of_the_way_to_the_reference():
     references = References("mnist", "x", 0.07, kmeans={"10": {"mse": 0.05}}, pca={"10": {"mse": 0.03}})
-    assert references.learned(small_config("gumbel"), 0.06) == pytest.approx(0.5)
-    assert References("mnist", "x", 0.05, kmeans={"10": {"mse": 0.05}}).learned(small_config("gumbel"), 0.06) is None
-    assert references.learned(small_config("vae"), 0.06) == pytest.approx(0.25)
-    assert References("mnist", "x", 0.07).learned(small_config("gumbel"), 0.06) is None
+    assert references.learned(Latent((1, 1), 1, (10,), 10), 0.06) == pytest.approx(0.5)
+    other = References("mnist", "x", 0.05, kmeans={"10": {"mse": 0.05}})
+    assert other.learned(Latent((1, 1), 1, (10,), 10), 0.06) is None
+    assert references.learned(Latent((1, 1), 1, None, 10), 0.06) == pytest.approx(0.25)
+    assert References("mnist", "x", 0.07).learned(Latent((1, 1), 1, (10,), 10), 0.06) is None
 
 
 def test_references_of_other_data_are_not_used(tmp_path):

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from helpers import made_up, small_config
+from helpers import made_up, session, small_config
 from vaecli.errors import RunError
 from vaecli.runs import Run, all_runs, find_run, find_runs, newest_finished
 from vaecli.runs.find import closed_folders
@@ -14,7 +14,7 @@ NAMES = ("gumbel-11111111-s0", "gumbel-11111111-s1", "vae-22222222-s0")
 def outputs(tmp_path):
     for age, name in enumerate(NAMES):
         run = Run(tmp_path / name)
-        run.begin(small_config("gumbel"), {})
+        run.begin(small_config("gumbel"), session())
         os.utime(run.run_json, ns=(age, age))
     (tmp_path / "references").mkdir()
     (tmp_path / "notes.txt").touch()
@@ -55,7 +55,7 @@ def test_a_name_that_leaves_the_output_folder_is_refused(outputs, asked):
 
 
 def test_an_exact_name_is_not_a_beginning(outputs):
-    Run(outputs / f"{NAMES[0]}0").begin(small_config("gumbel"), {})
+    Run(outputs / f"{NAMES[0]}0").begin(small_config("gumbel"), session())
     assert names(find_runs([NAMES[0]], outputs)) == [NAMES[0]]
 
 

@@ -1,11 +1,12 @@
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from helpers import small_config
-from vaecli.config import config_from_text
-from vaecli.data import Split
+from vaecli.config import config_from_text, read_config
+from vaecli.data import Split, load
 from vaecli.data.digits import digits
 from vaecli.runs import run_name
 from vaecli.runs.identity import state_hash
@@ -85,3 +86,47 @@ def test_a_title_of_the_data_is_no_part_of_the_name():
     assert len(names) == 1
     assert names.pop().startswith("vae-npz-")
     assert len({state_hash(config, mine) for config in configs}) == 1
+
+
+# By earlier versions: the codes in the names of the presets on MNIST and on digits, and the digest of MNIST.
+NAMES = {
+    "vae": ("2f8f9122", "4b73d4a7"),
+    "categorical": ("59a4c6b0", "038bd268"),
+    "gumbel": ("1147ed70", "7b5e4d20"),
+    "straight_through": ("c5171d17", "c554d934"),
+    "vqvae": ("cf186719", "9dbc9bce"),
+    "exact": ("5ab56b8b", "aa983008"),
+    "gumbel_st": ("9b0c4796", "309b71d9"),
+    "gumbel_rao": ("6812e4df", "0114c215"),
+    "gst": ("866e1a6a", "3837fe86"),
+    "decoupled_st": ("fc8cf66b", "8653c1a6"),
+    "darn": ("567f8831", "fb52b33c"),
+    "zgr": ("2e4d40ed", "df1cd5df"),
+    "reinforce": ("e49e5a8e", "9d097dfa"),
+    "rloo": ("ce6c8d8b", "69e78139"),
+    "arsm": ("191d44b7", "89738163"),
+    "rebar": ("bbab4055", "33b6132e"),
+    "relax": ("9a815c81", "a27635b2"),
+}
+MNIST = "2712fa4263f7a5a934e9080fa3f61a7cb4b2159b13c5e3230dd3e7b27d2c5def"
+
+
+@pytest.mark.parametrize("method", NAMES)
+def test_presets_have_the_names_that_they_always_had(method):
+    config = read_config(method)
+    mnist = SimpleNamespace(name="mnist", digest=MNIST)
+    names = (run_name(config, mnist), run_name(config, digits()))
+    assert names == (f"{method}-{NAMES[method][0]}-s0", f"{method}-digits-{NAMES[method][1]}-s0")
+
+
+def test_a_run_of_an_old_default_keeps_its_name_and_the_new_default_has_another():
+    old, new = config_from_text("model: {name: reinmax, temperature: 1.0}"), config_from_text("model: reinmax")
+    data = SimpleNamespace(name="mnist", digest=MNIST)
+    assert run_name(old, data) == "reinmax-b858d12e-s0"
+    assert new.model.temperature == 1.3
+    assert run_name(new, data) != run_name(old, data)
+
+
+@pytest.mark.mnist
+def test_the_digest_of_mnist_is_what_it_was(mnist_dir):
+    assert load(config_from_text("model: vae").data, mnist_dir).digest == MNIST

@@ -23,7 +23,7 @@ DATA = digits()
 
 def new_trainer(method="gumbel", **options):
     config = small_config(method, **options)
-    return Trainer(build(config, DATA.num_pixels), DATA, config)
+    return Trainer(build(config, DATA.image_shape), DATA, config)
 
 
 def bits(state):
@@ -196,7 +196,7 @@ def test_whatever_else_differs_has_a_program_of_its_own(other):
 @pytest.mark.parametrize(("beta", "hears"), [(0.0, False), (0.1, True)])
 def test_the_naive_encoder_hears_only_the_rate(beta, hears):
     config = small_config("categorical", epochs=1, extra=f"objective: {{beta: {beta}}}")
-    _, (metrics,) = trained(Trainer(build(config, DATA.num_pixels), DATA, config))
+    _, (metrics,) = trained(Trainer(build(config, DATA.image_shape), DATA, config))
     assert (metrics["gradient_norm_encoder"] > 0) == hears
     assert metrics["gradient_norm_decoder"] > 0
 
@@ -233,7 +233,7 @@ def test_every_estimator_trains_several_latents(method):
         f"model: {{name: {method}, num_latents: 2, num_classes: 4}}\n"
         "network: {hidden: [16]}\ndata: digits\ntraining: {epochs: 2}"
     )
-    _, (first, second) = trained(Trainer(build(config, DATA.num_pixels), DATA, config))
+    _, (first, second) = trained(Trainer(build(config, DATA.image_shape), DATA, config))
     assert second["distortion"] < first["distortion"]
     assert second["gradient_norm_encoder"] > 0
 
@@ -246,7 +246,7 @@ def scheduled_trainer(temperature, epochs=2):
         f"model: {{name: gumbel, temperature: {temperature}}}\n"
         f"network: {{hidden: [16]}}\ndata: digits\ntraining: {{epochs: {epochs}}}"
     )
-    return Trainer(build(config, DATA.num_pixels), DATA, config)
+    return Trainer(build(config, DATA.image_shape), DATA, config)
 
 
 def test_a_scheduled_temperature_does_not_depend_on_how_steps_are_cut_and_resumed(monkeypatch):

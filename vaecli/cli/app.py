@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from vaecli import __version__
-from vaecli.cli import audit, compare, configs, data, plot, runs, train, verify
+from vaecli.cli import audit, compare, configs, data, methods, plot, runs, train, verify
 from vaecli.errors import RunFailed, VaecliError
 
 
@@ -47,6 +47,7 @@ app.command("list")(runs.list_runs)
 app.command()(runs.show)
 app.command()(runs.diff)
 app.command()(verify.verify)
+app.command()(methods.methods)
 app.command()(configs.check)
 app.command()(configs.init)
 app.add_typer(data.app, name="data")

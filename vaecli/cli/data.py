@@ -76,15 +76,16 @@ def references(
     quiet: QuietOption = False,
 ) -> None:
     """Compute the mean image's, k-means' and PCA's test errors, once per data set and size, beside the runs."""
-    from vaecli.config import preset_folders, read_config
+    from vaecli.config import read_config
     from vaecli.evaluation.references import compute
+    from vaecli.registry import METHODS
     from vaecli.runs import all_runs
 
     if config:
         configs = [read_config(name) for name in config]
     else:
         configs = [run.config for run in all_runs(output_dir)]
-        configs = configs or [read_config(str(file)) for file in sorted(preset_folders()[0].glob("*.yaml"))]
+        configs = configs or [read_config(name) for name in METHODS]
     with Console(quiet=quiet) as console:
         for path in compute(configs, output_dir, data_dir, console.say):
             echo(str(path))

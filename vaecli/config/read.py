@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -11,8 +11,9 @@ from vaecli.config.latent import MAX_ENUMERATED_CODES, Latent
 from vaecli.config.options import BRANCHES, Block, Schedule
 from vaecli.config.schema import VARIANTS, Config
 from vaecli.config.source import Key, Source, parse, parse_value, read_source
+from vaecli.config.template import preset
 from vaecli.errors import ConfigError
-from vaecli.registry import suggest
+from vaecli.registry import METHODS, suggest
 
 SHORTHANDS = {"model": "name", "data": "name"}  # `model: gumbel` is `model: {name: gumbel}`
 
@@ -23,7 +24,22 @@ def read_config(name: str, overrides: Sequence[str] = ()) -> Config:
     Raises:
         ConfigError: all mistakes of the first stage (syntax; then keys, types and ranges) that has any.
     """
-    return validate(override(read_source(find_config(name)), overrides))
+    return validate(override(config_source(name), overrides))
+
+
+def config_source(name: str) -> Source:
+    """The file or preset that a name means, as a tree with places; raises ConfigError."""
+    found = find_config(name)
+    return read_source(found) if isinstance(found, Path) else parse(preset(found.method), name=str(found))
+
+
+class Preset(NamedTuple):
+    """A method's config in the article's protocol, made from the registry and not from a file."""
+
+    method: str
+
+    def __str__(self) -> str:
+        return f"{self.method} (preset)"
 
 
 def config_from_text(text: str, name: str = "config") -> Config:
@@ -42,8 +58,15 @@ def preset_folders() -> list[Path]:
     return [folder for folder in (package / "configs", package.parent / "configs") if folder.is_dir()]
 
 
-def find_config(name: str) -> Path:
-    """A path, else a file of ./configs, else a shipped preset; the ending .yaml may be left out."""
+def find_config(name: str) -> Path | Preset:
+    """A path, else a file of ./configs, else a shipped file, else the preset of a method.
+
+    The ending .yaml may be left out. The path configs/NAME.yaml of a known method means its preset too, where there is
+    no such file.
+
+    Raises:
+        ConfigError: nothing has that name.
+    """
     asked = Path(name)
     folders = [Path("configs"), *preset_folders()]
     places = [asked, *(folder / name for folder in folders if not asked.is_absolute())]
@@ -56,9 +79,21 @@ def find_config(name: str) -> Path:
     except (OSError, ValueError):
         raise ConfigError([f"{name!r}: not a file name"]) from None
     if found is None:
-        presets = {file.stem for folder in folders for file in folder.glob("*.yaml")}
+        method = asked.name.removesuffix(".yaml").removesuffix(".yml")
+        if method in METHODS and asked.parent in (Path(), Path("configs")):
+            return Preset(method)
+        presets = {*METHODS, *(file.stem for folder in folders for file in folder.glob("*.yaml"))}
         raise ConfigError([f"{name}: no such config file{suggest(asked.stem, sorted(presets))}"])
     return found
+
+
+def is_config(name: str) -> bool:
+    """Whether a name means a file that can be one, or a preset."""
+    try:
+        found = find_config(name)
+    except ConfigError:
+        return False
+    return isinstance(found, Preset) or found.is_file()
 
 
 def override(source: Source, settings: Iterable[str]) -> Source:

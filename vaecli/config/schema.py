@@ -108,9 +108,10 @@ class Config(Block):
 
 
 def _model_class(name: str) -> type[ModelConfig]:
+    method = METHODS[name]
     options: dict[str, Any] = {
-        key: (OPTIONS[key].type, Field(OPTIONS[key].default, description=OPTIONS[key].help))
-        for key in METHODS[name].options
+        key: (OPTIONS[key].type, Field(method.defaults.get(key, OPTIONS[key].default), description=OPTIONS[key].help))
+        for key in method.options
     }
     return create_model(f"Model_{name}", __base__=ModelConfig, **options)
 

@@ -8,7 +8,7 @@ z. One interface serves training, evaluation and the tests on toy objectives.
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -46,13 +46,14 @@ class Promises(NamedTuple):
     """
 
     exact_for: Literal["constant", "linear", "quadratic", "every"]  # degree of losses whose expected gradient it has
+    exact_at: Mapping[str, float] = {}  # options that this promise is for; for all others it holds whatever they are
     reads: Literal["code", "relaxed sample", "every code"] = "code"  # what the decoder is trained on
     shift_invariant: bool = True  # its gradient sums to 0 over the classes
     fixed_by_code: bool = False  # one code has one gradient: no noise but the draw of the code
     decodings: Callable[..., int] = lambda L, K, **options: 1  # per image and step, of L codes of K classes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Estimator:
     """An `estimate` function, its options and initial state, and what it promises."""
 

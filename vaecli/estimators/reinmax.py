@@ -6,7 +6,7 @@ from vaecli.estimators.estimator import pathwise
 from vaecli.estimators.sampling import with_gradient
 
 
-@pathwise(exact_for="quadratic", fixed_by_code=True)
+@pathwise(exact_for="quadratic", exact_at={"temperature": 1.0}, fixed_by_code=True)
 def reinmax(logits: tf.Tensor, one_hot: tf.Tensor, *, seed: tf.Tensor, temperature: float) -> tf.Tensor:
     """The code forward; exact in expectation when the loss is quadratic in z and temperature = 1.
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 from typing import Any
 
+from vaecli.config.options import OPTIONS
 from vaecli.config.schema import Config
 from vaecli.data import Dataset
 
@@ -47,12 +48,18 @@ def _hash(config: Config, dataset: Dataset, *, but: tuple[str, ...]) -> str:
 
 
 def without_defaults(config: Config, settings: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Left out, so that a key added to the schema later does not rename every run."""
+    """Left out, so that a key added to the schema later does not rename every run.
+
+    The default of a model's option is the one in config/options.py: a method that has another one may change it, and
+    what was made with the old one keeps its name.
+    """
     short = {}
     for name, block in settings.items():
         base: Any = Config.model_fields[name].annotation  # `optimizer: sgd` is the default of its variant only
         fields = type(getattr(config, name)).model_fields | base.model_fields
         defaults = {key: field.default for key, field in fields.items() if not field.is_required()}
+        if name == "model":
+            defaults = {key: OPTIONS[key].default for key in defaults}
         short[name] = {k: v for k, v in block.items() if k not in defaults or _plain(defaults[k]) != v}
     return short
 

@@ -23,7 +23,7 @@ def main() -> None:
         f"training: {{epochs: {args.epochs}, batch_size: {size.batch}, learning_rate: {LEARNING_RATE}}}\n"
     )
     dataset = npz_dataset(Path(args.data))
-    trainer = Trainer(build(config, dataset.num_pixels), dataset, config)
+    trainer = Trainer(build(config, dataset.image_shape), dataset, config)
     seconds, loss = [], None
     for chunk in trainer.chunks(trainer.initial_state()):
         if chunk.metrics is not None:

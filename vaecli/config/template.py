@@ -16,7 +16,7 @@ def template(model: str) -> str:
     """
     lines = [f"# {model}: {METHODS[model].help}", ""]
     for block, field in Config.model_fields.items():
-        cls: Any = VARIANTS["model"][1][model] if block == "model" else field.annotation
+        cls: Any = VARIANTS["model"][1][model] if block == "model" else type(field.default)
         lines.append(f"{block}:")
         rows = []
         for key, option in cls.model_fields.items():

@@ -12,10 +12,10 @@ from vaecli.training.trainer import TrainState
 
 
 def to_arrays(state: TrainState, names: list[str]) -> dict[str, NDArray[Any]]:
-    """Everything, under names that say what it is: weights/<name>, slots/<i>/<name>, estimator/<i>, log, ..."""
+    """Everything, under names that say what it is: weights/<name>, slots/<name>, estimator/<i>, log, ..."""
     arrays = {f"weights/{name}": w.numpy() for name, w in zip(names, state.weights, strict=True)}
-    for i, slot in enumerate(state.slots):
-        arrays |= {f"slots/{i}/{name}": s.numpy() for name, s in zip(names, slot, strict=True)}
+    slots = zip(keras.tree.flatten(_slot_names(state.slots, names)), keras.tree.flatten(state.slots), strict=True)
+    arrays |= {f"slots/{name}": s.numpy() for name, s in slots}
     arrays |= {f"estimator/{i}": x.numpy() for i, x in enumerate(keras.tree.flatten(state.estimator))}
     return arrays | {
         "log": state.log.numpy(),
@@ -40,12 +40,18 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]], like: TrainState, names: lis
     estimator = [take(f"estimator/{i}", x) for i, x in enumerate(keras.tree.flatten(like.estimator))]
     return TrainState(
         weights=[take(f"weights/{name}", w) for name, w in zip(names, like.weights, strict=True)],
-        slots=[
-            [take(f"slots/{i}/{name}", s) for name, s in zip(names, slot, strict=True)]
-            for i, slot in enumerate(like.slots)
-        ],
+        slots=keras.tree.map_structure(
+            lambda name, s: take(f"slots/{name}", s), _slot_names(like.slots, names), like.slots
+        ),
         estimator=keras.tree.pack_sequence_as(like.estimator, estimator),
         log=take("log", like.log),
         epoch=int(arrays["epoch"]),
         step=int(arrays["step"]),
     )
+
+
+def _slot_names(slots: Any, names: list[str]) -> Any:
+    """A name for each slot: that of Keras, or <i>/<name of the weight> of the i-th list."""
+    if isinstance(slots, Mapping):
+        return {name: name for name in slots}
+    return [[f"{i}/{name}" for name in names] for i in range(len(slots))]

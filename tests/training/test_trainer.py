@@ -111,6 +111,14 @@ def test_a_state_saved_in_the_middle_of_an_epoch_goes_on_with_the_same_bits(meth
     assert (bits(resumed.state), resumed_metrics) == expected
 
 
+@pytest.mark.parametrize(("name", "lists"), [("adam", 2), ("sgd", 1)])
+def test_the_slots_of_adam_and_sgd_have_the_names_of_older_checkpoints(name, lists):
+    trainer = new_trainer(extra_training=f", optimizer: {name}")
+    arrays = to_arrays(trainer.initial_state(), trainer.names)
+    expected = {f"slots/{i}/{weight}" for i in range(lists) for weight in trainer.names}
+    assert {array for array in arrays if array.startswith("slots/")} == expected
+
+
 def test_a_state_of_another_model_is_refused():
     trainer = new_trainer()
     arrays = to_arrays(trainer.initial_state(), trainer.names)

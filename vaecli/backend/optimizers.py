@@ -1,7 +1,7 @@
 """Optimisers as pure functions of tensors, so that a whole loop of steps compiles into one program.
 
 The formulas and defaults are those of Keras; a test holds them against it. All but adam and sgd are Keras' own code:
-its Adam rounds in another order, so that runs would end with other bits, and older checkpoints hold the slots of our sgd.
+its Adam rounds in another order, so runs would end with other bits, and older checkpoints hold the slots of our sgd.
 Measured twice on a busy machine at two sizes, a step with Keras' Adam took 0.92 to 1.01 times as long as with ours, and
 one with its SGD, which gives the same bits, 0.73 to 1.09 times (tests/benchmarks/optimizers_speed.py).
 """

@@ -4,8 +4,6 @@ import pytest
 import tensorflow as tf
 
 from vaecli.backend.optimizers import adam, sgd
-from vaecli.config.schema import SGDConfig, TrainingConfig
-from vaecli.training.trainer import optimizer
 
 PAIRS = {
     "adam": (adam(0.01), lambda: keras.optimizers.Adam(0.01)),
@@ -29,20 +27,3 @@ def test_ours_are_those_of_keras(name):
     for weight, variable in zip(weights, variables, strict=True):
         # thirty steps, each rounded in another order
         np.testing.assert_allclose(weight, variable.numpy(), rtol=1e-5, atol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("training", "same"),
-    [
-        (TrainingConfig(learning_rate=0.02), adam(0.02)),
-        (SGDConfig(learning_rate=0.02, momentum=0.5), sgd(0.02, 0.5)),
-    ],
-)
-def test_a_config_names_its_optimizer(training, same):
-    weights, gradients, step = [tf.constant([1.0, 2.0])], [tf.constant([0.5, -3.0])], tf.constant(1)
-    results = []
-    for chosen in (optimizer(training), same):
-        moved, slots = chosen.update(weights, gradients, chosen.slots(weights), step)
-        moved, _ = chosen.update(moved, gradients, slots, step + 1)  # momentum shows in the second step
-        results.append(moved[0].numpy())
-    assert np.array_equal(*results)

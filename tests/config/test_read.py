@@ -79,6 +79,26 @@ KNOWN_BLOCKS = "(known: model, network, data, objective, training)"
             "f.yaml:2:12: training.momentum: `momentum` has no effect with optimizer: adam",
         ),
         (
+            "model: vae\ntraining: {optimizer: sgd, epsilon: 1.0e-8}",
+            "f.yaml:2:28: training.epsilon: `epsilon` has no effect with optimizer: sgd",
+        ),
+        (
+            "model: vae\ntraining: {optimizer: radam, weight_decay: 0.1}",
+            "f.yaml:2:30: training.weight_decay: `weight_decay` has no effect with optimizer: radam",
+        ),
+        (
+            "model: vae\ntraining: {optimizer: adamw, beta_2: 1.0}",
+            "f.yaml:2:30: training.beta_2: should be less than 1, received 1.0",
+        ),
+        (
+            "model: vae\ntraining: {clip_norm: 0}",
+            "f.yaml:2:12: training.clip_norm: should be greater than 0, received 0",
+        ),
+        (
+            "model: vae\ntraining: {optimizer: adamx}",
+            "f.yaml:2:12: unknown optimizer 'adamx', did you mean 'adam'?",
+        ),
+        (
             "model: vae\ntraining: {epochs: '10'}",
             "f.yaml:2:12: training.epochs: should be a valid integer, received '10'",
         ),

@@ -22,8 +22,12 @@ PROTOCOL = {
         "batch_size": 64,
         "optimizer": "adam",
         "learning_rate": 0.001,
+        "clip_norm": None,
         "seed": 0,
         "checkpoint_seconds": 60.0,
+        "epsilon": 1e-7,
+        "beta_1": 0.9,
+        "beta_2": 0.999,
     },
 }
 LATENT = {

@@ -9,16 +9,19 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
 from helpers import OFTEN, Silent, metrics, place_of, small_config, train, weights
+from vaecli.config.schema import VARIANTS
 from vaecli.data.digits import digits
 from vaecli.errors import Interrupted, RunFailed
 from vaecli.experiment import memory
 from vaecli.runs import Run
 from vaecli.runs.files import PART
 from vaecli.training import trainer
+from vaecli.training.optimizers import optimizer
 
 CRASH = Path(__file__).parent / "crash.py"
 
@@ -170,6 +173,14 @@ def test_the_estimate_grows_with_the_model_and_stays_below_what_is_there():
     weights = 4 * 2 * 4096 * 64
     assert memory.needed(large, digits()) - memory.needed(small, digits()) > 3 * weights
     assert memory.needed(small, digits()) < 1e9
+
+
+@pytest.mark.parametrize("keys", [*VARIANTS["training"][1], "rmsprop, momentum: 0.9"])
+def test_what_an_optimizer_keeps_of_a_matrix_is_counted(keys):
+    training = small_config("vae", extra_training=f", optimizer: {keys}").training
+    kernel = keras.Variable(np.zeros((3, 4), np.float32), name="kernel")
+    slots = keras.tree.flatten(optimizer(training, [kernel]).slots([kernel.value]))
+    assert memory.slots(training) == [slot.shape for slot in slots].count((3, 4))
     assert memory.available() > 0
 
 

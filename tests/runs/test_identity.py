@@ -36,7 +36,10 @@ def test_the_seed_is_not_in_the_hash():
         "training: {epochs: 11}",
         "training: {batch_size: 32}",
         "training: {learning_rate: 0.01}",
+        "training: {epsilon: 1.0e-8}",
+        "training: {clip_norm: 1.0}",
         "training: {optimizer: sgd}",
+        "training: {optimizer: adamw}",
     ],
 )
 def test_every_setting_that_changes_results_changes_the_name(change):

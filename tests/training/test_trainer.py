@@ -9,6 +9,7 @@ from helpers import KINDS, METHOD_NAMES, compiled, small_config
 from vaecli.backend import programs
 from vaecli.backend.random import fold_in
 from vaecli.config import config_from_text
+from vaecli.config.schema import VARIANTS
 from vaecli.data.digits import digits
 from vaecli.estimators.estimator import Estimate, Estimator
 from vaecli.estimators.sampling import sample, with_gradient
@@ -19,6 +20,7 @@ from vaecli.training.state import from_arrays, to_arrays
 from vaecli.training.trainer import STEP_METRICS, Trainer, batch_order, sum_of_squares
 
 DATA = digits()
+OPTIMIZERS = tuple(VARIANTS["training"][1])
 
 
 def new_trainer(method="gumbel", **options):
@@ -39,9 +41,9 @@ def trained(trainer, state=None):
 
 
 @functools.cache
-def whole(method):
+def whole(method, **options):
     """A training that was never cut or resumed."""
-    chunk, metrics = trained(new_trainer(method))
+    chunk, metrics = trained(new_trainer(method, **options))
     return bits(chunk.state), metrics
 
 
@@ -92,18 +94,29 @@ def test_an_epoch_reports_the_mean_of_its_steps(monkeypatch):
         assert chunks[last].epoch_seconds == pytest.approx(sum(chunk.seconds for chunk in epoch))
 
 
-@pytest.mark.parametrize("method", KINDS)
-def test_a_state_saved_in_the_middle_of_an_epoch_goes_on_with_the_same_bits(method, tmp_path, monkeypatch):
-    expected = whole(method)
+@pytest.mark.parametrize(
+    ("method", "training"),
+    [*((method, "") for method in KINDS), *(("vqvae", f", optimizer: {name}, clip_norm: 0.1") for name in OPTIMIZERS)],
+)
+def test_a_state_saved_in_the_middle_of_an_epoch_goes_on_with_the_same_bits(method, training, tmp_path, monkeypatch):
+    expected = whole(method, extra_training=training)
     monkeypatch.setattr(module, "FIRST_CALL_STEPS", 9)
-    first = new_trainer(method)
+    first = new_trainer(method, extra_training=training)
     state = next(first.chunks(first.initial_state())).state
     assert (state.epoch, state.step) == (0, 9)
-    write_npz(tmp_path / "state.npz", to_arrays(state, first.names))
-    second = new_trainer(method)
-    restored = from_arrays(read_npz(tmp_path / "state.npz"), second.initial_state(), second.names)
+    write_npz(tmp_path / "state.npz", to_arrays(state, first.names, first.learnt))
+    second = new_trainer(method, extra_training=training)
+    restored = from_arrays(read_npz(tmp_path / "state.npz"), second.initial_state(), second.names, second.learnt)
     resumed, resumed_metrics = trained(second, restored)
     assert (bits(resumed.state), resumed_metrics) == expected
+
+
+@pytest.mark.parametrize(("name", "lists"), [("adam", 2), ("sgd", 1)])
+def test_the_slots_of_adam_and_sgd_have_the_names_of_older_checkpoints(name, lists):
+    trainer = new_trainer(extra_training=f", optimizer: {name}")
+    arrays = to_arrays(trainer.initial_state(), trainer.names)
+    expected = {f"slots/{i}/{weight}" for i in range(lists) for weight in trainer.names}
+    assert {array for array in arrays if array.startswith("slots/")} == expected
 
 
 def test_a_state_of_another_model_is_refused():
@@ -111,12 +124,14 @@ def test_a_state_of_another_model_is_refused():
     arrays = to_arrays(trainer.initial_state(), trainer.names)
     other = new_trainer("vqvae")
     with pytest.raises(KeyError):
-        from_arrays(arrays, other.initial_state(), other.names)
+        from_arrays(arrays, other.initial_state(), other.names, other.learnt)
     first = f"weights/{trainer.names[0]}"
     with pytest.raises(ValueError, match=rf"{first}: float32 \(64, 15\) is not float32 \(64, 16\)"):
-        from_arrays(arrays | {first: arrays[first][:, :15]}, trainer.initial_state(), trainer.names)
+        from_arrays(arrays | {first: arrays[first][:, :15]}, trainer.initial_state(), trainer.names, trainer.learnt)
     with pytest.raises(ValueError, match=r"log: float64 .* is not float32"):
-        from_arrays(arrays | {"log": arrays["log"].astype(np.float64)}, trainer.initial_state(), trainer.names)
+        from_arrays(
+            arrays | {"log": arrays["log"].astype(np.float64)}, trainer.initial_state(), trainer.names, trainer.learnt
+        )
 
 
 @pytest.mark.parametrize(("method", "epoch"), [*((method, 0) for method in KINDS), ("straight_through", 1)])
@@ -185,12 +200,37 @@ def test_another_seed_in_the_same_program_has_the_bits_of_one_that_compiled_its_
         {"extra": "objective: {likelihood: bernoulli}"},
         {"extra_training": ", learning_rate: 0.1"},
         {"extra_training": ", optimizer: sgd"},
+        {"extra_training": ", optimizer: adamw"},
+        {"extra_training": ", clip_norm: 1.0"},
         {"extra_training": ", batch_size: 32"},
         {"epochs": 3},
     ],
 )
 def test_whatever_else_differs_has_a_program_of_its_own(other):
     assert new_trainer(**other)._compiled is not new_trainer()._compiled
+
+
+def test_another_seed_shares_the_program_of_an_optimizer_of_keras():
+    first, second = (new_trainer(extra_training=", optimizer: nadam", seed=seed) for seed in (0, 1))
+    assert first._compiled is second._compiled
+    chunk, (first_epoch, second_epoch) = trained(second)
+    assert set(chunk.state.slots) == set(second.initial_state().slots) == set(first.initial_state().slots)
+    assert second_epoch["loss"] < first_epoch["loss"]
+
+
+@pytest.mark.parametrize("limit", [1e-3, 1e3])
+def test_a_gradient_longer_than_clip_norm_is_scaled_to_it(limit, monkeypatch):
+    """In one step of gradient descent, whose length is the gradient's."""
+    monkeypatch.setattr(module, "FIRST_CALL_STEPS", 1)
+    trainer = new_trainer(extra_training=f", optimizer: sgd, learning_rate: 1.0, clip_norm: {limit}")
+    start = trainer.initial_state()
+    state = next(trainer.chunks(start)).state
+    moved = [after.numpy() - before.numpy() for before, after in zip(start.weights, state.weights, strict=True)]
+    length = np.sqrt(sum(np.square(m.astype(np.float64)).sum() for m in moved))
+    logged = dict(zip(STEP_METRICS, state.log[0].numpy(), strict=True))
+    gradient = np.sqrt(sum(logged[f"gradient_norm_{part}"] ** 2 for part in ("encoder", "bottleneck", "decoder")))
+    assert 1e-3 < gradient < 1e3
+    assert length == pytest.approx(min(gradient, limit), rel=1e-3)  # a step is a small change of float32 weights
 
 
 @pytest.mark.parametrize(("beta", "hears"), [(0.0, False), (0.1, True)])
@@ -220,8 +260,8 @@ def test_an_estimator_with_memory_is_carried_and_resumed(monkeypatch):
     monkeypatch.setattr(module, "FIRST_CALL_STEPS", 5)
     trainer = new_trainer("straight_through")
     state = next(trainer.chunks(trainer.initial_state())).state
-    arrays = to_arrays(state, trainer.names)
-    resumed, _ = trained(trainer, from_arrays(arrays, trainer.initial_state(), trainer.names))
+    arrays = to_arrays(state, trainer.names, trainer.learnt)
+    resumed, _ = trained(trainer, from_arrays(arrays, trainer.initial_state(), trainer.names, trainer.learnt))
     assert bits(resumed.state) == bits(uncut.state)
     assert resumed.state.estimator["average"].numpy() == uncut.state.estimator["average"].numpy()
 

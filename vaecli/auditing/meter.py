@@ -12,8 +12,8 @@ from vaecli.auditing.statistics import measures
 from vaecli.auditing.subjects import Tensors
 from vaecli.auditing.truth import Truth
 from vaecli.backend.random import fold_in
+from vaecli.backend.schedules import scheduled
 from vaecli.estimators.estimator import State
-from vaecli.estimators.schedules import scheduled
 from vaecli.registry import METHODS
 from vaecli.runs.audits import GradientErrors
 

@@ -8,10 +8,10 @@ import tensorflow as tf
 
 from vaecli.backend.layers import dense
 from vaecli.backend.random import fold_in
+from vaecli.backend.schedules import scheduled
 from vaecli.bottlenecks.bottleneck import Latents, Step
 from vaecli.estimators.estimator import Estimator, Objective, State
 from vaecli.estimators.sampling import log_probability, mode, sample
-from vaecli.estimators.schedules import scheduled
 
 
 class Categorical:

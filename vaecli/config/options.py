@@ -32,7 +32,7 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Schedule(Block):
-    """A temperature that goes from `start` at the first step to `end` after the last, never below `floor`."""
+    """A value that goes from `start` at the first step to `end` after the last, never below `floor`."""
 
     schedule: Literal["exponential", "cosine", "linear"]
     start: Positive

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, create_model
 from pydantic_core import PydanticCustomError
 
-from vaecli.config.options import OPTIONS, Block, NonNegative, Positive, Schedule
+from vaecli.config.options import OPTIONS, Block, NonNegative, Positive, Schedule, Share
 from vaecli.registry import DATASETS, METHODS, Codes, Method
 
 LONGEST_TITLE = 60
@@ -77,20 +77,87 @@ class ObjectiveConfig(Block):
     beta: NonNegative = Field(0.0, description="weight of the rate KL(q(z|x) || p(z)), in nats")
 
 
+def _weight_decay(default: float) -> Any:
+    return Field(default, description="each step also shrinks the weights by this times the learning rate")
+
+
 class TrainingConfig(Block):
+    """What every optimiser has; each has a class with its own keys."""
+
     epochs: int = Field(10, ge=1, le=1_000_000, description="passes over the training images")
     batch_size: int = Field(64, ge=1, description="images per step; the last partial batch is dropped")
-    optimizer: Literal["adam"] = Field("adam", description="adam, or sgd with its key momentum")
+    optimizer: str = "adam"
     learning_rate: Positive = Field(1e-3, description="step size, constant")
+    clip_norm: Positive | None = Field(
+        None, description="largest norm of the gradient over all weights; null: no limit"
+    )
     seed: int = Field(0, ge=0, lt=2**31, description="initial weights, batch order and every draw")
     checkpoint_seconds: NonNegative = Field(
         60.0, description="between states saved inside a long epoch; changes no result"
     )
 
 
+class MomentsConfig(TrainingConfig):
+    epsilon: Positive = Field(1e-7, description="keeps the divisor of a step away from zero")
+    beta_1: Share = Field(0.9, description="share of the running mean of gradients that each step keeps")
+    beta_2: Share = Field(0.999, description="share of the running mean of their squares that each step keeps")
+
+
+class AdamConfig(MomentsConfig):
+    optimizer: Literal["adam"] = Field(
+        "adam", description="adam, adamw, lion, muon, nadam, radam, rmsprop or sgd; each has keys of its own"
+    )
+
+
+class AdamWConfig(MomentsConfig):
+    optimizer: Literal["adamw"] = "adamw"
+    weight_decay: NonNegative = _weight_decay(0.004)
+
+
+class LionConfig(TrainingConfig):
+    optimizer: Literal["lion"] = "lion"
+    beta_1: float = Field(0.9, gt=0, lt=1, description="share of the running mean of gradients in a step's direction")
+    beta_2: Share = Field(0.99, description="share of the running mean of gradients that each step keeps")
+    weight_decay: NonNegative = _weight_decay(0.0)
+
+
+class MuonConfig(MomentsConfig):
+    """Every matrix, a codebook too, goes by Muon and has `momentum`; every vector goes by Adam and has the betas."""
+
+    optimizer: Literal["muon"] = "muon"
+    momentum: Share = Field(0.95, description="share of a matrix's earlier gradients that each step keeps")
+    weight_decay: NonNegative = _weight_decay(0.004)
+
+
+class NadamConfig(MomentsConfig):
+    optimizer: Literal["nadam"] = "nadam"
+
+
+class RAdamConfig(MomentsConfig):
+    optimizer: Literal["radam"] = "radam"
+
+
+class RMSpropConfig(TrainingConfig):
+    optimizer: Literal["rmsprop"] = "rmsprop"
+    epsilon: Positive = Field(1e-7, description="keeps the divisor of a step away from zero")
+    momentum: Share = Field(0.0, description="share of the last step that is kept")
+
+
 class SGDConfig(TrainingConfig):
-    optimizer: Literal["sgd"] = "sgd"  # type: ignore[assignment]
-    momentum: float = Field(0.0, ge=0, lt=1, description="share of the last step that is kept")
+    optimizer: Literal["sgd"] = "sgd"
+    momentum: Share = Field(0.0, description="share of the last step that is kept")
+
+
+OPTIMIZERS: tuple[type[TrainingConfig], ...] = (
+    AdamConfig,
+    AdamWConfig,
+    LionConfig,
+    MuonConfig,
+    NadamConfig,
+    RAdamConfig,
+    RMSpropConfig,
+    SGDConfig,
+)
 
 
 class Config(Block):
@@ -100,7 +167,7 @@ class Config(Block):
     network: NetworkConfig = MlpConfig()
     data: DataConfig = DataConfig()
     objective: ObjectiveConfig = ObjectiveConfig()
-    training: TrainingConfig = TrainingConfig()
+    training: TrainingConfig = AdamConfig()
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """Plain lists, numbers and strings, ready for YAML or JSON."""
@@ -121,5 +188,5 @@ VARIANTS: Mapping[str, tuple[str, Mapping[str, type[Block]]]] = {
     "model": ("name", {name: _model_class(name) for name in METHODS}),
     "network": ("kind", {"mlp": MlpConfig}),
     "data": ("name", {**dict.fromkeys(DATASETS, DataConfig), "npz": NpzDataConfig}),
-    "training": ("optimizer", {"adam": TrainingConfig, "sgd": SGDConfig}),
+    "training": ("optimizer", {cls.model_fields["optimizer"].default: cls for cls in OPTIMIZERS}),
 }

@@ -30,10 +30,7 @@ def template(model: str) -> str:
 def _text(model: str, values: Mapping[tuple[str, str], Any]) -> str:
     lines = [f"# {model}: {METHODS[model].help}", ""]
     for block, field in Config.model_fields.items():
-        decider, variants = VARIANTS.get(block, ("", {}))
-        base: Any = field.annotation
-        name = model if block == "model" else base.model_fields[decider].default if decider else ""
-        cls: Any = variants.get(name, base)
+        cls: Any = VARIANTS["model"][1][model] if block == "model" else type(field.default)
         lines.append(f"{block}:")
         rows = []
         for key, option in cls.model_fields.items():

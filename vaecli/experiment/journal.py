@@ -66,7 +66,7 @@ class Journal:
                     raise ValueError("damaged")
                 if not checkpoints.is_of(arrays, self.state_hash):
                     raise ValueError("of another run")
-                state = from_arrays(arrays, initial, self.trainer.names)
+                state = from_arrays(arrays, initial, self.trainer.names, self.trainer.learnt)
                 self.metrics = arrays["metrics"].tobytes().decode()
                 written = json.loads(arrays["written"].tobytes()) if "written" in arrays else None
             except (KeyError, ValueError) as error:
@@ -204,7 +204,7 @@ class Journal:
 
     def _complete(self, state: TrainState) -> dict[str, NDArray[Any]]:
         """All that a resume needs: the state, whose it is, and metrics.csv up to here."""
-        arrays = to_arrays(state, self.trainer.names)
+        arrays = to_arrays(state, self.trainer.names, self.trainer.learnt)
         wrong = [name for name, array in arrays.items() if name != "log" and not _finite(array)]
         if wrong:
             epoch, step = (state.epoch + 1, state.step) if state.step else (state.epoch, self.trainer.steps_per_epoch)

@@ -7,6 +7,7 @@ import numpy as np
 
 from vaecli.backend.process import control_groups
 from vaecli.config import Config
+from vaecli.config.schema import RMSpropConfig, TrainingConfig
 from vaecli.config.shapes import latent_of, shapes
 from vaecli.data import Dataset
 from vaecli.errors import RunFailed
@@ -14,6 +15,8 @@ from vaecli.errors import RunFailed
 LIBRARIES = 700e6  # bytes that TensorFlow and Keras take before they do anything
 COPIES = 4  # of weights and slots: variables, a call's arguments and results, and a checkpoint on its way to disk
 ARCHIVED = 3  # copies of an array on its way into an npz: itself, the archive as it grows, and its bytes
+# Arrays that an optimiser keeps of each matrix
+SLOTS = {"adam": 2, "adamw": 2, "lion": 1, "muon": 1, "nadam": 2, "radam": 2, "rmsprop": 1, "sgd": 1}
 EVALUATED = 1000  # images per call of the evaluation
 
 
@@ -31,11 +34,21 @@ def needed(config: Config, dataset: Dataset) -> float:
     """A lower estimate, in bytes: images, weights and slots of all layers, activations of a batch, and tables."""
     sizes = shapes(config, dataset.image_shape)
     weights = 4 * sizes.weights
-    slots = 1 if config.training.optimizer == "sgd" else 2
     splits = [split for split in (dataset.train, dataset.validation, dataset.test) if split]
     images = sum(split.images.nbytes for split in splits)
     batch = max(config.training.batch_size, min(EVALUATED, len(dataset.test)))
-    return LIBRARIES + images + COPIES * (1 + slots) * weights + 4 * batch * sizes.units + tables(config, dataset)
+    return (
+        LIBRARIES
+        + images
+        + COPIES * (1 + slots(config.training)) * weights
+        + 4 * batch * sizes.units
+        + tables(config, dataset)
+    )
+
+
+def slots(training: TrainingConfig) -> int:
+    """How many arrays of a weight's size the optimiser remembers."""
+    return SLOTS[training.optimizer] + (isinstance(training, RMSpropConfig) and training.momentum > 0)
 
 
 def tables(config: Config, dataset: Dataset) -> float:

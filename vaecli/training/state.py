@@ -11,11 +11,16 @@ from numpy.typing import NDArray
 from vaecli.training.trainer import TrainState
 
 
-def to_arrays(state: TrainState, names: list[str]) -> dict[str, NDArray[Any]]:
-    """Everything, under names that say what it is: weights/<name>, slots/<i>/<name>, estimator/<i>, log, ..."""
+def to_arrays(state: TrainState, names: list[str], learnt: list[str]) -> dict[str, NDArray[Any]]:
+    """Everything, under names that say what it is: weights/<name>, slots/<name>, estimator/<i>, log, ...
+
+    Args:
+        names: those of all weights.
+        learnt: those of the weights that an optimiser changes.
+    """
     arrays = {f"weights/{name}": w.numpy() for name, w in zip(names, state.weights, strict=True)}
-    for i, slot in enumerate(state.slots):
-        arrays |= {f"slots/{i}/{name}": s.numpy() for name, s in zip(names, slot, strict=True)}
+    slots = zip(keras.tree.flatten(_slot_names(state.slots, learnt)), keras.tree.flatten(state.slots), strict=True)
+    arrays |= {f"slots/{name}": s.numpy() for name, s in slots}
     arrays |= {f"estimator/{i}": x.numpy() for i, x in enumerate(keras.tree.flatten(state.estimator))}
     return arrays | {
         "log": state.log.numpy(),
@@ -24,7 +29,9 @@ def to_arrays(state: TrainState, names: list[str]) -> dict[str, NDArray[Any]]:
     }
 
 
-def from_arrays(arrays: Mapping[str, NDArray[Any]], like: TrainState, names: list[str]) -> TrainState:
+def from_arrays(
+    arrays: Mapping[str, NDArray[Any]], like: TrainState, names: list[str], learnt: list[str]
+) -> TrainState:
     """The state that `to_arrays` was given; `like` is one of the same run, e.g. the initial one.
 
     Raises:
@@ -40,12 +47,18 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]], like: TrainState, names: lis
     estimator = [take(f"estimator/{i}", x) for i, x in enumerate(keras.tree.flatten(like.estimator))]
     return TrainState(
         weights=[take(f"weights/{name}", w) for name, w in zip(names, like.weights, strict=True)],
-        slots=[
-            [take(f"slots/{i}/{name}", s) for name, s in zip(names, slot, strict=True)]
-            for i, slot in enumerate(like.slots)
-        ],
+        slots=keras.tree.map_structure(
+            lambda name, s: take(f"slots/{name}", s), _slot_names(like.slots, learnt), like.slots
+        ),
         estimator=keras.tree.pack_sequence_as(like.estimator, estimator),
         log=take("log", like.log),
         epoch=int(arrays["epoch"]),
         step=int(arrays["step"]),
     )
+
+
+def _slot_names(slots: Any, learnt: list[str]) -> Any:
+    """A name for each slot: that of Keras, or <i>/<name of the weight> of the i-th list."""
+    if isinstance(slots, Mapping):
+        return {name: name for name in slots}
+    return [[f"{i}/{name}" for name in learnt] for i in range(len(slots))]

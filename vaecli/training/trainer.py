@@ -14,13 +14,13 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from vaecli.backend.optimizers import Optimizer, adam, sgd
 from vaecli.backend.programs import program
 from vaecli.backend.random import fold_in
-from vaecli.config.schema import Config, SGDConfig, TrainingConfig
+from vaecli.config.schema import Config
 from vaecli.data import Dataset
 from vaecli.estimators.estimator import State
 from vaecli.models.autoencoder import PARTS, Autoencoder
+from vaecli.training.optimizers import optimizer
 
 SECONDS_PER_CALL = 0.5  # progress moves and Ctrl-C is answered
 FIRST_CALL_STEPS = 8  # it compiles, and says how long a step takes
@@ -35,7 +35,7 @@ class TrainState(NamedTuple):
     """Everything that training changes: saved and loaded, it continues with the same bits."""
 
     weights: list[tf.Tensor]
-    slots: list[list[tf.Tensor]]  # the optimiser's
+    slots: Any  # the optimiser's
     estimator: State
     log: tf.Tensor  # [steps per epoch, len(STEP_METRICS)], of the epoch at hand
     epoch: int  # epochs finished
@@ -68,7 +68,8 @@ class Loop:
         self.names = list(autoencoder.weights)
         self.variables = list(autoencoder.weights.values())
         self.learnt = [place for place, variable in enumerate(self.variables) if variable.trainable]
-        self.optimizer = optimizer(training)
+        self.optimizer = optimizer(training, [self.variables[place] for place in self.learnt])
+        self.clip_norm = training.clip_norm
         self.beta = config.objective.beta
         self.scale = scale
         self.steps_per_epoch = steps_per_epoch
@@ -104,17 +105,20 @@ class Loop:
                     batch, beta=self.beta, state=estimator, seed=seed, progress=tf.cast(done, tf.float32) / self.steps
                 )
             gradients = tape.gradient(losses.loss, learnt, unconnected_gradients="zero")
+            norms = self._norms(gradients)
+            if self.clip_norm is not None:
+                gradients, _ = tf.clip_by_global_norm(gradients, self.clip_norm, use_norm=tf.norm(norms))
             learnt, slots = self.optimizer.update(learnt, gradients, slots, done + 1)
             new = {**losses.updates, **{self.names[i]: weight for i, weight in zip(self.learnt, learnt, strict=True)}}
             weights = [new.get(name, weight) for name, weight in zip(self.names, weights, strict=True)]
-            values = [losses.loss, losses.distortion, losses.rate, losses.penalty, *self._norms(gradients)]
+            values = [losses.loss, losses.distortion, losses.rate, losses.penalty, *norms]
             log = tf.tensor_scatter_nd_update(log, [[step]], [tf.stack(values)])
             return step + 1, (weights, slots, losses.state, log)
 
         return tf.while_loop(lambda step, _: step < stop, one_step, (start, nest))[1]
 
     def _norms(self, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
-        """The L2 norm of each part's gradient."""
+        """The L2 norm of each part's gradient, before any clipping."""
         squares = {part: tf.zeros(()) for part in PARTS}
         for place, gradient in zip(self.learnt, gradients, strict=True):
             squares[self.names[place].partition("/")[0]] += sum_of_squares(gradient)
@@ -135,7 +139,7 @@ class Trainer:
         self.images = tf.constant(dataset.train.images.reshape(self.num_images, -1))
         loop = Loop(autoencoder, config, self.steps_per_epoch, dataset.scale)
         self.optimizer, self.names, self.variables = loop.optimizer, loop.names, loop.variables
-        self.learnt = loop.learnt
+        self.learnt = [loop.names[place] for place in loop.learnt]
         self._compiled = program(loop, *loop.key)
 
     def initial_state(self) -> TrainState:
@@ -144,7 +148,7 @@ class Trainer:
         seed = _seed(self.seed, _ESTIMATOR_STATE)
         return TrainState(
             weights,
-            self.optimizer.slots([weights[place] for place in self.learnt]),
+            self.optimizer.slots([weights[self.names.index(name)] for name in self.learnt]),
             program(self.autoencoder.bottleneck.initial_state, "state", self.autoencoder.trained_as)(seed),
             tf.zeros((self.steps_per_epoch, len(STEP_METRICS))),
             epoch=0,
@@ -189,13 +193,6 @@ class Trainer:
         after = TrainState(weights, slots, estimator, log, state.epoch, stop)
         loss, seconds = float(losses.mean()), time.perf_counter() - start
         return Chunk(after, loss, diverged, steps * self.batch_size, seconds, 0.0, None)
-
-
-def optimizer(training: TrainingConfig) -> Optimizer:
-    """The optimiser of a config."""
-    if isinstance(training, SGDConfig):
-        return sgd(training.learning_rate, training.momentum)
-    return adam(training.learning_rate)
 
 
 def sum_of_squares(x: tf.Tensor) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""Temperatures that fall during training: functions of the share of its steps that is done, and of nothing else.
+"""Values that change during training: functions of the share of its steps that is done, and of nothing else.
 
 So they are the same however the steps are cut into calls, and after a resume.
 """
@@ -18,7 +18,7 @@ SHAPES: Mapping[str, Callable[[float, float, tf.Tensor], tf.Tensor]] = {
 
 
 def scheduled(option: Any, progress: tf.Tensor | float) -> Any:
-    """An option's value at `progress`: a number as it is, a schedule (config/options.py) evaluated in the graph."""
+    """A value at `progress`: a number as it is, a schedule (config/options.py) evaluated in the graph."""
     if isinstance(option, int | float):
         return option
     value = SHAPES[option.schedule](option.start, option.end, tf.convert_to_tensor(progress, tf.float32))

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from helpers import compiled
+from vaecli.backend.schedules import SHAPES, scheduled
 from vaecli.config.options import Schedule
-from vaecli.estimators.schedules import SHAPES, scheduled
 
 
 @pytest.mark.parametrize(

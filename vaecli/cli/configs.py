@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from vaecli.cli.console import echo
+from vaecli.cli.echo import echo
 from vaecli.cli.options import JsonOption, SetOption
 from vaecli.registry import METHODS
 

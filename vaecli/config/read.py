@@ -30,9 +30,9 @@ def config_from_text(text: str, name: str = "config") -> Config:
     return validate(parse(text, name=name))
 
 
-def config_from_tree(tree: Any, name: str) -> Config:
+def config_from_tree(tree: Any, name: str, overrides: Sequence[str] = ()) -> Config:
     """As `read_config`, from plain values that were kept in a file of this name."""
-    return validate(Source(name, tree))
+    return validate(override(Source(name, tree), overrides))
 
 
 def preset_folders() -> list[Path]:

@@ -102,6 +102,7 @@ def train(
             from vaecli.reports.run.summary import summary_lines
 
             asked = config_of(config, set=set, epochs=epochs, seed=seed, batch_size=batch_size)
+            console.lines(METHODS.refused([asked.model.name]))
             with _prepared(threads, console):
                 dataset = load(asked.data, _path(data_dir), console.fetching)
                 if dataset.fallback_for:
@@ -252,6 +253,7 @@ def compare(
             fetching=None if no_train or dry_run else console.fetching,
             training=not no_train,
         )
+        console.lines(METHODS.refused(plan.config.model.name for plan in asked.plans))
         pace = speeds(all_runs(folder))
         jobs, limited = (_whole("jobs", jobs, 1), None) if jobs is not None else side_by_side(asked.plans)
         plan = list(plan_lines(asked, pace, jobs))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vaecli.config import Config, find_config, read_config
+from vaecli.config import Config, is_config, read_config
 from vaecli.data import Dataset, load
 from vaecli.errors import ConfigError, DataError, RunError
 from vaecli.experiment.plan import plan_run
@@ -57,7 +57,7 @@ def find(
             )
         return _of_run(newest, epochs, images, seed, data_dir)
     exact = [run for run in all_runs(output_dir) if run.name == name]
-    if not exact and find_config_or_none(name):
+    if not exact and is_config(name):
         config = read_config(name)
         _check(config.model.name, config)
         dataset = load(config.data, data_dir)
@@ -66,15 +66,6 @@ def find(
             return _of_config(plan.config, plan.run.name, dataset, epochs, images, seed)
         exact = [plan.run]
     return _of_run(exact[0] if exact else find_run(name, output_dir), epochs, images, seed, data_dir)
-
-
-def find_config_or_none(name: str) -> Path | None:
-    """The file of a config, where the name is one."""
-    try:
-        path = find_config(name)
-    except ConfigError:
-        return None
-    return path if path.is_file() else None
 
 
 def toy(objective: str, *, images: int, seed: int) -> Target:

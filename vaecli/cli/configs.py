@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
+from vaecli.cli.complete import method_names
 from vaecli.cli.echo import echo
 from vaecli.cli.options import JsonOption, SetOption
-from vaecli.registry import METHODS
+from vaecli.registry import BUILT_IN
 
 
 def check(
@@ -21,17 +22,25 @@ def check(
     """
     import json as json_format
 
-    from vaecli.config import find_config, read_config
+    from vaecli.config import config_place, read_config
+    from vaecli.registry import METHODS
 
     checked = read_config(config, set_ or [])
+    for line in METHODS.refused([checked.model.name]):
+        echo(line, err=True)
     if json:
         echo(json_format.dumps(checked.to_dict(), indent=2))
     else:
-        echo(f"{find_config(config)}: ok, {checked.model.name} on {checked.data.name}")
+        echo(f"{config_place(config) or config}: ok, {checked.model.name} on {checked.data.name}")
 
 
 def init(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help=f"One of {', '.join(METHODS)}.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL", help=f"One of {', '.join(BUILT_IN)}; or of another package.", autocompletion=method_names
+        ),
+    ],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="The file to write; - for stdout. [default: MODEL.yaml]")
     ] = None,
@@ -42,7 +51,7 @@ def init(
     """
     from vaecli.config import template
     from vaecli.errors import ConfigError
-    from vaecli.registry import suggest
+    from vaecli.registry import METHODS, suggest
 
     if model not in METHODS:
         raise ConfigError([f"unknown model {model!r}{suggest(model, METHODS)}"])

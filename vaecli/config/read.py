@@ -11,18 +11,21 @@ from vaecli.config.options import BRANCHES, Block, Schedule
 from vaecli.config.schema import MAX_ENUMERATED_CODES, VARIANTS, Config
 from vaecli.config.source import Key, Source, parse, parse_value, read_source
 from vaecli.errors import ConfigError
-from vaecli.registry import suggest
+from vaecli.registry import METHODS, suggest
 
+OF_METHOD = "model: {}\ndata: {{name: mnist, fallback: digits}}\n"  # on the data of the shipped presets
 SHORTHANDS = {"model": "name", "data": "name"}  # `model: gumbel` is `model: {name: gumbel}`
 
 
 def read_config(name: str, overrides: Sequence[str] = ()) -> Config:
-    """The config of a file or preset, with `--set` style overrides ("training.epochs=3").
+    """The config of a file or preset, or a method at its defaults, with `--set` style overrides ("training.epochs=3").
 
     Raises:
         ConfigError: all mistakes of the first stage (syntax; then keys, types and ranges) that has any.
     """
-    return validate(override(read_source(find_config(name)), overrides))
+    path = config_place(name)
+    source = parse(OF_METHOD.format(name), name=name) if path is None else read_source(path)
+    return validate(override(source, overrides))
 
 
 def config_from_text(text: str, name: str = "config") -> Config:
@@ -56,8 +59,27 @@ def find_config(name: str) -> Path:
         raise ConfigError([f"{name!r}: not a file name"]) from None
     if found is None:
         presets = {file.stem for folder in folders for file in folder.glob("*.yaml")}
-        raise ConfigError([f"{name}: no such config file{suggest(asked.stem, sorted(presets))}"])
+        raise ConfigError([f"{name}: no such config file{suggest(asked.stem, sorted({*presets, *METHODS}))}"])
     return found
+
+
+def config_place(name: str) -> Path | None:
+    """The file that `read_config` reads; None for a method that has none. Raises ConfigError if it is neither."""
+    try:
+        return find_config(name)
+    except ConfigError:
+        if name in METHODS:
+            return None
+        raise
+
+
+def is_config(name: str) -> bool:
+    """Whether `read_config` knows it."""
+    try:
+        path = config_place(name)
+    except ConfigError:
+        return False
+    return path is None or path.is_file()
 
 
 def override(source: Source, settings: Iterable[str]) -> Source:
@@ -142,10 +164,11 @@ def _block(name: str, tree: Any, source: Source) -> tuple[Block | None, list[tup
             return None, [(where, f"unknown {_kind(name, decider)} {value!r}{suggest(value, variants)}")]
         text = f"{name}.{decider}: a name is needed, received {value!r} (known: {', '.join(variants)})"
         return None, [(where, text)]
-    if variants:
-        block_class = variants[value]
     try:
+        block_class = variants[value] if variants else block_class
         return block_class.model_validate(dict(tree)), []
+    except ConfigError as error:  # a method of another package that cannot be used
+        return None, [(source.place((name, decider)), str(error))]
     except ValidationError as error:
         wrong = []
         for item in error.errors():

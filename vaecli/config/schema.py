@@ -4,14 +4,16 @@ In three blocks one key decides which others exist: `model.name`, `data.name`, `
 its values has a class of its own, so a key that would have no effect is a mistake and never silently kept.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, create_model
 from pydantic_core import PydanticCustomError
 
-from vaecli.config.options import OPTIONS, Block, NonNegative, Positive, Schedule
-from vaecli.registry import METHODS, Method
+from vaecli.config.options import Block, NonNegative, Positive, Schedule, described
+from vaecli.errors import ConfigError
+from vaecli.registry import BUILT_IN, METHODS, Method
 
 # The bottleneck that decodes every code, and k-means as its reference, stop being sensible above this.
 MAX_ENUMERATED_CODES = 256
@@ -103,17 +105,48 @@ class Config(Block):
         return {name: getattr(self, name).model_dump(mode="json") for name in type(self).model_fields}
 
 
+class _Models(Mapping[str, type[Block]]):
+    """The block `model` of each method, made when it is asked for: a method may be another package's."""
+
+    def __getitem__(self, name: str) -> type[Block]:
+        return _model_class(name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in METHODS
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in METHODS if _has_class(name))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+
+def _has_class(name: str) -> bool:
+    try:
+        _model_class(name)
+    except ConfigError:
+        return False
+    return True
+
+
+@cache
 def _model_class(name: str) -> type[ModelConfig]:
-    options: dict[str, Any] = {
-        key: (OPTIONS[key].type, Field(OPTIONS[key].default, description=OPTIONS[key].help))
-        for key in METHODS[name].options
-    }
-    return create_model(f"Model_{name}", __base__=ModelConfig, **options)
+    method = METHODS[name]
+    try:
+        options: dict[str, Any] = {
+            key: (option.type, Field(option.default, description=option.help))
+            for key, option in described(method).items()
+        }
+        return create_model(f"Model_{name}", __base__=ModelConfig, **options)
+    except Exception as error:
+        if name in BUILT_IN:
+            raise
+        raise ConfigError([f"model '{name}' cannot be used: its options are no schema ({error!r})"]) from error
 
 
 # block -> (the key that decides, value -> class)
 VARIANTS: Mapping[str, tuple[str, Mapping[str, type[Block]]]] = {
-    "model": ("name", {name: _model_class(name) for name in METHODS}),
+    "model": ("name", _Models()),
     "data": ("name", {"mnist": DataConfig, "fashion_mnist": DataConfig, "digits": DataConfig, "npz": NpzDataConfig}),
     "training": ("optimizer", {"adam": TrainingConfig, "sgd": SGDConfig}),
 }

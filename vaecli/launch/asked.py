@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from vaecli.config import Config, find_config, read_config
+from vaecli.config import Config, is_config, read_config
 from vaecli.config.schema import NpzDataConfig
 from vaecli.data import Dataset, load
 from vaecli.data.known import KNOWN, folders, locate
@@ -112,7 +112,7 @@ def sort_out(names: Iterable[str], output_dir: Path) -> tuple[list[str], list[Ru
         begun = [run for run in here if run.name.startswith(name)]
         if exact:
             runs.extend(exact)
-        elif _is_config(name):
+        elif is_config(name):
             configs.append(name)
         elif begun:
             runs.extend(begun)
@@ -122,13 +122,6 @@ def sort_out(names: Iterable[str], output_dir: Path) -> tuple[list[str], list[Ru
             known = [*METHODS, *(run.name for run in here)]
             raise RunError(f"{name}: no such config, run or folder{suggest(name, known)}")
     return configs, runs
-
-
-def _is_config(name: str) -> bool:
-    try:
-        return find_config(name).is_file()
-    except ConfigError:
-        return False
 
 
 def configs_of(

@@ -147,7 +147,7 @@ MISTAKES = {
     ),
     "half an epoch": (lambda: vaecli.audit("gumbel", epochs=[0.5]), "--epochs 0.5: whole numbers such as 0,1,5"),
     "images": (lambda: vaecli.audit(**{**TOY, "images": 0}), "--images 0: a whole number from 1 is needed"),
-    "a run": (lambda: vaecli.verify("xyz"), "xyz: no such run in outputs"),
+    "a run": (lambda: vaecli.verify("xyz"), "outputs: no run yet"),
     "no run": (lambda: vaecli.plot(), "outputs: no finished run yet"),
     "a format": (lambda: vaecli.plot("gumbel-max", format="gif"), "the format is one of png, svg, pdf"),
 }

@@ -11,19 +11,17 @@ import pytest
 import vaecli
 from vaecli.runs import all_runs
 
-DECLARATION = """
-from vaecli.config.options import NonNegative, Option
-from vaecli.registry import CATEGORICAL, Component, Method
-
-method = Method(
-    "straight_through with a gradient of another strength",
-    CATEGORICAL,
-    Component("tiny.estimators:scaled_st", ("strength",)),
-    described={"strength": Option(NonNegative, 2.0, "factor of the gradient")},
-)
+README = (Path(vaecli.__file__).parents[1] / "README.md").read_text(encoding="utf-8").replace("my_package", "tiny")
+OTHERS = """
 careless = Method("its estimator has no such option", CATEGORICAL, Component("tiny.estimators:scaled_st", ("force",)))
 odd = Method(
     "its option is no type", CATEGORICAL, Component("tiny.estimators:scaled_st", ("odd",)), described={"odd": None}
+)
+wrong = Method(
+    "its estimator has another option",
+    CATEGORICAL,
+    Component("tiny.estimators:scaled_st", ("force",)),
+    described={"force": Option(NonNegative, 1.0, "no factor of the gradient")},
 )
 absent = Method("its estimator is not there", CATEGORICAL, Component("tiny.nowhere:nothing"))
 """
@@ -39,28 +37,33 @@ def scaled_st(logits, one_hot, *, strength, seed):
     return with_gradient(one_hot, of=strength * tf.nn.softmax(logits))
 """
 ENTRY_POINTS = """
-[vaecli.estimators]
-scaled_st = tiny.declared:method
 gumbel = tiny.declared:method
 careless = tiny.declared:careless
 absent = tiny.declared:absent
 odd = tiny.declared:odd
+wrong = tiny.declared:wrong
 broken = tiny.there_is_no_such_module:method
 number = tiny:NUMBER
 """
 SMALL = ["--set", "data=digits", "--set", "network.hidden=[16]", "--epochs", "1"]
 
 
+def readme(begin: str) -> str:
+    """The block of README that begins so."""
+    return begin + README.partition(f"\n{begin}")[2].partition("```")[0]
+
+
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder for PYTHONPATH with the package `tiny`, as an installer would leave it."""
     folder = tmp_path_factory.mktemp("site")
+    declared = readme("scaled_st = ").replace('"', "")
     files = {
         "tiny/__init__.py": "NUMBER = 1\n",
-        "tiny/declared.py": DECLARATION,
+        "tiny/declared.py": readme("from vaecli.config.options import") + OTHERS,
         "tiny/estimators.py": ESTIMATORS,
         "tiny-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n",
-        "tiny-1.0.dist-info/entry_points.txt": ENTRY_POINTS,
+        "tiny-1.0.dist-info/entry_points.txt": f"[vaecli.estimators]\n{declared}\n{ENTRY_POINTS}",
     }
     for name, text in files.items():
         (folder / name).parent.mkdir(exist_ok=True)
@@ -170,9 +173,13 @@ def test_an_estimator_that_cannot_be_imported_is_told_when_it_trains_and_left_ou
     assert done.returncode == 2
     reason = "tiny.nowhere:nothing: cannot be imported (ModuleNotFoundError: No module named 'tiny.nowhere')"
     assert done.stderr.splitlines()[-1] == reason
-    audit = command("audit", "--objective", "linear", "--estimators", "absent,zgr", "--images", "4", "--draws", "128")
+    audit = command(
+        "audit", "--objective", "linear", "--estimators", "absent,wrong,zgr", "--images", "4", "--draws", "128"
+    )
     assert audit.returncode == 0
     assert f"left out: absent: {reason}" in audit.stdout
+    other = "tiny.estimators:scaled_st: not an estimator with the options that it declares ('force',)"
+    assert f"left out: wrong: {other}" in audit.stdout
 
 
 def test_the_name_of_a_built_in_method_is_refused_in_one_line(command):

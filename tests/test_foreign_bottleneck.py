@@ -71,16 +71,15 @@ ENTRY = '''
 """What one file and one entry add, for a process that runs the commands."""
 
 from vaecli import registry
-from vaecli.config import options
+from vaecli.config.options import Classes, Option
 
-options.OPTIONS["coarse"] = options.Option(options.Classes, 3, "rungs of the first code")
-options.OPTIONS["fine"] = options.Option(options.Classes, 5, "rungs of the second code")
-registry.METHODS["rungs"] = registry.Method(
+registry.BUILT_IN["rungs"] = registry.Method(
     "two codes of unequal alphabets",
     registry.Bottleneck(
         "rungs:Rungs", ("coarse", "fine"), codes=lambda o: registry.Codes(2, [o["coarse"], o["fine"]], 1)
     ),
     constant_rate=True,
+    described={"coarse": Option(Classes, 3, "rungs of the first code"), "fine": Option(Classes, 5, "of the second")},
 )
 '''
 

@@ -1,20 +1,32 @@
 """vaecli: train, compare and understand autoencoders with a discrete latent.
 
-`load_run` is imported on first use, so that `import vaecli` costs nothing.
+The functions do what the commands of the same names do (vaecli/api.py says how). Each is imported on first use, so that
+`import vaecli` costs nothing.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vaecli.api import audit as audit
+    from vaecli.api import compare as compare
+    from vaecli.api import plot as plot
+    from vaecli.api import train as train
+    from vaecli.api import verify as verify
+    from vaecli.errors import VaecliError as VaecliError
     from vaecli.experiment.trained import load_run as load_run
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "load_run"]
+__all__ = ["VaecliError", "__version__", "audit", "compare", "load_run", "plot", "train", "verify"]
+
+_PLACES = {"VaecliError": "vaecli.errors", "load_run": "vaecli.experiment.trained"}
 
 
 def __getattr__(name: str) -> Any:
-    if name == "load_run":
-        from vaecli.experiment.trained import load_run
+    if name not in __all__:
+        raise AttributeError(f"module 'vaecli' has no attribute {name!r}")
+    return getattr(import_module(_PLACES.get(name, "vaecli.api")), name)
 
-        return load_run
-    raise AttributeError(f"module 'vaecli' has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,14 +1,22 @@
 """Names that a config may use, what they stand for, and one line of help each.
 
-Adding a method is one file and one line here. Targets are "module:attribute" and are imported on use, so
-that reading this table (and `vaecli --help`) costs nothing.
+Adding a method is one file and one line here; a package of its own declares one by an entry point of GROUP. Targets are
+"module:attribute" and are imported on use, so that reading this table (and `vaecli --help`) costs nothing.
 """
 
 import difflib
 import importlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from vaecli.errors import ConfigError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+GROUP = "vaecli.estimators"  # the entry points of other packages: name -> "module:attribute" of a Method
 
 
 @dataclass(frozen=True)
@@ -19,8 +27,21 @@ class Component:
     options: tuple[str, ...] = ()
 
     def load(self) -> Any:
+        """What the target names.
+
+        Raises:
+            ConfigError: it is another package's, and cannot be imported or has other options than it declares.
+        """
         module, _, attribute = self.target.partition(":")
-        return getattr(importlib.import_module(module), attribute)
+        try:
+            found = getattr(importlib.import_module(module), attribute)
+        except Exception as error:
+            if module.startswith("vaecli."):
+                raise
+            raise ConfigError([f"{self.target}: cannot be imported ({_in_a_line(error)})"]) from error
+        if not module.startswith("vaecli.") and getattr(found, "options", None) != self.options:
+            raise ConfigError([f"{self.target}: not an estimator with the options that it declares {self.options}"])
+        return found
 
 
 class Codes(NamedTuple):
@@ -66,6 +87,7 @@ class Method:
     defaults: Mapping[str, Any] = field(default_factory=dict)  # where they differ from those in config/options.py
     enumerates: bool = False  # decodes every one of the K^L codes at each step, once for the whole batch
     constant_rate: bool = False  # the posterior is a point: beta would only add a constant to the loss
+    described: Mapping[str, Any] = field(default_factory=dict, hash=False)  # its own options: Option by name
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -92,7 +114,7 @@ VECTOR_QUANTIZER = Bottleneck(
     ),
 )
 
-METHODS: Mapping[str, Method] = {
+BUILT_IN: Mapping[str, Method] = {
     "vae": Method("Gaussian latent, reparameterised: the continuous case", GAUSSIAN),
     "categorical": Method(
         "a code is drawn and nothing else: no gradient reaches the encoder",
@@ -183,6 +205,95 @@ METHODS: Mapping[str, Method] = {
         Component("vaecli.estimators.relax:relax", ("temperature",)),
     ),
 }
+
+
+class Methods(Mapping[str, Method]):
+    """The built-in methods, then those that other packages declare.
+
+    Packages are looked for when a name is not built in, or when all are listed. One that cannot be used is not listed,
+    and says why when it is asked for.
+    """
+
+    def __init__(self, built_in: Mapping[str, Method]) -> None:
+        self._built_in = built_in
+        self._found: dict[str, Method | ConfigError] = {}
+
+    def __getitem__(self, name: str) -> Method:
+        """Raises ConfigError where another package declares that method and it cannot be used."""
+        if name in self._built_in:
+            return self._built_in[name]
+        if name not in self._found:
+            self._found[name] = _declared(name, self._entries[name])
+        found = self._found[name]
+        if isinstance(found, ConfigError):
+            raise ConfigError(found.lines)
+        return found
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._built_in or name in self._entries
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._built_in
+        for name in sorted(self._entries.keys() - self._built_in.keys()):
+            try:
+                self[name]
+            except ConfigError:
+                continue
+            yield name
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def refused(self, names: Iterable[str]) -> list[str]:
+        """A line for each of these methods whose name another package declares too."""
+        taken = [name for name in dict.fromkeys(names) if name in self._built_in and name in self._entries]
+        return [
+            f"model '{name}' is the built-in one: that of {_packages(self._entries[name])} is refused, "
+            "it needs a name of its own"
+            for name in taken
+        ]
+
+    @cached_property
+    def _entries(self) -> Mapping[str, list["EntryPoint"]]:
+        from importlib.metadata import entry_points  # measured: 15 ms
+
+        found: dict[str, list[EntryPoint]] = {}
+        for entry in entry_points(group=GROUP):
+            found.setdefault(entry.name, []).append(entry)
+        return found
+
+
+def _declared(name: str, entries: list["EntryPoint"]) -> Method | ConfigError:
+    """The method of an entry point, or why it cannot be used."""
+
+    def refused(why: str) -> ConfigError:
+        return ConfigError([f"model '{name}' of {_packages(entries)} cannot be used: {why}"])
+
+    if len(entries) > 1:
+        return refused("only one may declare it")
+    if not (name.isidentifier() and name.isascii()):
+        return refused("a name has letters, digits and _ alone")
+    try:
+        found = entries[0].load()
+    except Exception as error:  # another package's: whatever it is, it ends here
+        return refused(_in_a_line(error))
+    if not isinstance(found, Method) or found.bottleneck != CATEGORICAL or found.estimator is None:
+        return refused(f"{entries[0].value} is no vaecli.registry.Method of CATEGORICAL and an estimator")
+    known = {option for method in BUILT_IN.values() for option in method.options}
+    if lacking := sorted({*found.options} - {*found.described} - known):
+        return refused(f"nothing describes its option {lacking[0]}")
+    return found
+
+
+def _packages(entries: Iterable["EntryPoint"]) -> str:
+    return " and ".join(entry.dist.name if entry.dist else entry.value for entry in entries)
+
+
+def _in_a_line(error: Exception) -> str:
+    return ": ".join([type(error).__name__, *str(error).strip().splitlines()[:1]])
+
+
+METHODS = Methods(BUILT_IN)
 
 NETWORKS: Mapping[str, Network] = {
     "mlp": Network("fully connected layers", "vaecli.config.shapes:mlp", "vaecli.models.networks:mlp"),

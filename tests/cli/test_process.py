@@ -149,7 +149,7 @@ def test_a_terminal_is_told_of_a_failure_once(tmp_path):
 def test_nothing_heavy_is_imported_before_the_first_line(tmp_path):
     code = (
         "import sys\n"
-        "from vaecli.cli.console import Console\n"
+        "from vaecli.terminal.console import Console\n"
         "say = Console.say\n"
         "def first(self, line=''):\n"
         "    print(sorted({'tensorflow', 'keras', 'numpy', 'matplotlib', 'sklearn'} & set(sys.modules)))\n"

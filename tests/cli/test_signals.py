@@ -6,13 +6,13 @@ import time
 
 import pytest
 
-from vaecli.cli.signals import Stop
 from vaecli.errors import Interrupted
+from vaecli.terminal.signals import Stop
 
 # A call into C that takes minutes and releases the interpreter, as a compiled training loop does.
 BUSY = """
 import hashlib
-from vaecli.cli.signals import Stop
+from vaecli.terminal.signals import Stop
 with Stop() as stop:
     stop()
     print("busy", flush=True)
@@ -100,13 +100,13 @@ main()
 SLOW_END = """
 import os, signal, sys
 from vaecli.cli import main
-from vaecli.cli.signals import Stop
-from vaecli.launch import drive, plans
+from vaecli.terminal.signals import Stop
+from vaecli.launch import asked, drive
 def leaving(*arguments, **options):
     with drive.open_launch(__import__("pathlib").Path("outputs")):
         os.kill(os.getpid(), signal.NUMBER)
         import time; time.sleep(5)
-plans.ask = leaving
+asked.ask = leaving
 after = Stop.__exit__
 def twice(self, *arguments):
     try:

@@ -11,7 +11,7 @@ from vaecli.backend.random import fold_in
 from vaecli.config import config_from_text
 from vaecli.config.schema import VARIANTS
 from vaecli.data.digits import digits
-from vaecli.estimators.estimator import Estimate, Estimator
+from vaecli.estimators.estimator import Estimate, Estimator, Promises
 from vaecli.estimators.sampling import sample, with_gradient
 from vaecli.models.autoencoder import build
 from vaecli.runs.files import read_npz, write_npz
@@ -114,14 +114,14 @@ def test_a_state_saved_in_the_middle_of_an_epoch_goes_on_with_the_same_bits(meth
 @pytest.mark.parametrize(("name", "lists"), [("adam", 2), ("sgd", 1)])
 def test_the_slots_of_adam_and_sgd_have_the_names_of_older_checkpoints(name, lists):
     trainer = new_trainer(extra_training=f", optimizer: {name}")
-    arrays = to_arrays(trainer.initial_state(), trainer.names)
+    arrays = to_arrays(trainer.initial_state(), trainer.names, trainer.learnt)
     expected = {f"slots/{i}/{weight}" for i in range(lists) for weight in trainer.names}
     assert {array for array in arrays if array.startswith("slots/")} == expected
 
 
 def test_a_state_of_another_model_is_refused():
     trainer = new_trainer()
-    arrays = to_arrays(trainer.initial_state(), trainer.names)
+    arrays = to_arrays(trainer.initial_state(), trainer.names, trainer.learnt)
     other = new_trainer("vqvae")
     with pytest.raises(KeyError):
         from_arrays(arrays, other.initial_state(), other.names, other.learnt)
@@ -251,7 +251,10 @@ def with_memory(objective, logits, *, state, seed):
 
 def test_an_estimator_with_memory_is_carried_and_resumed(monkeypatch):
     memory = Estimator(
-        with_memory, (), initial_state=lambda L, K, seed: {"average": tf.zeros(()), "steps": tf.zeros(())}
+        with_memory,
+        (),
+        Promises(exact_for="every"),
+        initial_state=lambda L, K, seed: {"average": tf.zeros(()), "steps": tf.zeros(())},
     )
     monkeypatch.setattr("vaecli.estimators.straight_through.straight_through", memory)
     uncut, _ = trained(new_trainer("straight_through"))

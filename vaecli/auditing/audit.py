@@ -8,7 +8,7 @@ import numpy as np
 
 from vaecli.auditing.targets import Target
 from vaecli.config.latent import MAX_ENUMERATED_CODES
-from vaecli.config.options import OPTIONS
+from vaecli.config.options import described
 from vaecli.errors import ConfigError, Interrupted, RunError, RunFailed
 from vaecli.registry import METHODS, suggest
 from vaecli.runs.audits import Audit, AuditRow
@@ -35,7 +35,7 @@ class Asked(NamedTuple):
 def estimators_of(names: Sequence[str]) -> tuple[str, ...]:
     """The names, or all there are; raises ConfigError for one that is none."""
     for name in names:
-        if name not in ESTIMATORS:
+        if name not in METHODS or METHODS[name].estimator is None:
             raise ConfigError([f"--estimators: unknown estimator {name!r}{suggest(name, ESTIMATORS)}"])
     return tuple(dict.fromkeys(names)) or ESTIMATORS
 
@@ -46,11 +46,15 @@ def tempered(estimator: str) -> str | None:
 
 
 def left_out(target: Target, asked: Asked) -> dict[str, str]:
-    """The estimators that would decode too much, and how much that is."""
+    """The estimators that are not measured, and why: they decode too much, or another package's cannot be imported."""
     L, K = target.code_shape
     found = {}
     for name in asked.estimators:
-        decodings = _decodings(name, target)
+        try:
+            decodings = _decodings(name, target)
+        except ConfigError as error:
+            found[name] = str(error)
+            continue
         codes = decodings if METHODS[name].enumerates else decodings * target.description["images"]
         if METHODS[name].enumerates and decodings > MAX_ENUMERATED_CODES:
             found[name] = f"decodes {K}^{L} codes at once, at most {MAX_ENUMERATED_CODES}"
@@ -161,7 +165,8 @@ def _options(name: str, target: Target) -> dict[str, Any]:
 def _all_options(name: str, target: Target) -> dict[str, Any]:
     component = METHODS[name].estimator
     assert component is not None
-    return {option: OPTIONS[option].default for option in component.options} | dict(target.options.get(name, {}))
+    options = described(METHODS[name])
+    return {option: options[option].default for option in component.options} | dict(target.options.get(name, {}))
 
 
 def _estimator(name: str) -> "Estimator":

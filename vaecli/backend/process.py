@@ -7,7 +7,7 @@ import math
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,10 @@ FATAL = re.compile(
 )
 ABOUT = re.compile(r"^F\d{4} \S+\s+\d+ |^\d{4}-\d\d-\d\d \S+: F ")  # time and process
 
-
 CGROUPS = Path("/sys/fs/cgroup")
+INTRAOP, INTEROP = "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"
+ENVIRONMENT = ("KERAS_BACKEND", "TF_CPP_MIN_LOG_LEVEL", INTRAOP, INTEROP)
+_begun_with: dict[str, str | None] = {}  # the threads that TensorFlow has read
 
 
 def processors() -> int:
@@ -81,7 +83,39 @@ def prepare(threads: int | None = None) -> None:
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     if threads is not None:
-        os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = str(threads)
+        os.environ[INTRAOP] = os.environ[INTEROP] = str(threads)
+
+
+@contextlib.contextmanager
+def prepared(threads: int | None = None) -> Iterator[None]:
+    """As `prepare`, for one block: afterwards the environment is again what it was.
+
+    TensorFlow reads the number of threads once. From then on every block has that number, whatever it asks for, so that
+    a run records with how many it was really trained.
+    """
+    before = {name: os.environ.get(name) for name in ENVIRONMENT}
+    prepare(threads)
+    if _begun_with:
+        _set_environment(_begun_with)
+    try:
+        yield
+    finally:
+        if "tensorflow" in sys.modules and not _begun_with:
+            _begun_with.update({name: os.environ.get(name) for name in (INTRAOP, INTEROP)})
+        _set_environment(before)
+
+
+def threads_in_use() -> str | None:
+    """How many threads TensorFlow was begun with in this process: a number, "all", or None before it has begun."""
+    return (_begun_with[INTRAOP] or "all") if _begun_with else None
+
+
+def _set_environment(values: Mapping[str, str | None]) -> None:
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ __all__ = ["main"]
 
 def main() -> None:
     """The entry point of the command; a signal ends it without a traceback even while it imports what it needs."""
-    from vaecli.cli.signals import end_quietly
+    from vaecli.terminal.signals import end_quietly
 
     end_quietly()
     from vaecli.cli.app import main as run

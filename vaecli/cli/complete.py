@@ -13,12 +13,17 @@ def run_names(ctx: Any, incomplete: str) -> list[str]:
 
 
 def config_names(incomplete: str) -> list[str]:
-    """Presets and configs that begin so."""
+    """Presets and configs that begin so, and methods that have none."""
     package = Path(__file__).resolve().parents[1]
     folders = (Path(), Path("configs"), package / "configs", package.parent / "configs")
     found = {path.name for folder in folders for path in folder.glob("*.yaml")}
     found |= {name for name in METHODS if f"{name}.yaml" not in found}
     return sorted(name for name in found if name.startswith(incomplete))
+
+
+def method_names(incomplete: str) -> list[str]:
+    """Methods that begin so, those of other packages too."""
+    return [name for name in METHODS if name.startswith(incomplete)]
 
 
 def config_and_run_names(ctx: Any, incomplete: str) -> list[str]:

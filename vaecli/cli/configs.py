@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
-from vaecli.cli.console import echo
+from vaecli.cli.complete import method_names
+from vaecli.cli.echo import echo
 from vaecli.cli.options import JsonOption, SetOption
-from vaecli.registry import METHODS
+from vaecli.registry import BUILT_IN
 
 
 def check(
@@ -22,8 +23,11 @@ def check(
     import json as json_format
 
     from vaecli.config import find_config, read_config
+    from vaecli.registry import METHODS
 
     checked = read_config(config, set_ or [])
+    for line in METHODS.refused([checked.model.name]):
+        echo(line, err=True)
     if json:
         echo(json_format.dumps(checked.to_dict(), indent=2))
     else:
@@ -31,7 +35,12 @@ def check(
 
 
 def init(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help=f"One of {', '.join(METHODS)}.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL", help=f"One of {', '.join(BUILT_IN)}; or of another package.", autocompletion=method_names
+        ),
+    ],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="The file to write; - for stdout. [default: MODEL.yaml]")
     ] = None,
@@ -42,7 +51,7 @@ def init(
     """
     from vaecli.config import template
     from vaecli.errors import ConfigError
-    from vaecli.registry import suggest
+    from vaecli.registry import METHODS, suggest
 
     if model not in METHODS:
         raise ConfigError([f"unknown model {model!r}{suggest(model, METHODS)}"])

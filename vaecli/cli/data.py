@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from vaecli.cli.console import Console, echo
+from vaecli.cli.echo import echo
 from vaecli.cli.options import OUTPUT_DIR, DataDirOption, JsonOption, OutputDirOption, QuietOption
+from vaecli.terminal.console import Console
 
 app = typer.Typer(help="Show, fetch and measure data sets.")
 

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from vaecli.cli.console import echo
+from vaecli.cli.echo import echo
 from vaecli.cli.options import JsonOption
 
 EXACT_FOR = {

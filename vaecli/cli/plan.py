@@ -2,15 +2,38 @@
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-from vaecli.backend.process import chatter, import_keras
+from vaecli.api import config_of
+from vaecli.backend.process import chatter, import_keras, prepared
+from vaecli.cli.echo import echo
 from vaecli.config import Config, dump
 from vaecli.data import load
 from vaecli.data.known import folders
 from vaecli.data.source import source_of
 from vaecli.experiment.plan import plan_run
+from vaecli.terminal.console import Console
+from vaecli.terminal.signals import Stop
+
+
+def print_plan(
+    config: str,
+    keys: Mapping[str, Any],
+    output_dir: Path,
+    data_dir: Path | None,
+    threads: int | None,
+    *,
+    quiet: bool,
+) -> None:
+    """What `vaecli train --dry-run` does; `keys` are those arguments that change the config."""
+    with Console(quiet=quiet) as console:
+        console.say(f"vaecli train: reading {config}")
+        with Stop(), prepared(threads):
+            asked = config_of(config, **keys)
+            for line in plan_lines(asked, data_dir, output_dir):
+                echo(line)
 
 
 def plan_lines(config: Config, data_dir: Path | None, output_dir: Path) -> Iterator[str]:

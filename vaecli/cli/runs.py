@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from vaecli.cli.complete import run_names
-from vaecli.cli.console import echo
+from vaecli.cli.echo import echo
 from vaecli.cli.options import OUTPUT_DIR, JsonOption, OutputDirOption
 
 RunArgument = Annotated[

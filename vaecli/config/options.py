@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
+from vaecli.registry import Method
+
 
 class Block(BaseModel):
     """A part of a config: frozen, strict, without unknown keys."""
@@ -69,3 +71,9 @@ OPTIONS: Mapping[str, Option] = {
     "num_draws": Option(Classes, 4, "S: codes drawn and decoded for one image"),
     "gap": Option(Positive, 1.0, "how far the code's logit stands above the others in the backward pass"),
 }
+
+
+def described(method: Method) -> Mapping[str, Option]:
+    """The options of a method; those of another package's it describes itself."""
+    every = {**OPTIONS, **method.described}
+    return {name: every[name] for name in method.options}

@@ -19,7 +19,7 @@ SHORTHANDS = {"model": "name", "data": "name"}  # `model: gumbel` is `model: {na
 
 
 def read_config(name: str, overrides: Sequence[str] = ()) -> Config:
-    """The config of a file or preset, with `--set` style overrides ("training.epochs=3").
+    """The config of a file or preset, or a method at its defaults, with `--set` style overrides ("training.epochs=3").
 
     Raises:
         ConfigError: all mistakes of the first stage (syntax; then keys, types and ranges) that has any.
@@ -47,9 +47,9 @@ def config_from_text(text: str, name: str = "config") -> Config:
     return validate(parse(text, name=name))
 
 
-def config_from_tree(tree: Any, name: str) -> Config:
+def config_from_tree(tree: Any, name: str, overrides: Sequence[str] = ()) -> Config:
     """As `read_config`, from plain values that were kept in a file of this name."""
-    return validate(Source(name, tree))
+    return validate(override(Source(name, tree), overrides))
 
 
 def preset_folders() -> list[Path]:
@@ -178,10 +178,11 @@ def _block(name: str, tree: Any, source: Source) -> tuple[Block | None, list[tup
             return None, [(where, f"unknown {_kind(name, decider)} {value!r}{suggest(value, variants)}")]
         text = f"{name}.{decider}: a name is needed, received {value!r} (known: {', '.join(variants)})"
         return None, [(where, text)]
-    if variants:
-        block_class = variants[value]
     try:
+        block_class = variants[value] if variants else block_class
         return block_class.model_validate(dict(tree)), []
+    except ConfigError as error:  # a method of another package that cannot be used
+        return None, [(source.place((name, decider)), str(error))]
     except ValidationError as error:
         wrong = []
         for item in error.errors():

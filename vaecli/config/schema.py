@@ -4,14 +4,16 @@ In four blocks one key decides which others exist: `model.name`, `network.kind`,
 Each of its values has a class of its own, so a key that would have no effect is a mistake and never silently kept.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, create_model
 from pydantic_core import PydanticCustomError
 
-from vaecli.config.options import OPTIONS, Block, NonNegative, Positive, Schedule, Share
-from vaecli.registry import DATASETS, METHODS, Codes, Method
+from vaecli.config.options import Block, NonNegative, Positive, Schedule, Share, described
+from vaecli.errors import ConfigError
+from vaecli.registry import BUILT_IN, DATASETS, METHODS, Codes, Method
 
 LONGEST_TITLE = 60
 
@@ -174,18 +176,48 @@ class Config(Block):
         return {name: getattr(self, name).model_dump(mode="json") for name in type(self).model_fields}
 
 
+class _Models(Mapping[str, type[Block]]):
+    """The block `model` of each method, made when it is asked for: a method may be another package's."""
+
+    def __getitem__(self, name: str) -> type[Block]:
+        return _model_class(name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in METHODS
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in METHODS if _has_class(name))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+
+def _has_class(name: str) -> bool:
+    try:
+        _model_class(name)
+    except ConfigError:
+        return False
+    return True
+
+
+@cache
 def _model_class(name: str) -> type[ModelConfig]:
     method = METHODS[name]
-    options: dict[str, Any] = {
-        key: (OPTIONS[key].type, Field(method.defaults.get(key, OPTIONS[key].default), description=OPTIONS[key].help))
-        for key in method.options
-    }
-    return create_model(f"Model_{name}", __base__=ModelConfig, **options)
+    try:
+        options: dict[str, Any] = {
+            key: (option.type, Field(method.defaults.get(key, option.default), description=option.help))
+            for key, option in described(method).items()
+        }
+        return create_model(f"Model_{name}", __base__=ModelConfig, **options)
+    except Exception as error:
+        if name in BUILT_IN:
+            raise
+        raise ConfigError([f"model '{name}' cannot be used: its options are no schema ({error!r})"]) from error
 
 
 # block -> (the key that decides, value -> class)
 VARIANTS: Mapping[str, tuple[str, Mapping[str, type[Block]]]] = {
-    "model": ("name", {name: _model_class(name) for name in METHODS}),
+    "model": ("name", _Models()),
     "network": ("kind", {"mlp": MlpConfig}),
     "data": ("name", {**dict.fromkeys(DATASETS, DataConfig), "npz": NpzDataConfig}),
     "training": ("optimizer", {cls.model_fields["optimizer"].default: cls for cls in OPTIMIZERS}),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vaecli.backend.process import prepare
+from vaecli.backend.process import prepared
 from vaecli.config import Config
 from vaecli.errors import DataError, RunError
 from vaecli.runs import Run
@@ -42,6 +42,10 @@ class TrainedRun:
         self._scale = float(run.info["data"]["scale"])
         self._weights = run.load_weights(weights)
 
+    def __fspath__(self) -> str:
+        """The folder: a run can be named by itself, as in `vaecli.plot(run)`."""
+        return str(self.path)
+
     def encode(self, images: ArrayLike, *, seed: int | None = None) -> Encoded:
         """The most probable codes (a Gaussian's mean); with a seed, a sample."""
         latent = self._compiled("encode", seed is not None)(self._checked(images), self._seed(seed))
@@ -74,10 +78,10 @@ class TrainedRun:
 
     @cached_property
     def _autoencoder(self) -> "Autoencoder":
-        prepare()
-        from vaecli.models.autoencoder import build
+        with prepared():
+            from vaecli.models.autoencoder import build
 
-        autoencoder = build(self.config, self.image_shape)
+            autoencoder = build(self.config, self.image_shape)
         for name, variable in autoencoder.weights.items():
             array = self._weights.get(name)
             if array is None or array.shape != tuple(variable.shape) or array.dtype != variable.dtype:

@@ -4,7 +4,7 @@ import hashlib
 import json
 from typing import Any
 
-from vaecli.config.options import OPTIONS
+from vaecli.config.options import described
 from vaecli.config.schema import Config
 from vaecli.data import Dataset
 
@@ -59,7 +59,7 @@ def without_defaults(config: Config, settings: dict[str, dict[str, Any]]) -> dic
         fields = type(getattr(config, name)).model_fields | base.model_fields
         defaults = {key: field.default for key, field in fields.items() if not field.is_required()}
         if name == "model":
-            defaults = {key: OPTIONS[key].default for key in defaults}
+            defaults = {key: option.default for key, option in described(config.model.method).items()}
         short[name] = {k: v for k, v in block.items() if k not in defaults or _plain(defaults[k]) != v}
     return short
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from vaecli.cli.console import Console
 from vaecli.errors import printable
+from vaecli.terminal.console import Console
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

@@ -20,6 +20,11 @@ def end_quietly() -> None:
             signal.signal(number, _end)
 
 
+def ends_quietly() -> bool:
+    """Whether this process is the command's, so that a signal may end it; a program around the functions goes on."""
+    return any(signal.getsignal(number) is _end for number in SIGNALS)
+
+
 def _end(number: int, frame: FrameType | None) -> None:
     del frame
     os._exit(128 + number)
@@ -30,14 +35,22 @@ class Stop:
 
     The first signal is remembered until the loop asks; a second one, or any before the loop has asked for the
     first time, interrupts at once. Python answers a signal only after the compiled call at hand, which may take
-    minutes: a thread that hears of signals from the system ends the process then.
+    minutes: a thread that hears of signals from the system ends the process then. Python tells only its first thread of
+    signals: in any other one nothing is changed, and nothing is ever asked for.
     """
 
-    def __init__(self, reason: str = "stopped before training began") -> None:
-        """Remembers what to say of a signal that comes before the loop has asked."""
+    def __init__(self, reason: str = "stopped before training began", *, ends_process: bool = True) -> None:
+        """Settles how a signal is answered.
+
+        Args:
+            reason: what to say of one that comes before the loop has asked.
+            ends_process: whether a second one may end the process where Python cannot answer it.
+        """
         self.code: int | None = None
         self.training = False
         self._reason = reason
+        self._ends_process = ends_process
+        self._listens = False
         self._over = threading.Event()
 
     def __call__(self) -> int | None:
@@ -53,6 +66,9 @@ class Stop:
             raise KeyboardInterrupt
 
     def __enter__(self) -> "Stop":
+        self._listens = threading.current_thread() is threading.main_thread()
+        if not self._listens:
+            return self
         self._before = {number: signal.getsignal(number) for number in SIGNALS}
         heard, self._told = os.pipe()
         os.set_blocking(self._told, False)
@@ -66,13 +82,15 @@ class Stop:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if not self._listens:
+            return
         self._over.set()
         signal.set_wakeup_fd(self._wakeup_before)
         os.close(self._told)
         for number, handler in self._before.items():
-            signal.signal(number, handler)
-        if kind is KeyboardInterrupt:
-            assert self.code is not None
+            if handler is not None:  # one that Python has not set cannot be put back
+                signal.signal(number, handler)
+        if kind is KeyboardInterrupt and self.code is not None:
             raise Interrupted(self._reason, exit_code=self.code) from None
 
     def _received(self, number: int, frame: FrameType | None) -> None:
@@ -88,7 +106,7 @@ class Stop:
         with os.fdopen(heard, "rb", buffering=0) as pipe:
             while number := pipe.read(1):
                 count += number[0] in SIGNALS
-                if count >= 2 and not self._over.wait(GRACE):
+                if count >= 2 and self._ends_process and not self._over.wait(GRACE):
                     with contextlib.suppress(OSError), open("/dev/tty", "wb", buffering=0) as terminal:
                         terminal.write(SHOW_CURSOR)
                     os._exit(128 + number[0])

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
-import typer
-
 from vaecli.errors import printable
 
 if TYPE_CHECKING:
@@ -109,11 +107,6 @@ class Console:
             yield
         except OSError:
             self.quiet = True
-
-
-def echo(text: str, *, err: bool = False) -> None:
-    """Prints lines, the one way in which a command does so: what files contain cannot steer a terminal."""
-    typer.echo("\n".join(map(printable, text.split("\n"))), err=err)
 
 
 def _duplicate_of_stderr() -> TextIO:

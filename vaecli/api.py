@@ -1,0 +1,652 @@
+"""The public functions: what the commands of the same names do, for a notebook or a program.
+
+They print nothing to stdout. What happens is told on stderr, as the commands tell it, unless `quiet`. A mistake raises
+a VaecliError (vaecli/errors.py) whose lines name the place, the value and the way out, with the command's options.
+
+Ctrl-C and SIGTERM, where Python hears of them (in its first thread), let a training save what it has: Interrupted is
+raised, and the same call goes on from there. Signal handlers and environment are afterwards what they were before.
+TensorFlow, its log and file descriptor 2 belong to the process: of several threads, one trains or audits at a time.
+"""
+
+import contextlib
+import json
+import math
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from vaecli.backend.process import chatter, import_keras, prepared, threads_in_use
+from vaecli.errors import ConfigError, RunError, RunFailed
+from vaecli.registry import METHODS, suggest
+from vaecli.terminal.board import Board
+from vaecli.terminal.console import Console
+from vaecli.terminal.signals import Stop, ends_quietly
+
+if TYPE_CHECKING:
+    from vaecli.config import Config
+    from vaecli.experiment.trained import TrainedRun
+    from vaecli.experiment.verify import Proof
+    from vaecli.reports.comparison.groups import Group
+    from vaecli.runs import Run
+    from vaecli.runs.audits import AuditRow
+    from vaecli.runs.run import Files
+
+Name = str | os.PathLike[str]  # of a config, a run or a folder; a TrainedRun is one too
+Names = str | Sequence[str]  # "exact,gumbel" or ["exact", "gumbel"]
+Numbers = str | Sequence[float]  # "0.5,1" or [0.5, 1.0]
+Settings = Sequence[str] | Mapping[str, Any]  # ["training.epochs=3"] or {"training.epochs": 3}
+Sweeps = Sequence[str] | Mapping[str, Sequence[Any]]  # ["model.temperature=0.5,1"] or {"model.temperature": [0.5, 1]}
+
+OUTPUT_DIR = Path("outputs")
+OBJECTIVES = ("linear", "quadratic", "cubic", "mlp")
+ARTICLE = ("vae", "categorical", "gumbel", "straight_through", "vqvae")
+TEMPERATURES = (0.1, 0.25, 0.5, 1.0, 2.0)
+AUDIT_DRAWS, TOY_DRAWS = 4096, 16_384
+GUMBEL_MAX = "gumbel-max"
+ARTICLE_LOGITS = (1.2, 2.3, 1.4, 3.3, 0.1)
+GUMBEL_MAX_DRAWS = 100_000
+
+_one_at_a_time = threading.RLock()
+
+
+def train(
+    config: "Name | Config | Mapping[str, Any]",
+    *,
+    set: Settings = (),
+    epochs: int | None = None,
+    seed: int | None = None,
+    batch_size: int | None = None,
+    output_dir: Name = OUTPUT_DIR,
+    data_dir: Name | None = None,
+    threads: int | None = None,
+    fresh: bool = False,
+    quiet: bool = False,
+) -> "TrainedRun":
+    """Trains one model, or resumes it; one that is finished is returned as it is.
+
+    Args:
+        config: a YAML file, the name of one under configs/ or of a shipped preset, a Config, or its tree, such as
+            {"model": "gumbel", "training": {"epochs": 3}}.
+        set: keys of the config to override, as {"training.epochs": 3} or ["training.epochs=3"].
+        epochs: short for "training.epochs"; passes over the training images.
+        seed: short for "training.seed".
+        batch_size: short for "training.batch_size"; images per step.
+        output_dir: where run folders are.
+        data_dir: where data sets are; else $VAECLI_DATA_DIR, else Keras' cache.
+        threads: processor threads of TensorFlow; else all. It reads them once in a process: later ones have no effect.
+        fresh: begin again, discarding what the run's folder holds.
+        quiet: say nothing on stderr.
+
+    Returns:
+        The finished run, as `load_run` gives it; its model is built when it is first used.
+    Raises:
+        ConfigError: all mistakes of the config.
+        DataError: the data cannot be had.
+        Interrupted: Ctrl-C or SIGTERM; the state is saved, and the same call goes on from there.
+        Diverged: the loss is not a number; the last state whose loss is one is kept.
+        RunError: the run's folder holds something else, is in use elsewhere, or cannot be written.
+    """
+    with _console(quiet) as console:
+        console.say(f"vaecli train: reading {_called(config)}")
+        with _stop() as stop:
+            from vaecli.data import load
+            from vaecli.experiment.plan import plan_run
+            from vaecli.experiment.train import mendable, train_run
+            from vaecli.launch.witness import witnessed
+            from vaecli.reports.run.listing import changed_lines
+            from vaecli.reports.run.summary import summary_lines
+
+            asked = config_of(config, set=set, epochs=epochs, seed=seed, batch_size=batch_size)
+            console.lines(METHODS.refused([asked.model.name]))
+            with _prepared(threads, console):
+                dataset = load(asked.data, _path(data_dir), console.fetching)
+                if dataset.fallback_for:
+                    console.say(dataset.fallback_reason or "")
+                    console.say(f"training on the bundled {dataset.name} (8x8) instead of {dataset.fallback_for}")
+                plan = plan_run(asked, dataset, Path(output_dir))
+                if plan.run.finished and not fresh and not mendable(plan.run):
+                    console.say(f"{plan.run.path} is finished already; this is its result (--fresh trains it again)")
+                else:
+                    name = plan.config.model.name
+                    console.say(f"{name} on {dataset.called} ({dataset.source}) -> {plan.run.path}")
+                    with witnessed(plan.run, console.stream):
+                        train_run(plan, console, argv=sys.argv, fresh=fresh, stop=stop)
+        console.lines(summary_lines(plan.run))
+        console.lines(changed_lines(plan.run))
+    from vaecli.experiment.trained import load_run
+
+    return load_run(plan.run.path)
+
+
+def config_of(
+    config: "Name | Config | Mapping[str, Any]",
+    *,
+    set: Settings = (),
+    epochs: int | None = None,
+    seed: int | None = None,
+    batch_size: int | None = None,
+) -> "Config":
+    """What the arguments of `train` describe; raises ConfigError with all mistakes."""
+    from vaecli.config import Config, config_from_tree, read_config
+
+    shortcuts = {"epochs": epochs, "seed": seed, "batch_size": batch_size}
+    own = {f"training.{key}": value for key, value in shortcuts.items() if value is not None}
+    overrides = [*_settings(set), *_settings(own)]
+    if isinstance(config, Config):
+        return config_from_tree(config.to_dict(), "config", overrides)
+    if isinstance(config, Mapping):
+        return config_from_tree(dict(config), "config", overrides)
+    return read_config(os.fspath(config), overrides)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a comparison found. `print` shows its table, and so does a notebook."""
+
+    plan: Sequence[str]  # a line for each run, as it was before anything was trained
+    groups: "Sequence[Group]" = ()  # rows that may stand on one scale
+    failures: Mapping[str, str] = field(default_factory=dict)
+    folder: Path | None = None  # of table, figures and report.html; None where there is no report
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """A flat record for each row: protocol, means, half widths, numbers of runs, difference to the best."""
+        from vaecli.reports.comparison.groups import records
+
+        return records(self.groups, self.failures)
+
+    @property
+    def table(self) -> str:
+        from vaecli.reports.comparison.table import table_lines
+
+        return "\n".join(table_lines(self.groups, self.failures))
+
+    @property
+    def markdown(self) -> str:
+        from vaecli.reports.comparison.table import markdown_lines
+
+        return "\n".join(markdown_lines(self.groups, self.failures))
+
+    @property
+    def csv(self) -> str:
+        from vaecli.reports.comparison.groups import csv_text
+
+        return csv_text(self.groups, self.failures)
+
+    def __str__(self) -> str:
+        return self.table if self.groups or self.failures else "\n".join(self.plan)
+
+    def _repr_markdown_(self) -> str:
+        return self.markdown
+
+
+def compare(
+    *names: Name,
+    all: bool = False,
+    seeds: int | Numbers | None = None,
+    set: Settings = (),
+    sweep: Sweeps = (),
+    epochs: int | None = None,
+    no_train: bool = False,
+    jobs: int | None = None,
+    scheduler: str | None = None,
+    sort_by: str = "mse sampled",
+    output_dir: Name = OUTPUT_DIR,
+    data_dir: Name | None = None,
+    output: Name | None = None,
+    dry_run: bool = False,
+    quiet: bool = False,
+    shown: Callable[[Comparison, bool], None] = lambda comparison, told: None,
+) -> Comparison:
+    """Trains what is missing and compares: finished runs are reused, half done ones resumed.
+
+    Args:
+        names: configs to train where that is missing, runs, and folders of runs; else the five of the article.
+        all: every method there is, in place of those five.
+        seeds: how many, or which: 5 means 0 to 4, [0, 3, 7] or "0,3,7" means these; else seed 0.
+        set: keys of the configs to override, as {"training.epochs": 3} or ["training.epochs=3"].
+        sweep: each of these values, as {"model.temperature": [0.5, 1.0]} or ["model.temperature=0.5,1.0"]; several
+            sweeps multiply.
+        epochs: short for "training.epochs".
+        no_train: compare what is finished, and leave the rest.
+        jobs: runs side by side, a thread each; else as many as cores and memory allow.
+        scheduler: train on the workers of this dask scheduler: its address or its file.
+        sort_by: a column of the table, best first; or "method".
+        output_dir: where run folders are.
+        data_dir: where data sets are; else $VAECLI_DATA_DIR, else Keras' cache.
+        output: folder for table, figures and page; else one of the output folder.
+        dry_run: make the plan, and neither train nor compare.
+        quiet: say nothing on stderr.
+        shown: told of the comparison before its report is drawn, which takes seconds, and whether a terminal has been
+            told of all its failures.
+
+    Returns:
+        The comparison; a run that failed stands in its `failures` with the reason, and does not stop the others.
+    Raises:
+        ConfigError: a mistake in what was asked.
+        DataError: data that cannot be had.
+        RunError: a name that means nothing, nothing to compare, or an output folder that cannot be written.
+        Interrupted: Ctrl-C or SIGTERM; what ran is saved, and the same call goes on from there.
+    """
+    with _console(quiet) as console, _stop() as stop:
+        from vaecli.launch.asked import absent_of, ask, plan_lines
+        from vaecli.launch.drive import train_missing
+        from vaecli.launch.forecast import side_by_side, speeds
+        from vaecli.reports.comparison.groups import compared, sort_key, unseen
+        from vaecli.reports.comparison.page import report_folder, write_report
+        from vaecli.runs import all_runs
+        from vaecli.runs.absent import remarks, whole_runs
+
+        column, folder = sort_key(sort_by), Path(output_dir)
+        asked = ask(
+            [os.fspath(name) for name in names] or (list(METHODS) if all else list(ARTICLE)),
+            settings=[*_settings(set), *_settings({} if epochs is None else {"training.epochs": epochs})],
+            sweeps=_sweeps(sweep),
+            seeds=None if seeds is None else _seeds(seeds),
+            output_dir=folder,
+            data_dir=_path(data_dir),
+            fetching=None if no_train or dry_run else console.fetching,
+            training=not no_train,
+        )
+        console.lines(METHODS.refused(plan.config.model.name for plan in asked.plans))
+        pace = speeds(all_runs(folder))
+        jobs, limited = (_whole("jobs", jobs, 1), None) if jobs is not None else side_by_side(asked.plans)
+        plan = list(plan_lines(asked, pace, jobs))
+        console.lines(plan)
+        if limited and not scheduler:
+            console.say(limited)
+        if dry_run:
+            return Comparison(plan)
+        failures = dict(asked.problems)
+        if not no_train:
+            with Board(console) as board:
+                failures |= train_missing(
+                    asked.plans,
+                    asked.data,
+                    board,
+                    output_dir=folder,
+                    jobs=jobs,
+                    scheduler=scheduler,
+                    argv=sys.argv,
+                    speeds=pace,
+                    stop=stop,
+                    idle=_load_report,
+                )
+        stop.at_once("stopped before the report; the same command writes it")
+        finished, damaged = whole_runs(asked.runs)
+        failures |= damaged
+        absent = absent_of(asked, failures)
+        if not finished and not failures:
+            raise RunError("none of these runs is finished, so there is nothing to compare")
+        groups = compared(finished, column, absent)
+        console.lines(remarks(finished))
+        console.lines(f"not in the table: {name}: {why}" for name, why in unseen(groups, absent).items())
+        found = Comparison(plan, groups, failures)
+        shown(found, console.on_terminal and not damaged)
+        if not finished:
+            return found
+        report = Path(output) if output else report_folder(folder, [run.name for run in asked.runs])
+        try:
+            console.lines(write_report(groups, failures, report).lines)
+        except RunFailed as error:  # a folder that may only be read: the table is there all the same
+            console.say(f"{error}; --output names a folder for table, figures and page")
+            return found
+        console.say(f"{report}/report.html")
+        return replace(found, folder=report)
+
+
+def _load_report() -> None:
+    """What the report needs, while there is nothing else to do."""
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """What an audit measured. `print` shows its tables."""
+
+    path: Path  # of audit.json and the figures
+    title: str
+    asked: Mapping[str, Any]  # all that decides what is measured
+    rows: "Sequence[AuditRow]"
+    left_out: Mapping[str, str]  # estimators that were not measured, and why
+    figures: Sequence[Path]
+
+    def table(self, width: int | None = None) -> str:
+        """As text, folded to so many characters."""
+        from vaecli.reports.audit.table import table_lines
+
+        return "\n".join(table_lines(self.rows, self.left_out, width))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, as in audit.json."""
+        rows = [row.to_dict() for row in self.rows]
+        return {"title": self.title, "asked": self.asked, "left_out": self.left_out, "rows": rows}
+
+    def __str__(self) -> str:
+        return self.table()
+
+
+def audit(
+    target: Name | None = None,
+    *,
+    objective: str | None = None,
+    epochs: Numbers = (),
+    estimators: Names = (),
+    temperatures: Numbers = TEMPERATURES,
+    images: int = 64,
+    draws: int | None = None,
+    warm_up: int = 1000,
+    seed: int = 0,
+    output_dir: Name = OUTPUT_DIR,
+    data_dir: Name | None = None,
+    threads: int | None = None,
+    format: str = "png",
+    quiet: bool = False,
+) -> Measurements:
+    """Measures gradient estimators against the exact gradient; the same call shows it again, or goes on with it.
+
+    Args:
+        target: a run, or a config whose run or first weights are meant; else the newest run with categorical codes.
+        objective: a toy loss of ten codes, without any run: "linear", "quadratic", "cubic" or "mlp".
+        epochs: checkpoints that the run has kept weights of, as [0, 5] or "0,5"; else its last.
+        estimators: names, as ["exact", "gumbel"] or "exact,gumbel"; else every one.
+        temperatures: each of these, of the estimators that have one.
+        images: test images (of a toy: draws of the logits), the same for every estimator.
+        draws: at most, where intervals stay wide, from 128; else 4096, for a toy 16,384.
+        warm_up: steps that estimators that learn take before they are measured.
+        seed: of images, draws and toys.
+        output_dir: where run folders are; the audit has a folder there.
+        data_dir: where data sets are; else $VAECLI_DATA_DIR, else Keras' cache.
+        threads: processor threads of TensorFlow; else all. It reads them once in a process: later ones have no effect.
+        format: of the figures, beside png: "svg" or "pdf".
+        quiet: say nothing on stderr.
+
+    Returns:
+        The measurements, one row for each estimator, temperature and checkpoint.
+    Raises:
+        ConfigError: a mistake in what was asked, or more codes or images than there may be.
+        DataError: its data cannot be had, or are others than those it was trained on.
+        RunError: no such run, checkpoint or categorical code; a gradient of 0; a figure that is no finite number.
+        Interrupted: Ctrl-C or SIGTERM; the rows so far are kept, and the same call goes on from there.
+    """
+    with _console(quiet) as console, _stop() as stop:
+        from vaecli.auditing import targets
+        from vaecli.auditing.audit import Asked, estimators_of, keys, left_out, perform
+        from vaecli.reports.audit.figures import draw
+        from vaecli.reports.audit.table import left_out_lines, row_line
+        from vaecli.reports.style import checked_format
+        from vaecli.runs.audits import audit_of
+
+        of_epochs = _numbers("epochs", epochs, int) if len(epochs) or epochs == "" else ()
+        if objective and (target or of_epochs):
+            raise ConfigError([f"--objective {objective}: a toy has neither run nor epochs"])
+        if objective and objective not in OBJECTIVES:
+            raise ConfigError([f"--objective {objective}: no such loss{suggest(objective, OBJECTIVES)}"])
+        images, seed = _whole("images", images, 1), _whole("seed", seed, 0, 2**31 - 1)
+        asked = Asked(
+            estimators_of(_parts(estimators)),
+            _numbers("temperatures", temperatures, float),
+            (TOY_DRAWS if objective else AUDIT_DRAWS) if draws is None else _whole("draws", draws, 128),
+            _whole("warm-up", warm_up, 0),
+            seed,
+        )
+        if objective:
+            found = targets.toy(objective, images=images, seed=seed)
+        else:
+            found = targets.find(
+                None if target is None else os.fspath(target),
+                epochs=of_epochs,
+                images=images,
+                seed=seed,
+                output_dir=Path(output_dir),
+                data_dir=_path(data_dir),
+            )
+        question = {"subject": dict(found.description), **asked._asdict()}
+        where = audit_of(question, Path(output_dir))
+        checked_format(format, where.path)
+        about, skipped = {"title": found.title, "asked": question}, where.left_out
+        console.say(f"{found.title} -> {where.path}")
+        missing = not where.finished
+        if missing:
+            stop()  # from now on a signal waits for the measurement at hand
+            with _prepared(threads, console), chatter(Path(os.devnull)):
+                import_keras()
+                skipped = left_out(found, asked)
+                if not keys(found, asked):
+                    raise ConfigError(list(left_out_lines(skipped)))
+                tell = lambda row, done, total: console.say(f"{done}/{total}  {row_line(row)}")  # noqa: E731
+                perform(found, asked, where, {**about, "left_out": skipped}, told=tell, stop=stop)
+        rows = where.rows
+        failed = lambda picture: console.say(picture.line)  # noqa: E731
+        figures = draw(found.title, rows, where.path, formats={"png", format}, again=missing, failed=failed)
+        console.lines(map(str, figures))
+        return Measurements(where.path, found.title, question, rows, skipped, figures)
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Whether a run's files are what it wrote, and whether a short copy of it repeats bit for bit."""
+
+    run: "Run"
+    files: "Files"
+    changed_since: Sequence[str]  # what may give other bits here than when the run was made
+    proof: "Proof | None"  # of the copy; None if none was trained
+
+    @property
+    def verified(self) -> bool:
+        return not (self.files.changed or self.files.missing or (self.proof and self.proof.different))
+
+    def to_dict(self) -> dict[str, Any]:
+        parts = {
+            "files": self.files._asdict(),
+            "changed_since": list(self.changed_since),
+            "copy": self.proof._asdict() if self.proof else None,
+        }
+        return {"run": self.run.name, "verified": self.verified, **parts}
+
+
+def verify(
+    run: Name,
+    *,
+    output_dir: Name = OUTPUT_DIR,
+    data_dir: Name | None = None,
+    files_only: bool = False,
+    told: Callable[[str], None] = lambda line: None,
+) -> Verification:
+    """Proves that a run repeats bit for bit on this machine.
+
+    Reads its files again and compares them with the digests that it recorded; then trains a short copy of it in one go,
+    and another one that is killed and resumed, in processes of their own, and compares every number of the two.
+
+    Args:
+        run: a finished run's name or its beginning, its folder, or itself.
+        output_dir: where run folders are.
+        data_dir: where data sets are; else $VAECLI_DATA_DIR, else Keras' cache.
+        files_only: check the files alone, and train nothing.
+        told: of each line that the command prints, as soon as it is known.
+
+    Raises:
+        RunError: there is no such run, or it is not finished.
+        RunFailed: a copy did not end as it should.
+        DataError: its data cannot be had, or are others than those it was trained on.
+        Interrupted: Ctrl-C or SIGTERM.
+    """
+    import tempfile
+
+    from vaecli.experiment.verify import changed_here, prove
+    from vaecli.runs import find_run
+
+    found = find_run(os.fspath(run), Path(output_dir))
+    files, proof = found.examine(), None
+    readable = {found.summary_json.name, found.run_json.name}.isdisjoint([*files.changed, *files.missing])
+    changed = changed_here(found) if readable else []
+    for line in files.lines:
+        told(line)
+    for line in changed:
+        told(f"        {line} since then: trained here again, the run may get other bits")
+    if not files_only and readable:
+        with _stop("stopped"), tempfile.TemporaryDirectory(prefix="vaecli-verify-") as folder:
+            proof = prove(found, Path(folder), _path(data_dir))
+        for line in proof.lines:
+            told(line)
+    return Verification(found, files, changed, proof)
+
+
+def plot(
+    *runs: Name,
+    format: str = "png",
+    output: Name | None = None,
+    output_dir: Name = OUTPUT_DIR,
+    drawn: Callable[[Path], None] = lambda path: None,
+) -> list[Path]:
+    """Draws the figures of finished runs: reconstructions, loss curves, what each code draws, and code use.
+
+    Args:
+        runs: by name, beginning, folder or themselves, else the newest finished; or "gumbel-max": that trick's figure.
+        format: of the files: "png", "svg" or "pdf".
+        output: folder for the figures, with one in it for each of several runs; else each run's own figures/.
+        output_dir: where run folders are.
+        drawn: told of each file that was written.
+
+    Returns:
+        The files written.
+    Raises:
+        RunError: there is no such run, or it is not finished.
+        RunFailed: all that could not be drawn; the rest is.
+    """
+    from vaecli.reports.run import figures
+    from vaecli.reports.style import Undrawn, checked_format, draw_each
+    from vaecli.runs import find_runs, newest_finished
+
+    names, folder, target = [os.fspath(run) for run in runs], Path(output_dir), _path(output)
+    paths: list[Path] = []
+    wrong: list[str] = []
+
+    def failed(picture: Undrawn) -> None:
+        wrong.append(picture.line)
+
+    def tell(written: list[Path]) -> None:
+        paths.extend(written)
+        for path in written:
+            drawn(path)
+
+    if names == [GUMBEL_MAX]:
+        checked_format(format, target or folder)
+        drawing = partial(figures.gumbel_max, logits=ARTICLE_LOGITS, draws=GUMBEL_MAX_DRAWS, seed=0)
+        tell(draw_each({f"gumbel_max.{format}": drawing}, target or folder, failed))
+    else:
+        found = find_runs(names, folder) if names else [newest_finished(folder)]
+        for run in found:
+            own = target / run.name if target and len(found) > 1 else target
+            try:
+                tell(figures.draw_run(run, failed=failed, output=own, fmt=format))
+            except RunError as error:
+                if len(found) == 1:
+                    raise
+                wrong += error.lines
+    if wrong:
+        raise RunFailed(*wrong)
+    return paths
+
+
+@contextlib.contextmanager
+def _console(quiet: bool) -> Iterator[Console]:
+    with _one_at_a_time, Console(quiet=quiet) as console:
+        yield console
+
+
+def _stop(reason: str = "stopped before training began") -> Stop:
+    return Stop(reason, ends_process=ends_quietly())
+
+
+@contextlib.contextmanager
+def _prepared(threads: int | None, console: Console) -> Iterator[None]:
+    """The environment of TensorFlow; says so where it has begun with another number of threads."""
+    if threads is not None and str(_whole("threads", threads, 1)) != (known := threads_in_use() or str(threads)):
+        console.say(f"--threads {threads}: TensorFlow has begun with {known} in this process, and keeps them")
+    with prepared(threads):
+        yield
+
+
+def _path(name: Name | None) -> Path | None:
+    return None if name is None else Path(name)
+
+
+def _called(config: Any) -> str:
+    return os.fspath(config) if isinstance(config, str | os.PathLike) else "config"
+
+
+def _settings(asked: Settings) -> list[str]:
+    """ "key=value", as `--set` has it."""
+    if isinstance(asked, Mapping):
+        return [f"{key}={_text(value)}" for key, value in asked.items()]
+    return [asked] if isinstance(asked, str) else list(asked)
+
+
+def _sweeps(asked: Sweeps) -> list[str]:
+    if isinstance(asked, Mapping):
+        return [f"{key}={','.join(map(_text, values))}" for key, values in asked.items()]
+    return [asked] if isinstance(asked, str) else list(asked)
+
+
+def _text(value: Any) -> str:
+    """A value as YAML on one line: JSON is that too, and a plain word stays one."""
+    if isinstance(value, str) and value.isidentifier():
+        return value
+    return json.dumps(value, ensure_ascii=False, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has no word for: a number of NumPy's as Python's, a path as text."""
+    return value.item() if hasattr(value, "item") else str(value)
+
+
+def _whole(option: str, value: int, low: int, high: float = math.inf) -> int:
+    """The number itself; raises ConfigError where it is too small or too large."""
+    if not low <= value <= high:
+        most = f" to {high}" if high < math.inf else ""
+        raise ConfigError([f"--{option} {value}: a whole number from {low}{most} is needed"])
+    return value
+
+
+Number = TypeVar("Number", int, float)
+
+
+def _numbers(option: str, asked: Numbers, kind: Callable[[Any], Number]) -> tuple[Number, ...]:
+    """Each once; raises ConfigError unless all are numbers of that kind, and none is negative."""
+    parts = _parts(asked)
+    try:
+        found = tuple(dict.fromkeys(map(kind, parts)))
+        whole = [float(part) for part in parts] == [float(kind(part)) for part in parts]
+    except (TypeError, ValueError):
+        found, whole = (), False
+    lowest = 0 if kind is int else sys.float_info.min
+    if not found or not whole or not all(lowest <= number < math.inf for number in found):
+        what = "whole numbers such as 0,1,5" if kind is int else "numbers above 0 such as 0.5,1"
+        raise ConfigError([f"--{option} {_listed(asked)}: {what} are needed"])
+    return found
+
+
+def _seeds(asked: int | Numbers) -> list[int]:
+    """5 or "5" as 0 to 4, and several as they are; raises ConfigError for anything else."""
+    parts = [asked] if isinstance(asked, int) else _parts(asked)
+    how_many = isinstance(asked, int) or (isinstance(asked, str) and len(parts) == 1)
+    try:
+        found = [int(part) for part in parts]
+    except (TypeError, ValueError):
+        found = []
+    if not found or min(found) < 0 or (how_many and found == [0]):
+        raise ConfigError([f"--seeds {_listed(asked)}: a number of seeds such as 5, or a list such as 0,3,7"])
+    return list(range(found[0])) if how_many else list(dict.fromkeys(found))
+
+
+def _parts(asked: str | Sequence[Any]) -> list[Any]:
+    return [part.strip() for part in asked.split(",")] if isinstance(asked, str) else list(asked)
+
+
+def _listed(asked: Any) -> str:
+    return str(asked) if isinstance(asked, int | str) else ",".join(map(str, asked))

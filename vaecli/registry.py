@@ -39,9 +39,13 @@ class Component:
             if module.startswith("vaecli."):
                 raise
             raise ConfigError([f"{self.target}: cannot be imported ({_in_a_line(error)})"]) from error
+        self._check(module, found)
+        return found
+
+    def _check(self, module: str, found: Any) -> None:
+        """An estimator knows its own options; those of a foreign one are compared with what it declares."""
         if not module.startswith("vaecli.") and getattr(found, "options", None) != self.options:
             raise ConfigError([f"{self.target}: not an estimator with the options that it declares {self.options}"])
-        return found
 
 
 class Codes(NamedTuple):
@@ -57,6 +61,9 @@ class Bottleneck(Component):
     """A component that lies between encoder and decoder."""
 
     codes: Callable[[Mapping[str, Any]], Codes] = field(kw_only=True)  # of its options
+
+    def _check(self, module: str, found: Any) -> None:
+        """A bottleneck is a class, whose keyword parameters are its options."""
 
 
 @dataclass(frozen=True)

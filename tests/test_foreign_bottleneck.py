@@ -128,7 +128,7 @@ def test_a_foreign_bottleneck_trains_and_says_what_its_latent_is(workshop):
         (["plot", "RUN"], "reconstructions.png"),
         (["verify", "RUN", "--files"], "as the run wrote them"),
         (["compare", "RUN", "--no-train"], "2 of 3/5 codes"),
-        (["compare", ".", "--no-train", "--format", "csv"], "rungs"),
+        (["compare", "outputs", "--no-train", "--format", "csv"], "rungs"),
         (["data", "references", "-q"], "references"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",

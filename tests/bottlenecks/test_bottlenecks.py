@@ -225,3 +225,52 @@ def test_sampled_codes_follow_the_posterior():
 def test_the_codes_of_a_quantizer_are_not_random():
     bottleneck = quantizer()
     assert np.array_equal(bottleneck.encode(FEATURES, seed=SEED).codes, bottleneck.encode(FEATURES).codes)
+
+
+def test_the_weight_of_a_drawn_code_is_its_prior_over_its_posterior():
+    """Over all 16 codes, each of which some of the draws has: the posterior sums to 1, the prior is uniform."""
+    bottleneck = categorical()
+    z, log_weight = compiled(bottleneck.log_weight)(tf.tile(FEATURES[:1], (5_000, 1)), seed=SEED)
+    codes = z.numpy().argmax(-1) @ [4, 1]
+    log_p = bottleneck.logits(FEATURES[:1]).numpy()[0].astype(np.float64)
+    log_p -= np.logaddexp.reduce(log_p, -1, keepdims=True)
+    log_q = (log_p[0][:, None] + log_p[1]).reshape(-1)  # of each of the 16
+    assert np.exp(log_q).sum() == pytest.approx(1)
+    np.testing.assert_allclose(log_weight, -math.log(16) - log_q[codes], atol=1e-5)
+    assert set(codes) == set(range(16))
+
+
+def test_the_weight_of_a_drawn_vector_is_its_prior_density_over_its_posterior_density():
+    bottleneck = Gaussian(6, 1, seed=0, latent_dim=3)
+    z, log_weight = compiled(bottleneck.log_weight)(FEATURES, seed=SEED)
+    z = z.numpy()[:, 0].astype(np.float64)
+    mean, std = bottleneck.mean(FEATURES).numpy(), np.exp(bottleneck.log_std(FEATURES).numpy())
+
+    def log_density(mean, std):
+        return (-(((z - mean) / std) ** 2) / 2 - np.log(std) - math.log(2 * math.pi) / 2).sum(-1)
+
+    np.testing.assert_allclose(log_weight, log_density(0, 1) - log_density(mean, std), rtol=1e-4, atol=1e-5)
+
+
+def test_the_weight_of_a_point_is_its_prior_alone():
+    z, log_weight = quantizer().log_weight(FEATURES, seed=SEED)
+    np.testing.assert_allclose(log_weight, -2 * math.log(7), rtol=1e-6)
+    assert np.array_equal(z, quantizer().encode(FEATURES).z)
+
+
+@pytest.mark.parametrize("method", ["gumbel", "vae", "vqvae"])
+def test_all_positions_share_the_head(method):
+    """Of two positions with the same features the codes and the numbers are the same."""
+    options = {"gumbel": {"num_latents": 2, "num_classes": 4}, "vae": {"latent_dim": 3}, "vqvae": None}[method]
+    if method == "vqvae":
+        bottleneck = VectorQuantizer(6, 4, seed=0, num_latents=2, num_codes=7, code_dim=3, commitment=0.25)
+    elif method == "vae":
+        bottleneck = Gaussian(6, 4, seed=0, **options)
+    else:
+        bottleneck = Categorical(6, 4, METHODS[method].estimator.load(), {}, seed=0, **options)
+    alike = tf.tile(FEATURES[:, None], (1, 4, 1))
+    z = bottleneck.encode(alike).z.numpy()
+    assert z.shape[1:] == bottleneck.latent_shape
+    of_positions = z.reshape(64, 4, -1)
+    assert np.array_equal(of_positions, np.tile(of_positions[:, :1], (1, 4, 1)))
+    assert np.array_equal(bottleneck.encode(alike[::-1]).rate, bottleneck.encode(alike).rate[::-1])

@@ -23,7 +23,7 @@ from vaecli.runs.files import PART
 from vaecli.training import trainer
 from vaecli.training.optimizers import optimizer
 
-CRASH = Path(__file__).parent / "crash.py"
+CRASH = Path(__file__).parents[1] / "crash.py"
 
 
 def test_killed_between_any_two_writes_a_run_ends_with_the_bits_of_one_that_was_not(finished, tmp_path):

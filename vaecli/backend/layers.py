@@ -1,6 +1,9 @@
 """Dense layers whose first weights depend on the run's seed and the layer's name alone."""
 
+import contextlib
 import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 
 import keras
 
@@ -21,9 +24,41 @@ def layer_seed(seed: int, name: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest()[:4], "big") >> 1
 
 
+INITIALIZERS: Mapping[str, Callable[[int], keras.initializers.Initializer]] = {
+    "glorot": keras.initializers.GlorotUniform,  # uniform in +- sqrt(6 / (inputs + units))
+    "he": keras.initializers.HeNormal,  # a truncated normal of variance 2 / inputs
+    "lecun_normal": keras.initializers.LecunNormal,  # a truncated normal of variance 1 / inputs
+}
+
+
+_weights: ContextVar[str] = ContextVar("_weights", default="glorot")
+
+
+@contextlib.contextmanager
+def drawn_as(weights: str) -> Iterator[None]:
+    """Inside, dense layers draw their first weights in this way.
+
+    Args:
+        weights: a name of INITIALIZERS, with zero biases; or "torch": weights and biases uniform in
+            +- 1 / sqrt(inputs), as in torch.nn.Linear.
+    """
+    token = _weights.set(weights)
+    try:
+        yield
+    finally:
+        _weights.reset(token)
+
+
 def dense(inputs: int, units: int, *, name: str, seed: int, activation: str | None = None) -> keras.layers.Dense:
-    """A built Dense layer: Glorot-uniform kernel, zero bias."""
-    initializer = keras.initializers.GlorotUniform(layer_seed(seed, name))
-    layer = keras.layers.Dense(units, activation, kernel_initializer=initializer, name=name)
+    """A built Dense layer, its first weights as `drawn_as` says."""
+    weights = _weights.get()
+    if weights == "torch":
+        bound = max(1, inputs) ** -0.5
+        kernel, bias = (
+            keras.initializers.RandomUniform(-bound, bound, layer_seed(seed, key)) for key in (name, f"{name} bias")
+        )
+    else:
+        kernel, bias = INITIALIZERS[weights](layer_seed(seed, name)), keras.initializers.Zeros()
+    layer = keras.layers.Dense(units, activation, kernel_initializer=kernel, bias_initializer=bias, name=name)
     layer.build((None, inputs))
     return layer

@@ -30,7 +30,17 @@ def read_config(name: str, overrides: Sequence[str] = ()) -> Config:
 def config_source(name: str) -> Source:
     """The file or preset that a name means, as a tree with places; raises ConfigError."""
     found = find_config(name)
+    if isinstance(found, Path) and found.name == "config.yaml" and (found.parent / "run.json").is_file():
+        return _as_it_was(read_source(found))
     return read_source(found) if isinstance(found, Path) else parse(preset(found.method), name=str(found))
+
+
+def _as_it_was(source: Source) -> Source:
+    """The config of a run with what its keys meant before they were there, where it was made before that."""
+    training = source.tree.get("training") if isinstance(source.tree, dict) else None
+    if isinstance(training, dict):
+        training.setdefault("output_bias", "zero")
+    return source
 
 
 class Preset(NamedTuple):
@@ -49,7 +59,7 @@ def config_from_text(text: str, name: str = "config") -> Config:
 
 def config_from_tree(tree: Any, name: str, overrides: Sequence[str] = ()) -> Config:
     """As `read_config`, from plain values that were kept in a file of this name."""
-    return validate(override(Source(name, tree), overrides))
+    return validate(override(_as_it_was(Source(name, tree)), overrides))
 
 
 def preset_folders() -> list[Path]:

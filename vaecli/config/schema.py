@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, create_model
+from pydantic import AfterValidator, Field, create_model, model_validator
 from pydantic_core import PydanticCustomError
 
 from vaecli.config.options import Block, NonNegative, Positive, Schedule, Share, described
@@ -55,8 +55,27 @@ class NetworkConfig(Block):
 
 class MlpConfig(NetworkConfig):
     hidden: tuple[Annotated[int, Field(ge=1, le=65_536)], ...] = Field(
-        (128,), strict=False, description="sizes of the encoder's relu layers; the decoder's in reverse"
+        (128,), strict=False, description="sizes of the encoder's hidden layers; the decoder's in reverse"
     )
+    activation: Literal["relu", "leaky_relu", "gelu", "silu", "tanh"] = Field(
+        "relu", description="after each hidden layer: relu, leaky_relu, gelu, silu or tanh"
+    )
+    negative_slope: NonNegative | None = Field(
+        None, description="of leaky_relu below zero; null: 0.2 with leaky_relu, and none without"
+    )
+
+    @model_validator(mode="after")
+    def _slope_of_leaky_relu(self) -> "MlpConfig":
+        if self.negative_slope is not None and self.activation != "leaky_relu":
+            raise PydanticCustomError(
+                "slope", "`negative_slope` has no effect with activation {name}", {"name": self.activation}
+            )
+        return self
+
+    @property
+    def slope(self) -> float:
+        """The slope of leaky_relu below zero."""
+        return 0.2 if self.negative_slope is None else self.negative_slope
 
 
 class DataConfig(Block):
@@ -92,6 +111,13 @@ class TrainingConfig(Block):
     learning_rate: Positive = Field(1e-3, description="step size, constant")
     clip_norm: Positive | None = Field(
         None, description="largest norm of the gradient over all weights; null: no limit"
+    )
+    initial_weights: Literal["glorot", "torch", "he", "lecun_normal"] = Field(
+        "glorot", description="of dense layers; glorot, he and lecun_normal have zero biases, torch random ones"
+    )
+    output_bias: Literal["auto", "data_mean", "zero"] = Field(
+        "auto",
+        description="the decoder's first output: data_mean, zero, or auto: data_mean for likelihoods in nats",
     )
     seed: int = Field(0, ge=0, lt=2**31, description="initial weights, batch order and every draw")
     checkpoint_seconds: NonNegative = Field(

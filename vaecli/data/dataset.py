@@ -59,6 +59,12 @@ class Dataset:
         """The numbers of one image, over rows, columns and channels."""
         return math.prod(self.image_shape)
 
+    @cached_property
+    def mean_image(self) -> NDArray[np.float64]:
+        """The mean training image [H, W, C], in [0, 1]."""
+        mean: NDArray[np.float64] = self.train.images.mean(0, dtype=np.float64) * self.scale
+        return mean
+
     def floats(self, images: Images) -> NDArray[np.float32]:
         """The images in [0, 1], of the same shape."""
         return images.astype(np.float32) * np.float32(self.scale)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from vaecli.config import Config
+from vaecli.config.resolve import resolved
 from vaecli.data import Dataset
 from vaecli.runs import Run, run_name
 
@@ -34,7 +35,8 @@ class Plan(NamedTuple):
 
 
 def plan_run(config: Config, dataset: Dataset, output_dir: Path) -> Plan:
-    """Names the run; raises DataError where a batch is larger than the data."""
+    """Names the run, with every `auto` resolved; raises DataError where a batch is larger than the data."""
+    config = resolved(config)
     if dataset.fallback_for:
         data = config.data.model_copy(update={"name": dataset.name, "fallback": None})
         config = config.model_copy(update={"data": data})

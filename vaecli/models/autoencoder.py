@@ -5,9 +5,11 @@ from collections.abc import Hashable, Mapping
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
-from vaecli.backend.layers import check_backend
+from vaecli.backend.layers import check_backend, drawn_as
 from vaecli.backend.random import fold_in
 from vaecli.bottlenecks.bottleneck import Bottleneck, Latents
 from vaecli.config.latent import Latent
@@ -213,16 +215,22 @@ def _with_gradient_to_both(value: tf.Tensor, other: tf.Tensor) -> Any:
     return value, lambda upstream: (upstream, upstream)
 
 
-def build(config: Config, image_shape: ImageShape) -> Autoencoder:
+def build(config: Config, image_shape: ImageShape, mean: NDArray[np.float64] | None = None) -> Autoencoder:
     """The autoencoder that a config describes, with its first weights.
 
     Args:
         image_shape: H, W, C; [H, W] is of one channel.
+        mean: the mean training image [H, W, C] in [0, 1]; without it, as for weights that are to be loaded, the
+            decoder's last bias does not start there.
     """
     check_backend()
-    sizes = shapes(config, image_shape)
-    encoder, decoder = networks.build(config.network, sizes, seed=config.training.seed)
-    bottleneck = _bottleneck(config, sizes)
+    sizes, training = shapes(config, image_shape), config.training
+    likelihood = LIKELIHOODS[config.objective.likelihood]
+    with drawn_as(training.initial_weights):
+        encoder, decoder = networks.build(config.network, sizes, seed=training.seed)
+        bottleneck = _bottleneck(config, sizes)
+    if training.output_bias == "data_mean" and mean is not None:
+        decoder.layers[-1].bias.assign(likelihood.outputs(mean).reshape(decoder.layers[-1].bias.shape))
     method, options = config.model.method, config.model.options()
     estimator = getattr(bottleneck, "estimator", None)
     around = (config.network, config.objective.likelihood, sizes.image)
@@ -234,7 +242,7 @@ def build(config: Config, image_shape: ImageShape) -> Autoencoder:
         encoder,
         bottleneck,
         decoder,
-        LIKELIHOODS[config.objective.likelihood],
+        likelihood,
         sizes.latent,
         trained_as=trained_as,
         measured_as=measured_as,

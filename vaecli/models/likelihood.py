@@ -3,7 +3,11 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
+
+LEAST = 1e-3
 
 
 @dataclass(frozen=True)
@@ -15,6 +19,7 @@ class Likelihood:
 
     distortion: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
     pixels: Callable[[tf.Tensor], tf.Tensor]
+    outputs: Callable[[NDArray[np.float64]], NDArray[np.float64]]  # the inverse of pixels, of a mean image
     unit: str
     in_nats: bool  # then distortion + rate is -ELBO
 
@@ -31,7 +36,13 @@ def cross_entropy(images: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(tf.nn.sigmoid_cross_entropy_with_logits(labels=images, logits=logits), -1)
 
 
+def logit(mean: NDArray[np.float64]) -> NDArray[np.float64]:
+    """log(p / (1 - p)) of a mean clipped to [LEAST, 1 - LEAST]: pixels that are always black have no finite one."""
+    p = np.clip(mean, LEAST, 1 - LEAST)
+    return np.log(p) - np.log1p(-p)
+
+
 LIKELIHOODS: Mapping[str, Likelihood] = {
-    "mse": Likelihood(squared_error, tf.identity, "per pixel", in_nats=False),
-    "bernoulli": Likelihood(cross_entropy, tf.sigmoid, "nats per image", in_nats=True),
+    "mse": Likelihood(squared_error, tf.identity, lambda mean: mean, "per pixel", in_nats=False),
+    "bernoulli": Likelihood(cross_entropy, tf.sigmoid, logit, "nats per image", in_nats=True),
 }

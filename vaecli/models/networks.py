@@ -5,13 +5,13 @@ decoder(z [B, P, L * D])     -> outputs [B, H, W, C]
 """
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import keras
 
 from vaecli.backend.layers import dense
-from vaecli.config.schema import NetworkConfig
+from vaecli.config.schema import MlpConfig, NetworkConfig
 from vaecli.config.shapes import Layer, Shapes
 from vaecli.registry import NETWORKS
 
@@ -19,7 +19,7 @@ from vaecli.registry import NETWORKS
 class Network:
     """Layers one after another, on tensors and on Keras' symbolic inputs alike."""
 
-    def __init__(self, layers: Sequence[keras.layers.Layer], inputs: tuple[int, ...], outputs: tuple[int, ...]) -> None:
+    def __init__(self, layers: Iterable[keras.layers.Layer], inputs: tuple[int, ...], outputs: tuple[int, ...]) -> None:
         """Takes what `inputs` says into the first layer, and gives what `outputs` says, both without the batch."""
         self.layers = list(layers)
         self.inputs, self.outputs = inputs, outputs
@@ -38,15 +38,16 @@ def build(network: NetworkConfig, shapes: Shapes, *, seed: int) -> tuple[Network
     return made
 
 
-def mlp(network: NetworkConfig, shapes: Shapes, *, seed: int) -> tuple[Network, Network]:
-    """Dense layers with relu after each but the decoder's last; without hidden layers the features are the pixels."""
-    del network  # its sizes are in the shapes
+def mlp(network: MlpConfig, shapes: Shapes, *, seed: int) -> tuple[Network, Network]:
+    """Dense layers, each but the decoder's last activated; without hidden layers the features are the pixels."""
 
-    def layers(sizes: Sequence[Layer]) -> list[keras.layers.Layer]:
-        return [
-            dense(*size.inputs, *size.outputs, name=size.name, seed=seed, activation="relu" if size.activated else None)
-            for size in sizes
-        ]
+    def layers(sizes: Sequence[Layer]) -> Iterator[keras.layers.Layer]:
+        for size in sizes:
+            leaky = size.activated and network.activation == "leaky_relu"
+            activation = network.activation if size.activated and not leaky else None
+            yield dense(*size.inputs, *size.outputs, name=size.name, seed=seed, activation=activation)
+            if leaky:
+                yield keras.layers.LeakyReLU(network.slope, name=f"{size.name}_activation")
 
     return (
         Network(layers(shapes.encoder), (shapes.pixels,), (shapes.latent.num_positions, shapes.features)),

@@ -5,11 +5,14 @@ import json
 from typing import Any
 
 from vaecli.config.options import described
+from vaecli.config.resolve import resolved
 from vaecli.config.schema import Config
 from vaecli.data import Dataset
 
 # Raise it when the same config would give other numbers than before.
 NUMERICS = 2
+# What a key meant before it was there: this value is left out of the hash, whatever the default is.
+BEFORE: dict[str, dict[str, Any]] = {"training": {"output_bias": "zero"}}
 WITHOUT_EFFECT = ("checkpoint_seconds",)  # keys of `training` that change no result
 
 
@@ -31,7 +34,8 @@ def state_hash(config: Config, dataset: Dataset) -> str:
 
 
 def settings(config: Config, *, but: tuple[str, ...] = ()) -> dict[str, dict[str, Any]]:
-    """All that decides a result but the data, without these keys of `training`, in plain values."""
+    """All that decides a result but the data, without these keys of `training`, in plain values and resolved."""
+    config = resolved(config)
     found = {
         block: getattr(config, block).model_dump(mode="json") for block in ("model", "network", "objective", "training")
     }
@@ -58,6 +62,7 @@ def without_defaults(config: Config, settings: dict[str, dict[str, Any]]) -> dic
         base: Any = Config.model_fields[name].annotation  # `optimizer: sgd` is the default of its variant only
         fields = type(getattr(config, name)).model_fields | base.model_fields
         defaults = {key: field.default for key, field in fields.items() if not field.is_required()}
+        defaults |= BEFORE.get(name, {})
         if name == "model":
             defaults = {key: option.default for key, option in described(config.model.method).items()}
         short[name] = {k: v for k, v in block.items() if k not in defaults or _plain(defaults[k]) != v}

@@ -61,7 +61,7 @@ def test_the_descriptor_comes_back_after_an_error(tmp_path, capfd):
 def test_keras_is_imported_without_what_it_does_not_need():
     code = (
         "import sys\n"
-        "from vaecli.backend import import_keras, prepare\n"
+        "from vaecli.backend.process import import_keras, prepare\n"
         "prepare(); import_keras()\n"
         "import gc; print(gc.isenabled(), gc.get_freeze_count() > 100_000)\n"
         "print({'keras', 'tensorflow', 'sklearn', 'jax', 'matplotlib'} & set(sys.modules) == {'keras', 'tensorflow'})\n"
@@ -72,7 +72,7 @@ def test_keras_is_imported_without_what_it_does_not_need():
 
 
 def test_keras_runs_on_tensorflow_whatever_the_environment_says():
-    code = "from vaecli.backend import prepare; prepare(1)\nimport keras; print(keras.backend.backend())"
+    code = "from vaecli.backend.process import prepare; prepare(1)\nimport keras; print(keras.backend.backend())"
     environment = {**os.environ, "KERAS_BACKEND": "numpy"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert done.stdout == "tensorflow\n"

@@ -73,7 +73,7 @@ def test_a_fallback_is_said_and_named(vaecli, tmp_path):
     assert result.stdout.startswith("outputs/gumbel-digits-")
     (run,) = all_runs(tmp_path / "outputs")
     assert run.summary["data"]["fallback_for"] == "mnist"
-    assert "digits (for want of mnist)" in result.stderr
+    assert "digits (fallback for mnist)" in result.stderr
 
 
 def test_without_fallback_the_ways_out_are_named(vaecli, tmp_path):

@@ -145,7 +145,7 @@ def test_another_format_is_refused(finished, tmp_path):
 def test_a_fallback_stands_in_every_title(finished):
     run = Run(finished("vae").path)  # another object, because it is changed
     run.info["data"]["fallback_for"] = "mnist"
-    assert "digits 8×8 (for want of MNIST)" in figures.title(run)
+    assert "digits 8×8 (fallback for MNIST)" in figures.title(run)
 
 
 def test_the_gumbel_max_figure_has_equal_histograms():

@@ -87,7 +87,7 @@ def differences(one: Run, two: Run) -> dict[str, dict[str, list[Any]]]:
     for run in (one, two):
         sections["config"].append(flat(run.config.to_dict()))
         info: dict[str, Any] = {**run.info}
-        not_compared = ("config", "argv", "started", "extends", "history", "format", "run", "changed")
+        not_compared = ("config", "argv", "started", "extends", "history", "format", "run", "changed", "latent")
         sections["environment"].append(flat({key: info[key] for key in info if key not in not_compared}))
         summary: dict[str, Any] = {**run.summary} if run.finished else {}
         kept = ("test", "gradient_norm", "parameters", "seconds")

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from vaecli.config import config_from_text
 from vaecli.registry import METHODS
 from vaecli.runs import Run
 from vaecli.runs.provenance import data_name
@@ -93,7 +94,7 @@ def _gradients(run: Run, summary: Mapping[str, Any]) -> Iterator[str]:
 
 def no_gradient(model: str, variables: Iterable[str]) -> Iterator[str]:
     """Which variables received no gradient, why, and which configs would mend it."""
-    others = [name for name, method in METHODS.items() if method.estimator and name != model]
+    others = [name for name in METHODS if name != model and config_from_text(f"model: {name}").model.codes.values]
     yield f"  no gradient reached {', '.join(variables)}"
     yield "  why: between them and the loss lies a hard choice of codes. A small change of their values changes no"
     yield "  code, so the derivative is exactly zero, and these variables stay as they were initialised."

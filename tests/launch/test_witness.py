@@ -65,7 +65,7 @@ def test_a_process_that_dies_in_native_code_leaves_its_last_words(tmp_path, end,
     log = tmp_path / "log"
     code = (
         "import ctypes, os, pathlib, signal\n"
-        "from vaecli.backend import chatter\n"
+        "from vaecli.backend.process import chatter\n"
         f"with chatter(pathlib.Path({str(log)!r})): {end}\n"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode
@@ -102,7 +102,7 @@ def watched(run, end):
     """What a terminal hears of a training that ends in this way."""
     code = (
         "import os, pathlib, sys\n"
-        "from vaecli.backend import chatter\n"
+        "from vaecli.backend.process import chatter\n"
         "from vaecli.launch.witness import witnessed\n"
         "from vaecli.runs import Run\n"
         f"run = Run(pathlib.Path({str(run.path)!r}))\n"

@@ -195,7 +195,7 @@ def compare(
     no_train: bool = False,
     jobs: int | None = None,
     scheduler: str | None = None,
-    sort_by: str = "mse sampled",
+    sort_by: str | None = None,
     output_dir: Name = OUTPUT_DIR,
     data_dir: Name | None = None,
     output: Name | None = None,
@@ -208,7 +208,7 @@ def compare(
     Args:
         names: configs to train where that is missing, runs, and folders of runs; else the five of the article.
         all: every method there is, in place of those five.
-        seeds: how many, or which: 5 means 0 to 4, [0, 3, 7] or "0,3,7" means these; else seed 0.
+        seeds: how many, or which: 5 means 0 to 4, [0, 3, 7] or "0,3,7" means these; else the seed of each config.
         set: keys of the configs to override, as {"training.epochs": 3} or ["training.epochs=3"].
         sweep: each of these values, as {"model.temperature": [0.5, 1.0]} or ["model.temperature=0.5,1.0"]; several
             sweeps multiply.
@@ -216,7 +216,8 @@ def compare(
         no_train: compare what is finished, and leave the rest.
         jobs: runs side by side, a thread each; else as many as cores and memory allow.
         scheduler: train on the workers of this dask scheduler: its address or its file.
-        sort_by: a column of the table, best first; or "method".
+        sort_by: a column of the table, best first; or "method". None: -elbo where the likelihood is in nats, else
+            mse sampled.
         output_dir: where run folders are.
         data_dir: where data sets are; else $VAECLI_DATA_DIR, else Keras' cache.
         output: folder for table, figures and page; else one of the output folder.
@@ -242,7 +243,7 @@ def compare(
         from vaecli.runs import all_runs
         from vaecli.runs.absent import remarks, whole_runs
 
-        column, folder = sort_key(sort_by), Path(output_dir)
+        column, folder = sort_key(sort_by) if sort_by else None, Path(output_dir)
         asked = ask(
             [os.fspath(name) for name in names] or (list(METHODS) if all else list(ARTICLE)),
             settings=[*_settings(set), *_settings({} if epochs is None else {"training.epochs": epochs})],
@@ -256,7 +257,7 @@ def compare(
         console.lines(METHODS.refused(plan.config.model.name for plan in asked.plans))
         pace = speeds(all_runs(folder))
         jobs, limited = (_whole("jobs", jobs, 1), None) if jobs is not None else side_by_side(asked.plans)
-        plan = list(plan_lines(asked, pace, jobs))
+        plan = [*plan_lines(asked, pace, jobs), *asked.notes]
         console.lines(plan)
         if limited and not scheduler:
             console.say(limited)

@@ -77,7 +77,7 @@ def test_of_a_checkpoint_it_is_what_autodiff_gives_on_logits_and_weights(monkeyp
     config = config.model_copy(update={"model": config.model.model_copy(update={"num_latents": 2, "unimix": 0.1})})
     data = digits()
     autoencoder = build(config, data.image_shape)
-    subject = Checkpoint(autoencoder, data.floats(data.test.images[:6]).reshape(6, -1))
+    subject = Checkpoint(autoencoder, data.floats(data.test.images[:6]))
     weights = [tf.identity(variable.value) for variable in autoencoder.weights.values()]
     gradient, below = autodiff(subject, weights)
     measured = truth.Truth(subject)

@@ -84,7 +84,7 @@ def test_a_key_of_the_model_goes_to_the_methods_that_have_it(vaecli):
 def test_mistakes_are_one_line(vaecli, tmp_path):
     for arguments, line in (
         (("gumble",), "gumble: no such config, run or folder, did you mean 'gumbel'?"),
-        (("vae", "--set", "model.temperature=1.0"), "model.temperature=1.0: none of vae has the key 'temperature'"),
+        (("vae", "--set", "model.temperature=1.0"), "model.temperature=1.0: has no effect with vae"),
         (("vae", "--sweep", "training.epochs"), "--sweep training.epochs: write it as key.path=value,value"),
         (("vae", "--sort-by", "acuracy"), "--sort-by acuracy: no such column, did you mean 'accuracy'?"),
         ((".",), ".: neither a run nor a folder of runs"),

@@ -2,7 +2,16 @@ import pytest
 
 from helpers import made_up, small_config, train, written
 from vaecli.errors import ConfigError, DataError, Interrupted, RunError
-from vaecli.launch.asked import DataSets, ask, configs_of, plan_lines, plans_of, sort_out, sweep_settings
+from vaecli.launch.asked import (
+    DataSets,
+    ask,
+    configs_of,
+    plan_lines,
+    plans_of,
+    sort_out,
+    sweep_settings,
+    without_effect,
+)
 
 SMALL = ["data=digits", "network.hidden=[16]", "training.epochs=2"]
 
@@ -76,7 +85,7 @@ def test_a_sweep_of_the_model_leaves_methods_without_the_key_as_they_are(tmp_pat
     sweeps = ["model.temperature=0.5,1.0"]
     found = asked(["gumbel", "exact"], tmp_path, settings=SMALL, sweeps=sweeps)
     assert [run.name.partition("-")[0] for run in found.runs] == ["gumbel", "gumbel", "exact"]
-    with pytest.raises(ConfigError, match=r"model\.temperature=0\.5: none of exact has the key 'temperature'"):
+    with pytest.raises(ConfigError, match=r"model\.temperature=0\.5: has no effect with exact"):
         asked(["exact"], tmp_path, settings=SMALL, sweeps=sweeps)
 
 
@@ -138,3 +147,23 @@ def test_the_plan_says_what_is_there_what_is_missing_and_how_long_it_takes(tmp_p
     assert missing.startswith(f"missing    {plans[2].run.name}  about ")
     assert whole.startswith("3 runs: 1 finished, 1 half done, 1 missing; about ")
     assert whole.endswith(" with 2 jobs")
+
+
+def test_the_seed_of_a_config_is_honoured_and_a_second_way_to_say_it_refused(tmp_path):
+    (tmp_path / "mine.yaml").write_text("model: gumbel\ntraining: {seed: 5}")
+    mine = str(tmp_path / "mine.yaml")
+    assert [config.training.seed for config in configs_of([mine], [], [], None)] == [5]
+    assert [config.training.seed for config in configs_of([mine], ["training.seed=6"], [], None)] == [6]
+    assert [config.training.seed for config in configs_of([mine], [], ["training.seed=1,2"], None)] == [1, 2]
+    assert [config.training.seed for config in configs_of([mine], [], [], [3, 4])] == [3, 4]
+    with pytest.raises(ConfigError, match=r"training\.seed=6: --seeds says which seeds; give one of the two"):
+        configs_of([mine], ["training.seed=6"], [], [0])
+
+
+def test_a_weight_of_the_rate_goes_to_the_methods_that_have_one_and_the_others_are_named():
+    settings = ["objective.beta=1.0", "objective.likelihood=bernoulli"]
+    configs = configs_of(["gumbel", "vqvae"], settings, [], None)
+    assert [config.objective.beta for config in configs] == [1.0, 0.0]
+    assert list(without_effect(["gumbel", "vqvae"], settings)) == ["objective.beta=1.0: no effect with vqvae"]
+    with pytest.raises(ConfigError, match=r"objective\.beta=1\.0: has no effect with vqvae"):
+        configs_of(["vqvae"], settings, [], None)

@@ -34,7 +34,8 @@ def compare(
     ] = None,
     all_: Annotated[bool, typer.Option("--all", help="Every method there is.")] = False,
     seeds: Annotated[
-        str | None, typer.Option(help="How many, or which: 5 means 0 to 4; 0,3,7 means these. Else seed 0.")
+        str | None,
+        typer.Option(help="How many, or which: 5 means 0 to 4; 0,3,7 means these. Else each config's."),
     ] = None,
     set_: SetOption = None,
     sweep: Annotated[
@@ -53,7 +54,13 @@ def compare(
         str | None,
         typer.Option(metavar="ADDRESS|FILE", help="Train on the workers of this dask scheduler, e.g. tcp://host:8786."),
     ] = None,
-    sort_by: Annotated[str, typer.Option("--sort-by", help="A column, best first; or method.")] = "mse sampled",
+    sort_by: Annotated[
+        str | None,
+        typer.Option(
+            "--sort-by",
+            help="A column, best first, or method. [default: -elbo for nats, else mse sampled]",
+        ),
+    ] = None,
     output_dir: OutputDirOption = OUTPUT_DIR,
     data_dir: DataDirOption = None,
     output: Annotated[

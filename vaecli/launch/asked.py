@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vaecli.config import Config, is_config, read_config
+from vaecli.config.schema import ModelConfig
 from vaecli.data import Dataset, load
 from vaecli.data.load import silent
 from vaecli.data.source import source_of
@@ -18,6 +19,8 @@ from vaecli.runs import Run, all_runs
 from vaecli.runs.absent import Absent, reason_of
 from vaecli.runs.provenance import facts
 
+SEED = "training.seed"
+
 
 class Asked(NamedTuple):
     """What a comparison is of."""
@@ -25,6 +28,7 @@ class Asked(NamedTuple):
     plans: list[Plan]  # of every run that a config describes, and of the half done ones that were named
     runs: list[Run]  # those, and the finished ones that were named
     data: "DataSets"
+    notes: list[str]  # settings that some of the methods go without
     problems: dict[str, str]  # of runs that were named and can neither be read nor go on, by name
 
 
@@ -53,7 +57,7 @@ def ask(
     config_names, named = sort_out(names, output_dir)
     if not config_names and (settings or sweeps or seeds is not None):
         raise ConfigError(["--seeds, --set, --sweep and --epochs have no effect on runs: name configs"])
-    configs = configs_of(config_names, settings, sweeps, [0] if seeds is None else seeds)
+    configs = configs_of(config_names, settings, sweeps, seeds)
     data = DataSets(data_dir, fetching)
     plans = plans_of(configs, output_dir, data)
     problems: dict[str, str] = {}
@@ -70,7 +74,8 @@ def ask(
         raise RunError(*problems.values())
     plans = list({plan.run.path.resolve(): plan for plan in plans}.values())
     runs = {run.path.resolve(): run for run in [*(plan.run for plan in plans), *found]}
-    return Asked(plans, list(runs.values()), data, problems)
+    every = [*settings, *itertools.chain.from_iterable(map(sweep_settings, sweeps))]
+    return Asked(plans, list(runs.values()), data, list(without_effect(config_names, every)), problems)
 
 
 def plan_lines(asked: Asked, speeds: Mapping[str, float], jobs: int) -> Iterator[str]:
@@ -124,28 +129,51 @@ def sort_out(names: Iterable[str], output_dir: Path) -> tuple[list[str], list[Ru
 
 
 def configs_of(
-    names: Sequence[str], settings: Sequence[str], sweeps: Sequence[str], seeds: Iterable[int]
+    names: Sequence[str], settings: Sequence[str], sweeps: Sequence[str], seeds: Sequence[int] | None
 ) -> list[Config]:
     """Every config with the settings, at every combination of the sweeps and every seed.
 
-    A key of `model` goes to the methods that have it.
+    A key of `model` goes to the methods that have it, and a weight of the rate to those whose rate is not constant.
+
+    Args:
+        seeds: None: each config's own.
 
     Raises:
-        ConfigError: all mistakes of a config; a key of `model` that none of the methods has.
+        ConfigError: all mistakes of a config; a key that has an effect for none of the methods; a seed given twice.
     """
-    methods = {name: read_config(name).model for name in names}
+    asked = {name: read_config(name) for name in names}
+    methods = {name: config.model for name, config in asked.items()}
     choices = [sweep_settings(sweep) for sweep in sweeps]
     for setting in [*settings, *itertools.chain.from_iterable(choices)]:
-        key = _model_key(setting)
-        if key is not None and names and not any(key in model.method.options for model in methods.values()):
-            raise ConfigError([f"{setting}: none of {', '.join(names)} has the key '{key}'"])
+        key = setting.partition("=")[0].strip()
+        if key == SEED and seeds is not None:
+            raise ConfigError([f"{setting}: --seeds says which seeds; give one of the two"])
+        if names and not any(_has_effect(setting, model) for model in methods.values()):
+            raise ConfigError([f"{setting}: has no effect with {', '.join(names)}"])
     found = []
-    for (name, model), combination, seed in itertools.product(methods.items(), itertools.product(*choices), seeds):
-        fitting = [
-            setting for setting in (*settings, *combination) if _model_key(setting) in (None, *model.method.options)
-        ]
-        found.append(read_config(name, [*fitting, f"training.seed={seed}"]))
+    for (name, model), combination in itertools.product(methods.items(), itertools.product(*choices)):
+        fitting = [setting for setting in (*settings, *combination) if _has_effect(setting, model)]
+        own = read_config(name, fitting)
+        for seed in [own.training.seed] if seeds is None else seeds:
+            found.append(read_config(name, [*fitting, f"{SEED}={seed}"]))
     return found
+
+
+def without_effect(names: Sequence[str], settings: Sequence[str]) -> Iterator[str]:
+    """A line for each setting that some of the methods go without, because it has no effect for them."""
+    methods = {name: read_config(name).model for name in names}
+    for setting in settings:
+        left_out = [name for name, model in methods.items() if not _has_effect(setting, model)]
+        if left_out:
+            yield f"{setting}: no effect with {', '.join(left_out)}"
+
+
+def _has_effect(setting: str, model: ModelConfig) -> bool:
+    """Whether a setting is one that this method has: of its own options, or of what it leaves open."""
+    key = _model_key(setting)
+    if setting.partition("=")[0].strip() == "objective.beta":
+        return not model.method.constant_rate
+    return key is None or key in model.method.options
 
 
 def sweep_settings(sweep: str) -> list[str]:

@@ -28,13 +28,14 @@ class Metric:
     listed: bool = False  # whether `vaecli list` shows it
     of_epoch: str | None = None  # its name in metrics.csv, after "test_" and "validation_"
     of: Callable[[Measured], float | None] | None = None  # None: it is no figure of the evaluation
+    before: Callable[[Mapping[str, Any]], float | None] | None = None  # of a summary.json without it
 
     def value(self, summary: Mapping[str, Any]) -> float | None:
         """Its value in a summary.json, None where there is none."""
         found: Any = summary
         for key in self.key.split("."):
             found = found.get(key) if isinstance(found, Mapping) else None
-        return found
+        return self.before(summary) if found is None and self.before and summary.get("test") else found
 
 
 def _mean(values: list[float]) -> float | None:
@@ -101,6 +102,7 @@ METRICS: tuple[Metric, ...] = (
         decimals=2,
         better="low",
         exists_for="likelihoods in nats",
+        column="distortion",
         of_epoch="distortion",
         of=lambda found: found.distortion,
     ),
@@ -120,6 +122,17 @@ METRICS: tuple[Metric, ...] = (
         better="high",
         exists_for="likelihoods in nats",
         of=_elbo,
+    ),
+    Metric(
+        "test.negative_elbo",
+        "distortion + rate, without beta or penalties: what rows are ordered by where the likelihood is in nats.",
+        "nats per image",
+        decimals=2,
+        better="low",
+        exists_for="likelihoods in nats",
+        column="-elbo",
+        of=lambda found: None if found.distortion is None else found.distortion + found.rate,
+        before=lambda summary: None if summary["test"].get("elbo") is None else -summary["test"]["elbo"],
     ),
     Metric(
         "test.bits",

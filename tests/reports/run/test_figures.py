@@ -42,7 +42,7 @@ def words(path):
 
 
 def test_every_figure_is_drawn_and_again_the_same(finished_run, tmp_path):
-    discrete = finished_run.config.model.method.discrete
+    discrete = finished_run.latent.discrete
     names = ["reconstructions", "loss", *(["codes", "code_use"] if discrete else [])]
     drawn = draw(finished_run, output=tmp_path)
     assert [path.name for path in drawn] == [f"{name}.png" for name in names]
@@ -89,7 +89,7 @@ def test_reconstructions_show_one_test_image_of_each_label_in_all_runs(finished_
     arrays = finished_run.reconstructions()
     assert np.array_equal(arrays["labels"], np.arange(10))
     data = digits()
-    assert np.array_equal(arrays["images"], data.floats(data.test.images[arrays["index"]]))
+    assert np.array_equal(arrays["images"], data.floats(data.test.images[arrays["index"]])[..., 0])
 
 
 def test_code_counts_are_of_the_whole_test_set(finished):
@@ -250,19 +250,19 @@ def test_an_image_of_many_pixels_is_shrunk_to_their_means():
     rng = np.random.default_rng(0)
     images = rng.random((2, 1024, 512), np.float32)
     figure = Figure()
-    figures.tiles(figure.subplots(), [images], cell=(1.0, 1.0))
+    style.tiles(figure.subplots(), [images], cell=(1.0, 1.0))
     drawn = np.asarray(figure.axes[0].images[0].get_array())
-    assert max(drawn.shape) < 5 * figures.MOST_TILE_PIXELS  # the cell is twice as wide as the tile
+    assert max(drawn.shape) < 5 * style.MOST_TILE_PIXELS  # the cell is twice as wide as the tile
     block = images[0].reshape(256, 4, 256, 2).mean((1, 3))
     assert any(np.allclose(drawn[8:264, left : left + 256], block) for left in range(drawn.shape[1] - 256))
 
 
 def test_a_curve_of_many_epochs_keeps_its_ends_and_has_no_more_points_than_can_be_seen():
-    points = figures.thinned(range(1_000_000))
-    assert len(points) == figures.MAX_POINTS_DRAWN
+    points = style.thinned(range(1_000_000))
+    assert len(points) == style.MAX_POINTS_DRAWN
     assert (points[0], points[-1]) == (0, 999_999)
     assert np.ptp(np.diff(points)) <= 1
-    assert figures.thinned([1, 2, 3]) == [1, 2, 3]
+    assert style.thinned([1, 2, 3]) == [1, 2, 3]
 
 
 def test_a_title_of_a_users_own_stands_in_every_figure(tmp_path, text_kept):

@@ -22,7 +22,7 @@ from vaecli.runs.identity import settings
 from vaecli.runs.provenance import data_name, made_with
 from vaecli.runs.references import references_of, references_problem
 
-JUDGED = "mse sampled"
+SQUARED, ELBO = "mse sampled", "-elbo"  # by which methods are judged: an error, or nats where the likelihood has them
 METHOD = "method"  # to sort by
 
 
@@ -58,21 +58,27 @@ class Group:
     notes: Sequence[str] = ()  # what a reader of its figures ought to know
 
     @cached_property
+    def judged(self) -> str:
+        """The column that decides which row is best: -elbo where the likelihood is in nats, else mse sampled."""
+        return ELBO if any(row.values[ELBO] for row in self.rows) else SQUARED
+
+    @cached_property
     def best(self) -> Row:
-        """The lowest mean error on sampled codes: what the differences are to, resolved or not."""
-        return min(self.rows, key=lambda row: _rank(row, JUDGED))
+        """The lowest mean in the column that decides: what the differences are to, resolved or not."""
+        return min(self.rows, key=lambda row: _rank(row, self.judged))
 
     def behind_best(self, row: Row) -> Interval | None:
         """The paired difference to the best; None for that row itself, or without a common seed."""
         best = self.best
-        return None if row is best else paired(row.values[JUDGED], best.values[JUDGED])
+        return None if row is best else paired(row.values[self.judged], best.values[self.judged])
 
 
-def compared(runs: Sequence[Run], sort_by: str = JUDGED, absent: Sequence[Absent] = ()) -> list[Group]:
+def compared(runs: Sequence[Run], sort_by: str | None = None, absent: Sequence[Absent] = ()) -> list[Group]:
     """Finished runs by protocol, then by everything but the seed; a run that is there twice counts once.
 
     Args:
-        sort_by: "method" or a column of vaecli.metrics.metric; the best first, rows without a value last.
+        sort_by: "method" or a column of vaecli.metrics.metric, the best first and rows without a value last; None: each
+            group by the column that decides it.
         absent: what else was asked for; a row says which of its seeds are not in its means, and why.
     """
     by_protocol: dict[str, tuple[dict[str, Any], dict[str, dict[int, list[Run]]]]] = {}
@@ -94,8 +100,9 @@ def compared(runs: Sequence[Run], sort_by: str = JUDGED, absent: Sequence[Absent
             _row(name, of_row, {seed: why for seed, why in missing.get((key, place), {}).items() if seed not in seeds})
             for name, of_row, (place, seeds) in zip(names, of_rows, found.items(), strict=True)
         ]
-        rows.sort(key=lambda row: _rank(row, sort_by))
-        groups.append(Group(protocol, rows, [*notes, *_notes(rows)]))
+        group = Group(protocol, rows, [*notes, *_notes(rows)])
+        rows.sort(key=lambda row: _rank(row, sort_by or group.judged))
+        groups.append(group)
     return groups
 
 
@@ -140,6 +147,9 @@ def _notes(rows: Sequence[Row]) -> Iterator[str]:
     """What is not alike within the means of a row, or between rows."""
     if len({tuple(row.seeds) for row in rows}) > 1:
         yield "the means of these rows are over different seeds; differences are paired over the seeds that both have"
+    points = [row.name for row in rows if row.values[ELBO] and row.runs[0].config.model.method.constant_rate]
+    if points:
+        yield f"the posterior of {', '.join(points)} is a point: its rate is its whole capacity, and -elbo counts that"
     of_rows = []
     for row in rows:
         made = [made_with(run.info) for run in row.runs]
@@ -207,7 +217,7 @@ def records(groups: Sequence[Group], failures: Mapping[str, str] | None = None) 
                 record[metric.key] = of_seeds.mean if of_seeds else None
                 record[f"{metric.key}.half_width"] = of_seeds.half_width if of_seeds else None
             behind = group.behind_best(row)
-            record["runs"] = len(row.values[JUDGED])
+            record["runs"] = len(row.values[group.judged])
             record["seeds"] = " ".join(map(str, row.seeds))
             record["absent"] = "; ".join(f"seed {seed}: {why}" for seed, why in sorted(row.absent.items())) or None
             record["behind_best"] = behind.mean if behind else None

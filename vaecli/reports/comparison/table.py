@@ -7,12 +7,15 @@ from vaecli.errors import printable
 from vaecli.metrics.intervals import resolved
 from vaecli.metrics.metric import COLUMNS
 from vaecli.reports.columns import aligned, folded, numbers
-from vaecli.reports.comparison.groups import JUDGED, Group, Row, titles
+from vaecli.reports.comparison.groups import Group, Row, titles
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-LEGEND = f"± is the 95 % interval over seeds; behind: the difference in {JUDGED} to the lowest, paired by seed"
+LEGEND = (
+    "± is the 95 % interval over seeds; behind: the difference to the lowest, paired by seed, in -elbo where the "
+    "likelihood is in nats, else in mse sampled"
+)
 NOT_RESOLVED = "not resolved"
 MOST_NOTES = 12  # of a group
 
@@ -104,10 +107,10 @@ def _figure(row: Row, measure: str) -> str:
 def _behind(group: Group, row: Row) -> str:
     if row is group.best:
         return "lowest"
-    difference = group.behind_best(row)
+    difference, decimals = group.behind_best(row), COLUMNS[group.judged].decimals
     if difference is None:
         return "no common seed"
     if difference.half_width is None:
-        return f"{difference.mean:+.4f}, one seed"
-    text = f"{difference.mean:+.4f} ± {difference.half_width:.4f}"
+        return f"{difference.mean:+.{decimals}f}, one seed"
+    text = f"{difference.mean:+.{decimals}f} ± {difference.half_width:.{decimals}f}"
     return text if resolved(difference) else f"{text}, {NOT_RESOLVED}"

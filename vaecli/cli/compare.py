@@ -93,7 +93,7 @@ def compare(
 
 
 def _print(format_: Format, found: api.Comparison, told: bool) -> None:
-    """Prints the table; on a terminal without the failures, if each was told there when it came."""
+    """Prints the table; without the failures if a terminal has already shown each of them."""
     match format_:
         case Format.table if sys.stdout.isatty():
             from rich.console import Console

@@ -42,7 +42,7 @@ def _names() -> list[str]:
 
 
 def _row(name: str) -> dict[str, Any]:
-    """What a method is; of one without an estimator, nothing is promised."""
+    """The entry of a method; one without an estimator promises nothing."""
     from vaecli.backend.process import chatter, import_keras, prepare
     from vaecli.config import config_from_text
     from vaecli.config.latent import Latent

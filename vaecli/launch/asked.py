@@ -1,4 +1,4 @@
-"""From what was asked (configs, runs, folders; seeds, settings, sweeps) to one plan per run."""
+"""Resolves a request (configs, runs, folders; seeds, settings, sweeps) to one plan per run."""
 
 import contextlib
 import itertools
@@ -20,12 +20,12 @@ from vaecli.runs.provenance import facts
 
 
 class Asked(NamedTuple):
-    """What a comparison is of."""
+    """The contents of a comparison."""
 
-    plans: list[Plan]  # of every run that a config describes, and of the half done ones that were named
-    runs: list[Run]  # those, and the finished ones that were named
+    plans: list[Plan]  # of every run that a config describes, and of the named unfinished ones
+    runs: list[Run]  # these, and the named finished ones
     data: "DataSets"
-    problems: dict[str, str]  # of runs that were named and can neither be read nor go on, by name
+    problems: dict[str, str]  # of named runs that can neither be read nor resumed, by name
 
 
 def ask(
@@ -39,16 +39,16 @@ def ask(
     fetching: Callable[[str, int, int], None] | None,
     training: bool,
 ) -> Asked:
-    """What the arguments of `compare` mean.
+    """Resolves the arguments of `compare`.
 
     Args:
-        fetching: told of the progress of downloads; None: nothing is fetched.
-        training: whether half done runs that were named are to go on.
+        fetching: called with the progress of downloads; None: nothing is fetched.
+        training: whether named unfinished runs are to be resumed.
 
     Raises:
-        ConfigError: a mistake in a config, a setting or a sweep, or one of these where only runs were named.
-        RunError: a name that means nothing, or none of the runs that were named can be read or go on.
-        DataError: a data set that cannot be had.
+        ConfigError: a mistake in a config, a setting or a sweep, or one of these when only runs are named.
+        RunError: an unknown name, or none of the named runs can be read or resumed.
+        DataError: a data set is not available.
     """
     config_names, named = sort_out(names, output_dir)
     if not config_names and (settings or sweeps or seeds is not None):
@@ -74,7 +74,7 @@ def ask(
 
 
 def plan_lines(asked: Asked, speeds: Mapping[str, float], jobs: int) -> Iterator[str]:
-    """A line for each run (finished, half done or missing, with the time it will take), and one for all."""
+    """One line per run (finished, half done or missing, with the time it will take), and a total."""
     left = {plan.run.name: seconds_left(plan, speeds) for plan in asked.plans}
     states = []
     for run in asked.runs:
@@ -91,12 +91,12 @@ def plan_lines(asked: Asked, speeds: Mapping[str, float], jobs: int) -> Iterator
 
 
 def sort_out(names: Iterable[str], output_dir: Path) -> tuple[list[str], list[Run]]:
-    """Each name is a run, a folder of runs, a config, or the beginning of names of runs: the first that fits.
+    """Resolves each name as a run, a folder of runs, a config, or the beginning of run names: the first that fits.
 
     Returns:
         The names of configs, and the runs.
     Raises:
-        RunError: it is nothing of these.
+        RunError: a name is none of these.
     """
     configs: list[str] = []
     runs: list[Run] = []
@@ -126,12 +126,12 @@ def sort_out(names: Iterable[str], output_dir: Path) -> tuple[list[str], list[Ru
 def configs_of(
     names: Sequence[str], settings: Sequence[str], sweeps: Sequence[str], seeds: Iterable[int]
 ) -> list[Config]:
-    """Every config with the settings, at every combination of the sweeps and every seed.
+    """All configs with the settings, at every combination of the sweeps and every seed.
 
-    A key of `model` goes to the methods that have it.
+    A key of `model` is applied to the methods that have it.
 
     Raises:
-        ConfigError: all mistakes of a config; a key of `model` that none of the methods has.
+        ConfigError: all mistakes of a config, or a key of `model` that none of the methods has.
     """
     methods = {name: read_config(name).model for name in names}
     choices = [sweep_settings(sweep) for sweep in sweeps]
@@ -149,7 +149,7 @@ def configs_of(
 
 
 def sweep_settings(sweep: str) -> list[str]:
-    """ "key=v1,v2" as ["key=v1", "key=v2"]; a comma inside brackets does not part values. Raises ConfigError."""
+    """Splits "key=v1,v2" into ["key=v1", "key=v2"], but not at commas inside brackets. Raises ConfigError."""
     key, equals, text = sweep.partition("=")
     values, depth = [""], 0
     for letter in text:
@@ -164,7 +164,7 @@ def sweep_settings(sweep: str) -> list[str]:
 
 
 def _model_key(setting: str) -> str | None:
-    """The key of a setting that only some methods have; None for all others."""
+    """The key of a setting if only some methods have it; None for all others."""
     block, _, key = setting.partition("=")[0].strip().partition(".")
     every = {option for method in METHODS.values() for option in method.options}
     return key if block == "model" and key in every else None
@@ -179,7 +179,7 @@ class DataSets:
         self._loaded: dict[str, Dataset] = {}
 
     def of(self, config: Config) -> Dataset:
-        """Raises DataError if it cannot be had."""
+        """Returns the data set; raises DataError if it is not available."""
         key, name, source = config.data.model_dump_json(), config.data.name, source_of(config.data)
         if self.fetching is None and source.fetchable and not source.here(self.data_dir):
             raise DataError(f"{name} is not here, so its runs have no names yet; `vaecli data fetch {name}`")
@@ -188,12 +188,12 @@ class DataSets:
         return self._loaded[key]
 
     def folder(self, config: Config) -> Path | None:
-        """Where a worker looks first to find the same files; None for data that come with a package."""
+        """The folder in which a worker looks first for the same files; None for data that come with a package."""
         return source_of(config.data).folder(self.data_dir)
 
 
 def plans_of(configs: Iterable[Config], output_dir: Path, data: DataSets) -> list[Plan]:
-    """The run of each config; raises DataError where a data set cannot be had."""
+    """The run of each config; raises DataError if a data set is not available."""
     plans = {}
     for config in configs:
         plan = plan_run(config, data.of(config), output_dir)
@@ -202,11 +202,11 @@ def plans_of(configs: Iterable[Config], output_dir: Path, data: DataSets) -> lis
 
 
 def plan_of(run: Run, data: DataSets) -> Plan:
-    """How a half done run goes on where it is.
+    """The plan that resumes an unfinished run in place.
 
     Raises:
-        DataError: its data set cannot be had.
-        RunError: it cannot go on: it is damaged, was renamed, or its data are others now.
+        DataError: its data set is not available.
+        RunError: it cannot be resumed: it is damaged, was renamed, or its data have changed.
     """
     dataset = data.of(run.config)
     plan = plan_run(run.config, dataset, run.path.parent)
@@ -216,7 +216,7 @@ def plan_of(run: Run, data: DataSets) -> Plan:
 
 
 def _why_not(run: Run, dataset: Dataset, plan: Plan) -> str:
-    """Why a half done run is not the one that its config and the data at hand describe."""
+    """Why an unfinished run is not the one that its config and the current data describe."""
     if dataset.digest != run.info["data"]["digest"]:
         return f"it was trained on other data than {dataset.source}"
     began = run.info.get("run", run.name)
@@ -226,14 +226,14 @@ def _why_not(run: Run, dataset: Dataset, plan: Plan) -> str:
 
 
 def absent_of(asked: Asked, failures: Mapping[str, str]) -> list[Absent]:
-    """The runs that were asked for and have no figures, with the reason in a word or two."""
+    """The requested runs without figures, with the reason in a word or two."""
     found = []
     described = {plan.run.path.resolve(): (plan.config, facts(plan.dataset)) for plan in asked.plans}
     for run in asked.runs:
         if run.finished and run.name not in failures:
             continue
         reason = reason_of(run) if run.name not in failures else "damaged" if run.finished else "failed"
-        with contextlib.suppress(RunError):  # nobody knows which row a run is of whose run.json cannot be read
+        with contextlib.suppress(RunError):  # without a readable run.json nobody knows which row a run belongs to
             config, data = described.get(run.path.resolve()) or (run.config, run.info["data"])
             found.append(Absent(config, data, reason))
     return found

@@ -1,6 +1,6 @@
-"""Every figure of a run, described once: where it stands, what it is called, what it means and how it is reckoned.
+"""Every metric of a run, described once: its key, name, meaning and computation.
 
-The journal, summary.json, lists, comparisons and figures read this table; a metric is added by one entry.
+The journal, summary.json, lists, comparisons and figures read this table; one entry adds a metric.
 """
 
 import math
@@ -19,18 +19,18 @@ class Metric:
     """One figure of a finished run."""
 
     key: str  # its place in summary.json
-    meaning: str  # a sentence for README and page
+    meaning: str  # a sentence for the README and the page
     unit: str = ""
     decimals: int = 4
     better: Literal["low", "high"] | None = None
     exists_for: str = "every latent"
-    column: str | None = None  # its header in comparisons; None: it has no column there
+    column: str | None = None  # header in comparisons; None: no column there
     listed: bool = False  # whether `vaecli list` shows it
     of_epoch: str | None = None  # its name in metrics.csv, after "test_" and "validation_"
-    of: Callable[[Measured], float | None] | None = None  # None: it is no figure of the evaluation
+    of: Callable[[Measured], float | None] | None = None  # None: it does not come from the evaluation
 
     def value(self, summary: Mapping[str, Any]) -> float | None:
-        """Its value in a summary.json, None where there is none."""
+        """The value in a summary.json; None if there is none."""
         found: Any = summary
         for key in self.key.split("."):
             found = found.get(key) if isinstance(found, Mapping) else None

@@ -11,7 +11,7 @@ def uniforms(monkeypatch, values):
 
 
 def test_a_code_is_drawn_with_its_probability(monkeypatch):
-    """By enumeration of u on a fine grid: the share of the grid that gives a code is the code's probability."""
+    """Enumerates u on a fine grid: the share of the grid that gives a code is the code's probability."""
     logits = np.array([0.3, -1.2, 2.0, 0.0], np.float32)
     grid = (np.arange(4000, dtype=np.float32) + 0.5) / 4000
     uniforms(monkeypatch, grid)

@@ -262,7 +262,7 @@ def test_a_figure_that_is_no_number_is_divergence_and_named(tmp_path, monkeypatc
 
 
 def test_a_state_whose_rows_hold_no_numbers_says_so_at_each_resume(tmp_path, monkeypatch):
-    """As runs of before may have left it: all that the training still lacks is its summary."""
+    """A state as older runs may have left it: the training only lacks its summary."""
     config = small_config("vae", epochs=1)
     chunks = trainer.Trainer.chunks
 

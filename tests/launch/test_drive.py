@@ -1,4 +1,4 @@
-"""Tasks handed to an Executor: whichever it is, it is asked for nothing but futures."""
+"""Tasks submitted to an Executor: any kind will do, as only its futures are used."""
 
 import contextlib
 import functools
@@ -23,7 +23,7 @@ from vaecli.runs import Run
 
 
 class Heard:
-    """A Watcher that keeps what it hears."""
+    """A Watcher that keeps what it receives."""
 
     def __init__(self):
         self.ends, self.epochs, self.words, self.seconds, self.processes = {}, {}, [], [], {}

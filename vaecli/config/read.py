@@ -36,7 +36,7 @@ def config_source(name: str) -> Source:
 
 
 def _as_it_was(source: Source) -> Source:
-    """The config of a run with what its keys meant before they were there, where it was made before that."""
+    """The config of a run; keys newer than the run get the values that applied when it was made."""
     training = source.tree.get("training") if isinstance(source.tree, dict) else None
     if isinstance(training, dict):
         training.setdefault("output_bias", "zero")

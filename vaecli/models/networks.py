@@ -39,7 +39,7 @@ def build(network: NetworkConfig, shapes: Shapes, *, seed: int) -> tuple[Network
 
 
 def mlp(network: MlpConfig, shapes: Shapes, *, seed: int) -> tuple[Network, Network]:
-    """Dense layers, all but the decoder's last with an activation; without hidden layers the features are the pixels."""
+    """Dense layers, all but the decoder's last activated; without hidden layers the features are the pixels."""
 
     def layers(sizes: Sequence[Layer]) -> Iterator[keras.layers.Layer]:
         for size in sizes:

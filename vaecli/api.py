@@ -87,7 +87,7 @@ def train(
         The finished run, as `load_run` returns it; its model is built on first use.
     Raises:
         ConfigError: all mistakes of the config.
-        DataError: the data cannot be had.
+        DataError: the data is not available.
         Interrupted: Ctrl-C or SIGTERM; the state is saved, and the same call resumes.
         Diverged: the loss is not a finite number; the last good state is kept.
         RunError: the run's folder holds something else, is in use elsewhere, or cannot be written.
@@ -111,7 +111,7 @@ def train(
                     console.say(f"training on the bundled {dataset.name} (8x8) instead of {dataset.fallback_for}")
                 plan = plan_run(asked, dataset, Path(output_dir))
                 if plan.run.finished and not fresh and not mendable(plan.run):
-                    console.say(f"{plan.run.path} is finished already; this is its result (--fresh trains it again)")
+                    console.say(f"{plan.run.path} is already finished; this is its result (--fresh trains it again)")
                 else:
                     name = plan.config.model.name
                     console.say(f"{name} on {dataset.called} ({dataset.source}) -> {plan.run.path}")
@@ -229,9 +229,9 @@ def compare(
     Returns:
         The comparison; a run that failed is listed in `failures` with the reason and does not stop the others.
     Raises:
-        ConfigError: a mistake in what was asked.
-        DataError: data that cannot be had.
-        RunError: a name that means nothing, nothing to compare, or an output folder that cannot be written.
+        ConfigError: a mistake in the request.
+        DataError: data is not available.
+        RunError: an unknown name, nothing to compare, or an output folder that cannot be written.
         Interrupted: Ctrl-C or SIGTERM; running trainings are saved, and the same call resumes.
     """
     with _console(quiet) as console, _stop() as stop:
@@ -370,9 +370,9 @@ def audit(
     Returns:
         The measurements, one row for each estimator, temperature and checkpoint.
     Raises:
-        ConfigError: a mistake in what was asked, or more codes or images than there may be.
-        DataError: its data cannot be had, or are others than those it was trained on.
-        RunError: no such run, checkpoint or categorical code; a gradient of 0; a figure that is no finite number.
+        ConfigError: a mistake in the request, or more codes or images than there may be.
+        DataError: its data is not available, or differs from what it was trained on.
+        RunError: no such run, checkpoint or categorical code; a gradient of 0; a figure that is not finite.
         Interrupted: Ctrl-C or SIGTERM; the rows so far are kept, and the same call goes on from there.
     """
     with _console(quiet) as console, _stop() as stop:
@@ -474,7 +474,7 @@ def verify(
     Raises:
         RunError: there is no such run, or it is not finished.
         RunFailed: a copy did not end as it should.
-        DataError: its data cannot be had, or are others than those it was trained on.
+        DataError: its data is not available, or differs from what it was trained on.
         Interrupted: Ctrl-C or SIGTERM.
     """
     import tempfile
@@ -570,7 +570,7 @@ def _stop(reason: str = "stopped before training began") -> Stop:
 def _prepared(threads: int | None, console: Console) -> Iterator[None]:
     """The environment of TensorFlow; reports where it has already started with another number of threads."""
     if threads is not None and str(_whole("threads", threads, 1)) != (known := threads_in_use() or str(threads)):
-        console.say(f"--threads {threads}: TensorFlow has begun with {known} in this process, and keeps them")
+        console.say(f"--threads {threads}: TensorFlow has already started with {known} in this process and keeps them")
     with prepared(threads):
         yield
 

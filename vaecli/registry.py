@@ -255,8 +255,8 @@ class Methods(Mapping[str, Method]):
         """One line for each of these methods whose name another package declares too."""
         taken = [name for name in dict.fromkeys(names) if name in self._built_in and name in self._entries]
         return [
-            f"model '{name}' is the built-in one: that of {_packages(self._entries[name])} is refused, "
-            "it needs a name of its own"
+            f"model '{name}' is the built-in one: that of {_packages(self._entries[name])} is ignored; "
+            "it needs another name"
             for name in taken
         ]
 
@@ -279,16 +279,16 @@ def _declared(name: str, entries: list["EntryPoint"]) -> Method | ConfigError:
     if len(entries) > 1:
         return refused("only one may declare it")
     if not (name.isidentifier() and name.isascii()):
-        return refused("a name has letters, digits and _ alone")
+        return refused("a name may have only letters, digits and _")
     try:
         found = entries[0].load()
     except Exception as error:  # an error of another package, whatever it is, ends here
         return refused(_in_a_line(error))
     if not isinstance(found, Method) or found.bottleneck != CATEGORICAL or found.estimator is None:
-        return refused(f"{entries[0].value} is no vaecli.registry.Method of CATEGORICAL and an estimator")
+        return refused(f"{entries[0].value} is not a vaecli.registry.Method of CATEGORICAL and an estimator")
     known = {option for method in BUILT_IN.values() for option in method.options}
     if lacking := sorted({*found.options} - {*found.described} - known):
-        return refused(f"nothing describes its option {lacking[0]}")
+        return refused(f"its option {lacking[0]} has no description")
     return found
 
 

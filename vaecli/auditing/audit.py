@@ -101,7 +101,7 @@ def perform(
         wrong = not_finite(row)
         if wrong:
             at = "" if row.temperature is None else f" at temperature {row.temperature:g}"
-            ways = "leave it out by --estimators" + " or --temperatures" * (row.temperature is not None)
+            ways = "leave it out with --estimators" + " or --temperatures" * (row.temperature is not None)
             raise RunFailed(f"{audit.path}: {row.estimator}{at}: {wrong} is not a finite number; {ways}")
         rows.append(row)
         audit.write({**about, "finished": len(rows) == len(every)}, rows)
@@ -109,7 +109,7 @@ def perform(
         code = stop()
         if code and len(rows) < len(every):
             kept = f"{len(rows)} of {len(every)} measurements are kept"
-            raise Interrupted(f"{audit.path}: {kept}; the same command goes on", exit_code=code)
+            raise Interrupted(f"{audit.path}: {kept}; the same command resumes", exit_code=code)
 
 
 def not_finite(row: AuditRow) -> str | None:
@@ -133,9 +133,9 @@ def _measured(
     for epoch in {epoch: None for epoch, _, _ in missing}:
         exact = truth(weights[epoch])
         if not exact.any():
-            raise RunError(f"{target.title}: the exact gradient is 0, so there is nothing to measure estimators by")
+            raise RunError(f"{target.title}: the exact gradient is 0, so no estimator can be measured")
         if not np.isfinite(exact).all():
-            raise RunError(f"{target.title}: the exact gradient is no finite number, so nothing is measured by it")
+            raise RunError(f"{target.title}: the exact gradient is not finite, so no estimator can be measured")
         points[epoch] = Point(weights[epoch], exact, truth.pull(weights[epoch], exact))
     meter = None
     for epoch, name, temperature in missing:

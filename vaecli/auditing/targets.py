@@ -46,7 +46,7 @@ def find(
     Raises:
         RunError: there is no such run, it is not finished, it has no such epoch or no categorical codes.
         ConfigError: a mistake in the config, or more codes or images than there may be.
-        DataError: its data cannot be had, or are others than those it was trained on.
+        DataError: its data is not available, or differs from what it was trained on.
     """
     if name is None:
         runs = (run for run in all_runs(output_dir) if run.finished and run.config.model.method.estimator)
@@ -131,7 +131,7 @@ def _of_run(run: Run, epochs: Sequence[int], images: int, seed: int, data_dir: P
 
 def _of_config(config: Config, run: str, dataset: Dataset, epochs: Sequence[int], images: int, seed: int) -> Target:
     if any(epochs):
-        raise RunError(f"{run}: not trained, so there are its first weights alone (epoch 0)")
+        raise RunError(f"{run}: not trained, so only its initial weights exist (epoch 0)")
     _check_images(images, len(dataset.test))
     return Target(
         title=f"{run}, not trained, {_of_images(images, dataset.called)}",
@@ -168,7 +168,7 @@ def _check(name: str, config: Config) -> None:
         raise RunError(f"{name}: {config.model.name} draws no categorical codes, so there is no estimator to audit")
     L, K = _code_shape(config)
     if L * np.log2(K) > np.log2(MOST_CODES):
-        raise ConfigError([f"{name}: the exact gradient decodes {K}^{L} codes, at most {MOST_CODES:,} are possible"])
+        raise ConfigError([f"{name}: the exact gradient decodes {K}^{L} codes; at most {MOST_CODES:,} are possible"])
 
 
 def _check_images(images: int, there: int) -> None:

@@ -66,7 +66,7 @@ def init(
         with target.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
-        raise ConfigError([f"{target}: exists already; remove it, or write elsewhere with --output"]) from None
+        raise ConfigError([f"{target}: already exists; remove it, or choose another file with --output"]) from None
     except OSError as error:
         raise ConfigError([f"{target}: cannot be written ({error.strerror})"]) from None
     echo(str(target))

@@ -238,7 +238,7 @@ def _model_class(name: str) -> type[ModelConfig]:
     except Exception as error:
         if name in BUILT_IN:
             raise
-        raise ConfigError([f"model '{name}' cannot be used: its options are no schema ({error!r})"]) from error
+        raise ConfigError([f"model '{name}' cannot be used: its options do not form a schema ({error!r})"]) from error
 
 
 # block -> (the deciding key, value -> class)

@@ -48,7 +48,7 @@ def read_source(path: Path) -> Source:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
         if len(raw) > MAX_BYTES:
-            raise ConfigError([f"{path}: larger than {MAX_BYTES:,} bytes, this is no config"])
+            raise ConfigError([f"{path}: larger than {MAX_BYTES:,} bytes, so it is not a config"])
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         where = _where(raw[: error.start].decode("utf-8"))

@@ -141,8 +141,8 @@ def fetch(known: KnownDataset, data_dir: Path | None, progress: Progress) -> Non
             download(url, folder / file, known.digests[file], progress)
         except DataError as error:
             raise DataError(
-                f"{known.name}: {folder / file} is not there, and {error}",
-                "ways out: put the file there by hand; or name its folder by --data-dir or VAECLI_DATA_DIR; "
+                f"{known.name}: {folder / file} is missing, and {error}",
+                "ways out: put the file there by hand; or give its folder with --data-dir or VAECLI_DATA_DIR; "
                 "or train on the bundled digits with --set data.name=digits",
             ) from None
 

@@ -94,7 +94,7 @@ class Journal:
             written: None if the state was made by a version that kept no digests; then the files are used unchecked.
         """
         if not self.run.metrics_text.startswith(self.metrics):
-            self._say(f"{self.run.metrics_csv} was changed, putting back what the state knows of it")
+            self._say(f"{self.run.metrics_csv} was changed; restoring it from the state")
         self.run.write_metrics(self.metrics)
         self.rows = self.run.read_metrics(finite=False)
         for row in self.rows:

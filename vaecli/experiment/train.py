@@ -85,7 +85,7 @@ def _enter(plan: Plan, reporter: Reporter, argv: Sequence[str], left_by: str | N
     before: Mapping[str, Any] = here
     lines = [_before(run, left_by)] if left_by or run.failure_json.is_file() else []
     if run.locked_by_name:
-        lines.append(f"{run.path}: this file system has no locks, so that only the name in .lock keeps others out")
+        lines.append(f"{run.path}: this file system has no locks, so only the name in .lock keeps other processes out")
     if run.run_json.exists():
         lines += _put_right(plan, here)
     if run.run_json.exists():
@@ -141,15 +141,15 @@ def _put_right(plan: Plan, here: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _differences(run: Run, config: Config, here: Mapping[str, Any]) -> Iterator[str]:
-    """The differences between run.json and the planned run, e.g. "training.seed 1 for 0"."""
+    """The differences between run.json and the planned run, e.g. "training.seed 1 instead of 0"."""
     for block, keys in settings(config).items():
         for key, value in settings(run.config)[block].items():
             if keys.get(key) != value:
-                yield f"{block}.{key} {value} for {keys.get(key)}"
+                yield f"{block}.{key} {value} instead of {keys.get(key)}"
     data = run.info["data"]
     for key in ("name", "digest", "scale", "image_shape", "train", "validation", "test"):
         if data[key] != here["data"][key]:  # type: ignore[literal-required]
-            yield f"data.{key} {data[key]} for {here['data'][key]}"  # type: ignore[literal-required]
+            yield f"data.{key} {data[key]} instead of {here['data'][key]}"  # type: ignore[literal-required]
 
 
 def _train(plan: Plan, reporter: Reporter, stop: Callable[[], int | None]) -> None:

@@ -211,7 +211,7 @@ def plan_of(run: Run, data: DataSets) -> Plan:
     dataset = data.of(run.config)
     plan = plan_run(run.config, dataset, run.path.parent)
     if plan.run.name != run.path.resolve().name:
-        raise RunError(f"{run.path}: cannot go on: {_why_not(run, dataset, plan)}; see --no-train")
+        raise RunError(f"{run.path}: cannot be resumed: {_why_not(run, dataset, plan)}; see --no-train")
     return plan
 
 
@@ -221,8 +221,8 @@ def _why_not(run: Run, dataset: Dataset, plan: Plan) -> str:
         return f"it was trained on other data than {dataset.source}"
     began = run.info.get("run", run.name)
     if began == plan.run.name:
-        return f"the folder was renamed, its name is {began}"
-    return "a version of vaecli made it whose numbers differ from this one's"
+        return f"the folder was renamed; its name was {began}"
+    return "it was made by a version of vaecli whose numbers differ from this one's"
 
 
 def absent_of(asked: Asked, failures: Mapping[str, str]) -> list[Absent]:

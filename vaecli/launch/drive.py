@@ -251,7 +251,7 @@ def carry_out(
         if views:
             time.sleep(SECONDS_BETWEEN_LOOKS)
     if stopped and unfinished:
-        raise Interrupted("stopped and saved; the same command goes on from there", exit_code=stopped)
+        raise Interrupted("stopped and saved; the same command resumes", exit_code=stopped)
     return failures
 
 
@@ -259,7 +259,7 @@ def _outcome(future: "Future[Outcome]", *, stopped: bool) -> Outcome:
     try:
         return future.result()
     except CancelledError:
-        return Outcome(interrupted=True) if stopped else Outcome("the scheduler has gone, or was told to forget it")
+        return Outcome(interrupted=True) if stopped else Outcome("the scheduler is gone, or has dropped the task")
     except Interrupted:
         return Outcome(interrupted=True)
     except VaecliError as error:

@@ -49,7 +49,7 @@ def side_by_side(plans: Iterable[Plan]) -> tuple[int, str | None]:
     fitting = max(1, int(free / max(needs)))
     return fitting, (
         f"{fitting} at once, though there are cores for {wanted}: a run needs about {max(needs) / 1e9:.1f} GB, and "
-        f"{free / 1e9:.1f} GB are free (--jobs overrules this)"
+        f"{free / 1e9:.1f} GB are free (--jobs overrides this)"
     )
 
 

@@ -116,7 +116,7 @@ class View:
             self.watcher.lost(name)
         if holder != self._holder:
             self._holder = holder
-            self.watcher.said(name, f"is being trained by {holder or 'another process'}; waits for it")
+            self.watcher.said(name, f"is being trained by {holder or 'another process'}; waiting for it")
 
     def is_free(self) -> bool:
         """Whether no other process trains it any more: it is finished, or its trainer has stopped or died."""

@@ -30,7 +30,7 @@ def remarks(runs: Sequence[Run]) -> Iterator[str]:
     before = [run.name for run in runs if run.before_seals]
     if before:
         more = f" and {len(before) - 1:,} more" if before[1:] else ""
-        yield f"{before[0]}{more}: made before summary.json had a digest of its own, so it is taken as it is"
+        yield f"{before[0]}{more}: made before summary.json had its own digest, so it is used unchecked"
     for run in runs:
         with contextlib.suppress(OSError):
             if file_digest(run.config_yaml) != run.summary["files"].get(run.config_yaml.name):

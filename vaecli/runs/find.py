@@ -85,7 +85,9 @@ def find_run(name: str, output_dir: Path) -> Run:
     """The single run that a RUN argument refers to; raises RunError if there is none or several."""
     found = find_runs([name], output_dir)
     if len(found) > 1:
-        raise RunError(f"{name}: means {len(found)} runs: {', '.join(run.name for run in found[:5])}; write more of it")
+        raise RunError(
+            f"{name}: means {len(found)} runs: {', '.join(run.name for run in found[:5])}; give more of the name"
+        )
     return found[0]
 
 

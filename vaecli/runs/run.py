@@ -173,7 +173,9 @@ class Run:
         self._info_bytes = read_json(self.run_json, way_out=MENDED)
         of_run = hashlib.sha256(self._info_bytes).hexdigest()
         if summary["files"].get(self.run_json.name, of_run) != of_run:
-            raise Damaged(f"{self.summary_json}: not of this run.json: one of the two was changed; {MENDED}")
+            raise Damaged(
+                f"{self.summary_json}: does not belong to this run.json: one of the two was changed; {MENDED}"
+            )
         return summary
 
     @property
@@ -210,7 +212,7 @@ class Run:
                 numbers = [(key, cells[key]) for key in cells if cells[key] is not None or key in NUMBERS]
                 wrong = [key for key, value in numbers if value is None or (finite and not math.isfinite(value))]
                 if wrong:
-                    raise ValueError(f"{wrong[0]} of epoch {len(found) + 1} is no number")
+                    raise ValueError(f"{wrong[0]} of epoch {len(found) + 1} is not a number")
                 found.append(cells)
         except (ValueError, TypeError, csv.Error) as error:
             raise Damaged(f"{self.metrics_csv}: damaged ({error}); {MENDED}") from None
@@ -577,14 +579,14 @@ def wrong_reconstructions(arrays: Arrays) -> str | None:
         if array.ndim != dimensions or array.dtype.kind not in kinds or 0 in array.shape:
             return f"{name} is {array.dtype} {array.shape}"
         if array.dtype.kind == "f" and not bool((abs(array) < 1e30).all()):
-            return f"{name} holds what is no number"
+            return f"{name} holds values that are not numbers"
     shown, size = arrays["images"].shape[0], arrays["images"].shape[1:]
     for name in ("mode", "sampled", "relaxed", "prototypes"):
         if name in arrays and (arrays[name].shape[1:] != size or (name != "prototypes" and len(arrays[name]) != shown)):
             return f"{name} is {arrays[name].shape}"
     of_codes = [name for name in ("codes", "code_counts") if name in arrays]
     if len(of_codes) == 1:
-        return f"it has {of_codes[0]!r} alone"
+        return f"it has only {of_codes[0]!r}"
     if any(len(arrays[name]) != shown for name in ("index", "labels", "codes") if name in arrays):
         return "not one entry for each image"
     of_values = [len(arrays[name]) for name in ("prototypes", "contingency") if name in arrays]

@@ -67,9 +67,9 @@ def parse_sealed(path: Path, raw: bytes, schema: TypeAdapter[Tree], *, newest: i
     try:
         tree = _DECODER.decode(raw.decode("utf-8"))
     except (ValueError, RecursionError) as error:
-        raise Damaged(f"{path}: damaged, no JSON ({error}); {way_out}") from None
+        raise Damaged(f"{path}: damaged, not JSON ({error}); {way_out}") from None
     if not isinstance(tree, dict) or type(tree.get("format", 1)) is not int:
-        raise Damaged(f"{path}: damaged, of another form; {way_out}")
+        raise Damaged(f"{path}: damaged, in another form; {way_out}")
     number = tree.get("format", 1)
     if has_seal(raw):
         if hashlib.sha256(raw[: -_DIGITS - len(_END)]).hexdigest() != tree.pop("seal"):
@@ -100,7 +100,7 @@ def _short(value: Any) -> str:
 
 
 def _refused(name: str) -> None:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 _DECODER = json.JSONDecoder(parse_constant=_refused)  # one for thousands of files

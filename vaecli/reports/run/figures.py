@@ -51,7 +51,7 @@ def draw_run(
         run.refuse_links()
     arrays = run.reconstructions()
     if not run.metrics:
-        raise RunError(f"{run.metrics_csv}: damaged, it has no row")
+        raise RunError(f"{run.metrics_csv}: damaged, it has no rows")
     figures: dict[str, Callable[[], Figure]] = {
         f"reconstructions.{fmt}": partial(reconstructions, run, arrays),
         f"loss.{fmt}": partial(loss_curves, run),

@@ -78,7 +78,7 @@ def changed_lines(run: Run) -> Iterator[str]:
     for what, names in (("was changed after the run was finished", examined.changed), ("is missing", examined.missing)):
         yield from (f"  {run.path / name} {what}" for name in names)
     if run.before_seals:
-        yield "  made before summary.json had a digest of its own: its figures are taken as they are"
+        yield "  made before summary.json had its own digest: its figures are used unchecked"
 
 
 def differences(one: Run, two: Run) -> dict[str, dict[str, list[Any]]]:

@@ -78,7 +78,7 @@ def _learned(run: Run, mse: float) -> Iterator[str]:
     elif reference_of(run.latent)[1] is None:
         yield "  learned             no reference fits that many codes"
     elif references is None or share is None:
-        yield "  learned             unknown until `vaecli data references` has computed what to compare with"
+        yield "  learned             unknown until `vaecli data references` has computed the references"
     else:
         (_, lowest), (label, best) = references.lines(run.latent)
         way = f"from the mean image ({lowest:.4f}) to {label} ({best:.4f})"

@@ -78,8 +78,9 @@ def train(
         seed: short for "training.seed".
         batch_size: short for "training.batch_size": images per step.
         output_dir: where run folders are.
-        data_dir: where data sets are; else $VAECLI_DATA_DIR, else Keras' cache.
-        threads: processor threads of TensorFlow; else all. It reads them once in a process: later ones have no effect.
+        data_dir: where data sets are; default: $VAECLI_DATA_DIR, then Keras' cache.
+        threads: processor threads of TensorFlow; default: all. It reads them once per process; later values have no
+            effect.
         fresh: begin again, discarding what the run's folder holds.
         quiet: say nothing on stderr.
 
@@ -152,7 +153,7 @@ class Comparison:
     plan: Sequence[str]  # one line per run: its state before anything was trained
     groups: "Sequence[Group]" = ()  # rows that may stand on one scale
     failures: Mapping[str, str] = field(default_factory=dict)
-    folder: Path | None = None  # of table, figures and report.html; None where there is no report
+    folder: Path | None = None  # of table, figures and report.html; None if there is no report
 
     @property
     def records(self) -> list[dict[str, Any]]:
@@ -219,7 +220,7 @@ def compare(
         scheduler: train on the workers of this dask scheduler: its address or its file.
         sort_by: a column of the table, best first; or "method".
         output_dir: where run folders are.
-        data_dir: where data sets are; else $VAECLI_DATA_DIR, else Keras' cache.
+        data_dir: where data sets are; default: $VAECLI_DATA_DIR, then Keras' cache.
         output: folder for table, figures and page; default: a folder inside output_dir.
         dry_run: make the plan; neither train nor compare.
         quiet: say nothing on stderr.
@@ -362,8 +363,9 @@ def audit(
         warm_up: steps that an adaptive estimator learns for before it is measured.
         seed: the seed of images, draws and toys.
         output_dir: where run folders are; the audit gets a folder there.
-        data_dir: where data sets are; else $VAECLI_DATA_DIR, else Keras' cache.
-        threads: processor threads of TensorFlow; else all. It reads them once in a process: later ones have no effect.
+        data_dir: where data sets are; default: $VAECLI_DATA_DIR, then Keras' cache.
+        threads: processor threads of TensorFlow; default: all. It reads them once per process; later values have no
+            effect.
         format: format of the figures in addition to png: "svg" or "pdf".
         quiet: say nothing on stderr.
 
@@ -373,7 +375,7 @@ def audit(
         ConfigError: a mistake in the request, or more codes or images than there may be.
         DataError: its data is not available, or differs from what it was trained on.
         RunError: no such run, checkpoint or categorical code; a gradient of 0; a figure that is not finite.
-        Interrupted: Ctrl-C or SIGTERM; the rows so far are kept, and the same call goes on from there.
+        Interrupted: Ctrl-C or SIGTERM; the rows so far are kept, and the same call resumes.
     """
     with _console(quiet) as console, _stop() as stop:
         from vaecli.auditing import targets
@@ -414,7 +416,7 @@ def audit(
         console.say(f"{found.title} -> {where.path}")
         missing = not where.finished
         if missing:
-            stop()  # from now on a signal waits for the measurement at hand
+            stop()  # from now on a signal waits for the current measurement
             with _prepared(threads, console), chatter(Path(os.devnull)):
                 import_keras()
                 skipped = left_out(found, asked)
@@ -467,7 +469,7 @@ def verify(
     Args:
         run: a finished run's name or its beginning, its folder, or itself.
         output_dir: where run folders are.
-        data_dir: where data sets are; else $VAECLI_DATA_DIR, else Keras' cache.
+        data_dir: where data sets are; default: $VAECLI_DATA_DIR, then Keras' cache.
         files_only: check the files alone, and train nothing.
         told: called with each line that the command prints, as soon as it is known.
 

@@ -66,7 +66,7 @@ def test_conditional_gumbels_follow_their_formula(monkeypatch):
 
 
 def test_conditional_gumbels_of_drawn_codes_are_gumbels():
-    """Codes enumerated and weighted by p: mean 0.5772, variance pi^2 / 6, and no class tells of another."""
+    """Codes enumerated and weighted by p: mean 0.5772, variance pi^2 / 6, and no class depends on another."""
     logits, draws = np.array([0.5, -1.0, 1.5], np.float32), 100_000
     p = softmax(logits)
     noise = np.stack(

@@ -177,7 +177,9 @@ def test_a_state_of_other_settings_is_refused(tmp_path, many_calls):
     (path,) = tmp_path.iterdir()
     other = plan_run(small_config("vae", seed=1), load(small_config("vae").data), tmp_path).run
     shutil.copytree(path, other.path)
-    with pytest.raises(RunError, match=r"another config or other data \(training\.seed 0 instead of 1\); move it elsewhere"):
+    with pytest.raises(
+        RunError, match=r"another config or other data \(training\.seed 0 instead of 1\); move it elsewhere"
+    ):
         train(small_config("vae", seed=1), tmp_path)
 
 

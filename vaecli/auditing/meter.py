@@ -30,7 +30,7 @@ class Point(NamedTuple):
 
     weights: Tensors
     exact: NDArray[np.float64]  # [B, L, K], the gradient in the logits
-    pulled: NDArray[np.float64]  # [P], and in the weights; [0] where there are none
+    pulled: NDArray[np.float64]  # [P], the gradient in the weights; [0] if there are none
 
 
 class Measured(NamedTuple):

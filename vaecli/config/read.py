@@ -69,7 +69,7 @@ def preset_folders() -> list[Path]:
 
 
 def find_config(name: str) -> Path | Preset:
-    """A path, else a file of ./configs, else a shipped file, else the preset of a method.
+    """The first of: a path, a file of ./configs, a shipped file, the preset of a method.
 
     The ending .yaml may be omitted. The path configs/NAME.yaml of a known method also means its preset if there is no
     such file.

@@ -88,7 +88,7 @@ class DataConfig(Block):
 
 class NpzDataConfig(DataConfig):
     path: str = Field(description="the file: x_train, x_test and, if you have them, y_train, y_test")
-    title: Title | None = Field(None, description="what lists and figures call the data, else the file's name")
+    title: Title | None = Field(None, description="name of the data in lists and figures; null: the file's name")
 
 
 class ObjectiveConfig(Block):

@@ -31,7 +31,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images whose pixel value times `scale` lies in [0, 1]."""
+    """Images whose pixel values times `scale` are in [0, 1]."""
 
     name: str
     train: Split

@@ -51,7 +51,7 @@ def prove(run: Run, folder: Path, data_dir: Path | None) -> Proof:
     """Trains the copies in an empty folder.
 
     Raises:
-        RunFailed: a copy did not end as it should; the line ends with what it said.
+        RunFailed: a copy did not end as it should; the line ends with its last output.
     """
     whole = _train_copy(run, folder / "whole", data_dir, kill=False)
     _train_copy(run, folder / "killed", data_dir, kill=True)

@@ -55,7 +55,7 @@ def main(module: str) -> None:
     """
     parent = Connection(int(sys.argv[1]))
     _ours.append(parent)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # the parent may have been told to ignore it
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # the parent may ignore it
     calls: queue.SimpleQueue[tuple[Callable[..., Any], tuple[Any, ...]]] = queue.SimpleQueue()
 
     def receive(message: Any) -> None:

@@ -132,7 +132,7 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         "test.capacity_bits",
-        "What the codes could carry at most.",
+        "The most that the codes could carry.",
         "bits per image",
         decimals=2,
         exists_for="codes",
@@ -168,7 +168,7 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         "test.accuracy",
-        "The share of images whose label is their code's, when each code is matched to at most one label, at best.",
+        "The share of images whose label matches their code, under the best matching of each code to at most one label.",
         decimals=2,
         better="high",
         exists_for="one code per image, and data with labels",
@@ -182,7 +182,7 @@ METRICS: tuple[Metric, ...] = (
         better="high",
         column="encoder gradient",
     ),
-    Metric("parameters", "The numbers that are learnt.", decimals=0, better="low", column="parameters"),
+    Metric("parameters", "The number of parameters.", decimals=0, better="low", column="parameters"),
     Metric(
         "seconds",
         "The time of all training steps, without start and evaluation.",
@@ -198,7 +198,7 @@ OF_EPOCH = tuple(metric for metric in OF_TEST if metric.of_epoch)
 
 
 def epoch_columns(found: Measured | None) -> dict[str, float | None]:
-    """A split's columns of metrics.csv, without the split's name; all None where there is no such split."""
+    """A split's columns of metrics.csv, without the split's name; all None if there is no such split."""
     return {metric.of_epoch or "": metric.of(found) if found and metric.of else None for metric in OF_EPOCH}
 
 

@@ -48,5 +48,5 @@ def is_whole(raw: bytes) -> bool:
 def unseal(raw: bytes) -> bytes:
     """The unchanged archive; raises ValueError unless it is what was sealed."""
     if not is_whole(raw):
-        raise ValueError("not the bytes that its digest stands for")
+        raise ValueError("the bytes do not match their digest")
     return raw

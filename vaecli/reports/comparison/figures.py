@@ -128,7 +128,7 @@ def error_by_epoch(member: Member) -> tuple[list[float], NDArray[np.float64]]:
 
 
 def distortion_and_bits(scene: Scene) -> Figure:
-    """Test error against the measured rate; codes and Gaussian vectors on axes of their own, of one height."""
+    """Test error against the measured rate; codes and Gaussian vectors on separate axes of the same height."""
     figure, axes = _panels(scene, lines=False)
     for discrete, axis in axes.items():
         reference = _reference_points(axis, _fitting(scene, discrete))

@@ -219,7 +219,7 @@ def records(groups: Sequence[Group], failures: Mapping[str, str] | None = None) 
 
 
 def csv_text(groups: Sequence[Group], failures: Mapping[str, str] | None = None) -> str:
-    """The records as CSV, empty where there is no value."""
+    """The records as CSV, with empty cells for missing values."""
     text = io.StringIO()
     rows = records(groups, failures)
     writer = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")

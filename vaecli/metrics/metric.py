@@ -168,7 +168,7 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         "test.accuracy",
-        "The share of images whose label matches their code, under the best matching of each code to at most one label.",
+        "The share of images whose label is that of their code, under the best one-to-one matching of codes to labels.",
         decimals=2,
         better="high",
         exists_for="one code per image, and data with labels",

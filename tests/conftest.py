@@ -1,4 +1,4 @@
-"""What all tests stand on: no network, no data of the user's, and trained runs small enough to make anew."""
+"""The basis of all tests: no network, no user data, and trained runs small enough to make again."""
 
 import fcntl
 import gc

@@ -24,7 +24,7 @@ Place = tuple[str, str]  # what was called, and for which file
 
 
 def arm(reached: set[Place], every: int, report: int) -> None:
-    """From now on this process dies at the `every`-th call that is at a place not in `reached`."""
+    """Makes this process die at the `every`-th call that is at a place not in `reached`."""
     fsync, replace, write = os.fsync, os.replace, os.write
     new: list[Place] = []
 

@@ -42,7 +42,7 @@ def small_config(method: str, *, epochs: int = 2, seed: int = 0, extra: str = ""
 
 
 class Silent:
-    """A Reporter that keeps what it hears."""
+    """A Reporter that keeps what it receives."""
 
     def __init__(self) -> None:
         self.said: list[str] = []
@@ -146,7 +146,7 @@ def audit_row(
     told: bool = True,
     cosine: float | None = 0.5,
 ) -> AuditRow:
-    """A row of an audit with intervals of 2 %; a bias that is not told from 0 has one from there."""
+    """A row of an audit with intervals of 2 %; a bias that is not distinguishable from 0 has one from 0."""
 
     def around(value: float) -> Bounded:
         return Bounded(value, 0.98 * value, 1.02 * value)
@@ -175,7 +175,7 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """In float64, over the last axis."""
+    """Softmax over the last axis, in float64."""
     shifted = np.exp(np.asarray(logits, np.float64) - np.max(logits, -1, keepdims=True))
     return shifted / shifted.sum(-1, keepdims=True)
 

@@ -258,7 +258,9 @@ def test_the_environment_is_put_back_and_threads_are_those_that_tensorflow_has(m
     run = vaecli.train(TINY, seed=5, threads=1)
     assert not set(process.ENVIRONMENT) & set(os.environ)
     assert Run(run.path).info["threads"] is None
-    assert "--threads 1: TensorFlow has begun with all in this process, and keeps them" in capfd.readouterr().err
+    assert (
+        "--threads 1: TensorFlow has already started with all in this process and keeps them" in capfd.readouterr().err
+    )
 
 
 def test_the_program_of_the_readme_runs(capsys):

@@ -1,4 +1,4 @@
-"""A bottleneck whose options nobody has heard of goes through every command: one file and one entry of the registry.
+"""A bottleneck with unknown options goes through every command: one file and one entry of the registry.
 
 The toy is finite scalar quantisation (arXiv 2309.15505): each number is bounded and rounded to one of its levels.
 """

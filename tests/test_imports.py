@@ -2,6 +2,7 @@
 
 import ast
 import graphlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,14 @@ import pytest
 import vaecli
 
 ROOT = Path(vaecli.__file__).parent
+TESTS = Path(__file__).parent
 MODULES = sorted(path for path in ROOT.rglob("*.py"))
+# "not distinguishable", "fallback for", "not comparable" and "again" say the same in plain English.
+ODD = re.compile(
+    r"\bfor want of\b|\banother game\b|\btells?\b[^.;:]{0,40}\bfrom\b|\b(?:not |apart )?told (?:from|apart)\b|\banew\b"
+    r"|\bwhat is to become\b|\bruns of before\b|\bfiles of before\b|\bso many as\b|\btakes leave\b|\bhas the word\b",
+    re.IGNORECASE,
+)
 HEAVY = {"tensorflow", "keras", "numpy", "matplotlib", "distributed"}
 
 BASE = {"errors", "filesystems", "registry"}
@@ -112,6 +120,33 @@ def test_what_reads_runs_imports_no_tensorflow(path):
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_module_says_what_it_is_for(path):
     assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+
+
+def docstrings(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield ast.get_docstring(node) or ""
+
+
+@pytest.mark.parametrize("folder", [ROOT, TESTS], ids=lambda folder: folder.name)
+def test_docstrings_start_with_a_verb_or_a_noun_phrase(folder):
+    for path in sorted(folder.rglob("*.py")):
+        assert [text for text in docstrings(path) if text.startswith("Of ")] == [], path
+
+
+def texts(path):
+    """The string literals of a module, docstrings and parts of f-strings included."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def test_texts_use_the_terms_of_the_field():
+    readme = ROOT.parent / "README.md"
+    written = {path: list(texts(path)) for path in MODULES} | {readme: [readme.read_text(encoding="utf-8")]}
+    for path, parts in written.items():
+        found = {words for text in parts for words in ODD.findall(" ".join(text.split()))}
+        assert not found, f"{path}: {found}"
 
 
 def loaded_after(arguments, folder):

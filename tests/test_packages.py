@@ -147,8 +147,8 @@ def test_python_trains_it(run):
     ("name", "reason"),
     [
         ("broken", "ModuleNotFoundError: No module named 'tiny.there_is_no_such_module'"),
-        ("number", "tiny:NUMBER is no vaecli.registry.Method of CATEGORICAL and an estimator"),
-        ("careless", "nothing describes its option force"),
+        ("number", "tiny:NUMBER is not a vaecli.registry.Method of CATEGORICAL and an estimator"),
+        ("careless", "its option force has no description"),
     ],
 )
 def test_one_that_cannot_be_used_says_why_in_one_line_when_it_is_asked_for(command, name, reason):
@@ -185,4 +185,4 @@ def test_an_estimator_that_cannot_be_imported_is_told_when_it_trains_and_left_ou
 def test_the_name_of_a_built_in_method_is_refused_in_one_line(command):
     done = command("check", "gumbel")
     assert done.returncode == 0
-    assert done.stderr == ("model 'gumbel' is the built-in one: that of tiny is refused, it needs a name of its own\n")
+    assert done.stderr == ("model 'gumbel' is the built-in one: that of tiny is ignored; it needs another name\n")

@@ -45,7 +45,7 @@ def test_the_test_error_per_pixel(reached, mnist_dir, method, measure, low, high
     assert low <= reached(method, mnist_dir)["test"]["mse"][measure] <= high
 
 
-def test_the_naive_encoder_hears_nothing(reached, mnist_dir):
+def test_no_gradient_reaches_the_naive_encoder(reached, mnist_dir):
     assert reached("categorical", mnist_dir)["gradient_norm"]["encoder"] == 0
 
 

@@ -27,7 +27,7 @@ def test_every_option_is_described_once():
 
 @pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.estimator])
 def test_the_decodings_of_a_method_are_those_it_asks_for(name):
-    """Of one image, so that what is decoded once for the whole batch counts too."""
+    """Uses one image, so that what is decoded once for the whole batch counts too."""
     method = METHODS[name]
     options = {key: OPTIONS[key].default for key in method.estimator.options}
     estimator, asked = method.estimator.load(), []

@@ -1,11 +1,12 @@
 """The public functions: what the commands of the same names do, for a notebook or a program.
 
-They print nothing to stdout. What happens is told on stderr, as the commands tell it, unless `quiet`. A mistake raises
-a VaecliError (vaecli/errors.py) whose lines name the place, the value and the way out, with the command's options.
+They print nothing to stdout. Messages go to stderr, as those of the commands do, unless `quiet` is set. A mistake
+raises a VaecliError (vaecli/errors.py) whose lines name the place, the value and the way out, with the command's
+options.
 
-Ctrl-C and SIGTERM, where Python hears of them (in its first thread), let a training save what it has: Interrupted is
-raised, and the same call goes on from there. Signal handlers and environment are afterwards what they were before.
-TensorFlow, its log and file descriptor 2 belong to the process: of several threads, one trains or audits at a time.
+Ctrl-C and SIGTERM, which Python delivers to its first thread only, let a training save its state: Interrupted is
+raised, and the same call resumes. Signal handlers and environment are restored afterwards. TensorFlow, its log and
+file descriptor 2 belong to the whole process, so only one thread trains or audits at a time.
 """
 
 import contextlib
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from vaecli.runs.audits import AuditRow
     from vaecli.runs.run import Files
 
-Name = str | os.PathLike[str]  # of a config, a run or a folder; a TrainedRun is one too
+Name = str | os.PathLike[str]  # the name of a config, a run or a folder, or a TrainedRun itself
 Names = str | Sequence[str]  # "exact,gumbel" or ["exact", "gumbel"]
 Numbers = str | Sequence[float]  # "0.5,1" or [0.5, 1.0]
 Settings = Sequence[str] | Mapping[str, Any]  # ["training.epochs=3"] or {"training.epochs": 3}
@@ -67,28 +68,29 @@ def train(
     fresh: bool = False,
     quiet: bool = False,
 ) -> "TrainedRun":
-    """Trains one model, or resumes it; one that is finished is returned as it is.
+    """Trains one model, or resumes it; a finished run is returned as it is.
 
     Args:
         config: a YAML file, the name of one under configs/ or of a shipped preset, a Config, or its tree, such as
             {"model": "gumbel", "training": {"epochs": 3}}.
         set: keys of the config to override, as {"training.epochs": 3} or ["training.epochs=3"].
-        epochs: short for "training.epochs"; passes over the training images.
+        epochs: short for "training.epochs": passes over the training images.
         seed: short for "training.seed".
-        batch_size: short for "training.batch_size"; images per step.
+        batch_size: short for "training.batch_size": images per step.
         output_dir: where run folders are.
-        data_dir: where data sets are; else $VAECLI_DATA_DIR, else Keras' cache.
-        threads: processor threads of TensorFlow; else all. It reads them once in a process: later ones have no effect.
+        data_dir: where data sets are; default: $VAECLI_DATA_DIR, then Keras' cache.
+        threads: processor threads of TensorFlow; default: all. It reads them once per process; later values have no
+            effect.
         fresh: begin again, discarding what the run's folder holds.
         quiet: say nothing on stderr.
 
     Returns:
-        The finished run, as `load_run` gives it; its model is built when it is first used.
+        The finished run, as `load_run` returns it; its model is built on first use.
     Raises:
         ConfigError: all mistakes of the config.
-        DataError: the data cannot be had.
-        Interrupted: Ctrl-C or SIGTERM; the state is saved, and the same call goes on from there.
-        Diverged: the loss is not a number; the last state whose loss is one is kept.
+        DataError: the data is not available.
+        Interrupted: Ctrl-C or SIGTERM; the state is saved, and the same call resumes.
+        Diverged: the loss is not a finite number; the last good state is kept.
         RunError: the run's folder holds something else, is in use elsewhere, or cannot be written.
     """
     with _console(quiet) as console:
@@ -110,7 +112,7 @@ def train(
                     console.say(f"training on the bundled {dataset.name} (8x8) instead of {dataset.fallback_for}")
                 plan = plan_run(asked, dataset, Path(output_dir))
                 if plan.run.finished and not fresh and not mendable(plan.run):
-                    console.say(f"{plan.run.path} is finished already; this is its result (--fresh trains it again)")
+                    console.say(f"{plan.run.path} is already finished; this is its result (--fresh trains it again)")
                 else:
                     name = plan.config.model.name
                     console.say(f"{name} on {dataset.called} ({dataset.source}) -> {plan.run.path}")
@@ -148,10 +150,10 @@ def config_of(
 class Comparison:
     """What a comparison found. `print` shows its table, and so does a notebook."""
 
-    plan: Sequence[str]  # a line for each run, as it was before anything was trained
+    plan: Sequence[str]  # one line per run: its state before anything was trained
     groups: "Sequence[Group]" = ()  # rows that may stand on one scale
     failures: Mapping[str, str] = field(default_factory=dict)
-    folder: Path | None = None  # of table, figures and report.html; None where there is no report
+    folder: Path | None = None  # of table, figures and report.html; None if there is no report
 
     @property
     def records(self) -> list[dict[str, Any]]:
@@ -203,36 +205,37 @@ def compare(
     quiet: bool = False,
     shown: Callable[[Comparison, bool], None] = lambda comparison, told: None,
 ) -> Comparison:
-    """Trains what is missing and compares: finished runs are reused, half done ones resumed.
+    """Trains what is missing and compares: finished runs are reused, unfinished ones resumed.
 
     Args:
-        names: configs to train where that is missing, runs, and folders of runs; else the five of the article.
-        all: every method there is, in place of those five.
-        seeds: how many, or which: 5 means 0 to 4, [0, 3, 7] or "0,3,7" means these; else the seed of each config.
+        names: configs (trained where a run is missing), runs, and folders of runs; default: the article's five methods.
+        all: every available method instead of those five.
+        seeds: how many, or which: 5 means 0 to 4, [0, 3, 7] or "0,3,7" means these seeds; default: each
+            config's own seed.
         set: keys of the configs to override, as {"training.epochs": 3} or ["training.epochs=3"].
-        sweep: each of these values, as {"model.temperature": [0.5, 1.0]} or ["model.temperature=0.5,1.0"]; several
+        sweep: values to try for a key, as {"model.temperature": [0.5, 1.0]} or ["model.temperature=0.5,1.0"]; several
             sweeps multiply.
         epochs: short for "training.epochs".
         no_train: compare what is finished, and leave the rest.
-        jobs: runs side by side, a thread each; else as many as cores and memory allow.
+        jobs: runs trained side by side, one thread each; default: as many as cores and memory allow.
         scheduler: train on the workers of this dask scheduler: its address or its file.
         sort_by: a column of the table, best first; or "method". None: -elbo where the likelihood is in nats, else
             mse sampled.
         output_dir: where run folders are.
-        data_dir: where data sets are; else $VAECLI_DATA_DIR, else Keras' cache.
-        output: folder for table, figures and page; else one of the output folder.
-        dry_run: make the plan, and neither train nor compare.
+        data_dir: where data sets are; default: $VAECLI_DATA_DIR, then Keras' cache.
+        output: folder for table, figures and page; default: a folder inside output_dir.
+        dry_run: make the plan; neither train nor compare.
         quiet: say nothing on stderr.
-        shown: told of the comparison before its report is drawn, which takes seconds, and whether a terminal has been
-            told of all its failures.
+        shown: called with the comparison before its report is drawn, which takes seconds, and with whether a terminal
+            has already shown all its failures.
 
     Returns:
-        The comparison; a run that failed stands in its `failures` with the reason, and does not stop the others.
+        The comparison; a run that failed is listed in `failures` with the reason and does not stop the others.
     Raises:
-        ConfigError: a mistake in what was asked.
-        DataError: data that cannot be had.
-        RunError: a name that means nothing, nothing to compare, or an output folder that cannot be written.
-        Interrupted: Ctrl-C or SIGTERM; what ran is saved, and the same call goes on from there.
+        ConfigError: a mistake in the request.
+        DataError: data is not available.
+        RunError: an unknown name, nothing to compare, or an output folder that cannot be written.
+        Interrupted: Ctrl-C or SIGTERM; running trainings are saved, and the same call resumes.
     """
     with _console(quiet) as console, _stop() as stop:
         from vaecli.launch.asked import absent_of, ask, plan_lines
@@ -294,7 +297,7 @@ def compare(
         report = Path(output) if output else report_folder(folder, [run.name for run in asked.runs])
         try:
             console.lines(write_report(groups, failures, report).lines)
-        except RunFailed as error:  # a folder that may only be read: the table is there all the same
+        except RunFailed as error:  # the folder is read-only: the table is returned all the same
             console.say(f"{error}; --output names a folder for table, figures and page")
             return found
         console.say(f"{report}/report.html")
@@ -302,14 +305,14 @@ def compare(
 
 
 def _load_report() -> None:
-    """What the report needs, while there is nothing else to do."""
+    """Imports what the report needs while nothing else is to be done."""
 
 
 @dataclass(frozen=True)
 class Measurements:
     """What an audit measured. `print` shows its tables."""
 
-    path: Path  # of audit.json and the figures
+    path: Path  # the folder of audit.json and the figures
     title: str
     asked: Mapping[str, Any]  # all that decides what is measured
     rows: "Sequence[AuditRow]"
@@ -317,7 +320,7 @@ class Measurements:
     figures: Sequence[Path]
 
     def table(self, width: int | None = None) -> str:
-        """As text, folded to so many characters."""
+        """The tables as text, folded to `width` characters."""
         from vaecli.reports.audit.table import table_lines
 
         return "\n".join(table_lines(self.rows, self.left_out, width))
@@ -348,31 +351,33 @@ def audit(
     format: str = "png",
     quiet: bool = False,
 ) -> Measurements:
-    """Measures gradient estimators against the exact gradient; the same call shows it again, or goes on with it.
+    """Measures gradient estimators against the exact gradient; the same call shows the result again, or resumes.
 
     Args:
-        target: a run, or a config whose run or first weights are meant; else the newest run with categorical codes.
-        objective: a toy loss of ten codes, without any run: "linear", "quadratic", "cubic" or "mlp".
-        epochs: checkpoints that the run has kept weights of, as [0, 5] or "0,5"; else its last.
-        estimators: names, as ["exact", "gumbel"] or "exact,gumbel"; else every one.
-        temperatures: each of these, of the estimators that have one.
-        images: test images (of a toy: draws of the logits), the same for every estimator.
-        draws: at most, where intervals stay wide, from 128; else 4096, for a toy 16,384.
-        warm_up: steps that estimators that learn take before they are measured.
-        seed: of images, draws and toys.
-        output_dir: where run folders are; the audit has a folder there.
-        data_dir: where data sets are; else $VAECLI_DATA_DIR, else Keras' cache.
-        threads: processor threads of TensorFlow; else all. It reads them once in a process: later ones have no effect.
-        format: of the figures, beside png: "svg" or "pdf".
+        target: a run, or a config, which stands for its run or its initial weights; default: the newest run with
+            categorical codes.
+        objective: a toy loss of ten codes, which needs no run: "linear", "quadratic", "cubic" or "mlp".
+        epochs: epochs whose weights the run has kept, as [0, 5] or "0,5"; default: the last.
+        estimators: names, as ["exact", "gumbel"] or "exact,gumbel"; default: all.
+        temperatures: values for every estimator that has a temperature.
+        images: number of test images (for a toy: draws of the logits), the same for every estimator.
+        draws: the most draws to take where intervals stay wide, at least 128; default: 4096, for a toy 16,384.
+        warm_up: steps that an adaptive estimator learns for before it is measured.
+        seed: the seed of images, draws and toys.
+        output_dir: where run folders are; the audit gets a folder there.
+        data_dir: where data sets are; default: $VAECLI_DATA_DIR, then Keras' cache.
+        threads: processor threads of TensorFlow; default: all. It reads them once per process; later values have no
+            effect.
+        format: format of the figures in addition to png: "svg" or "pdf".
         quiet: say nothing on stderr.
 
     Returns:
         The measurements, one row for each estimator, temperature and checkpoint.
     Raises:
-        ConfigError: a mistake in what was asked, or more codes or images than there may be.
-        DataError: its data cannot be had, or are others than those it was trained on.
-        RunError: no such run, checkpoint or categorical code; a gradient of 0; a figure that is no finite number.
-        Interrupted: Ctrl-C or SIGTERM; the rows so far are kept, and the same call goes on from there.
+        ConfigError: a mistake in the request, or more codes or images than there may be.
+        DataError: its data is not available, or differs from what it was trained on.
+        RunError: no such run, checkpoint or categorical code; a gradient of 0; a figure that is not finite.
+        Interrupted: Ctrl-C or SIGTERM; the rows so far are kept, and the same call resumes.
     """
     with _console(quiet) as console, _stop() as stop:
         from vaecli.auditing import targets
@@ -413,7 +418,7 @@ def audit(
         console.say(f"{found.title} -> {where.path}")
         missing = not where.finished
         if missing:
-            stop()  # from now on a signal waits for the measurement at hand
+            stop()  # from now on a signal waits for the current measurement
             with _prepared(threads, console), chatter(Path(os.devnull)):
                 import_keras()
                 skipped = left_out(found, asked)
@@ -430,12 +435,12 @@ def audit(
 
 @dataclass(frozen=True)
 class Verification:
-    """Whether a run's files are what it wrote, and whether a short copy of it repeats bit for bit."""
+    """Whether a run's files are unchanged, and whether a short copy of it repeats bit for bit."""
 
     run: "Run"
     files: "Files"
-    changed_since: Sequence[str]  # what may give other bits here than when the run was made
-    proof: "Proof | None"  # of the copy; None if none was trained
+    changed_since: Sequence[str]  # what may change bits here compared with when the run was made
+    proof: "Proof | None"  # result of the copy; None if none was trained
 
     @property
     def verified(self) -> bool:
@@ -460,20 +465,20 @@ def verify(
 ) -> Verification:
     """Proves that a run repeats bit for bit on this machine.
 
-    Reads its files again and compares them with the digests that it recorded; then trains a short copy of it in one go,
-    and another one that is killed and resumed, in processes of their own, and compares every number of the two.
+    Reads its files again and compares them with the recorded digests; then trains a short copy of it without
+    interruption and another one that is killed and resumed, each in its own process, and compares every number.
 
     Args:
         run: a finished run's name or its beginning, its folder, or itself.
         output_dir: where run folders are.
-        data_dir: where data sets are; else $VAECLI_DATA_DIR, else Keras' cache.
+        data_dir: where data sets are; default: $VAECLI_DATA_DIR, then Keras' cache.
         files_only: check the files alone, and train nothing.
-        told: of each line that the command prints, as soon as it is known.
+        told: called with each line that the command prints, as soon as it is known.
 
     Raises:
         RunError: there is no such run, or it is not finished.
         RunFailed: a copy did not end as it should.
-        DataError: its data cannot be had, or are others than those it was trained on.
+        DataError: its data is not available, or differs from what it was trained on.
         Interrupted: Ctrl-C or SIGTERM.
     """
     import tempfile
@@ -507,17 +512,18 @@ def plot(
     """Draws the figures of finished runs: reconstructions, loss curves, what each code draws, and code use.
 
     Args:
-        runs: by name, beginning, folder or themselves, else the newest finished; or "gumbel-max": that trick's figure.
-        format: of the files: "png", "svg" or "pdf".
-        output: folder for the figures, with one in it for each of several runs; else each run's own figures/.
+        runs: names, beginnings of names, folders or runs; default: the newest finished run; "gumbel-max": the figure
+            of the Gumbel-max trick.
+        format: format of the files: "png", "svg" or "pdf".
+        output: folder for the figures, with a subfolder for each of several runs; default: each run's own figures/.
         output_dir: where run folders are.
-        drawn: told of each file that was written.
+        drawn: called with each file that was written.
 
     Returns:
         The files written.
     Raises:
         RunError: there is no such run, or it is not finished.
-        RunFailed: all that could not be drawn; the rest is.
+        RunFailed: names every figure that could not be drawn; the others were drawn.
     """
     from vaecli.reports.run import figures
     from vaecli.reports.style import Undrawn, checked_format, draw_each
@@ -566,9 +572,9 @@ def _stop(reason: str = "stopped before training began") -> Stop:
 
 @contextlib.contextmanager
 def _prepared(threads: int | None, console: Console) -> Iterator[None]:
-    """The environment of TensorFlow; says so where it has begun with another number of threads."""
+    """The environment of TensorFlow; reports where it has already started with another number of threads."""
     if threads is not None and str(_whole("threads", threads, 1)) != (known := threads_in_use() or str(threads)):
-        console.say(f"--threads {threads}: TensorFlow has begun with {known} in this process, and keeps them")
+        console.say(f"--threads {threads}: TensorFlow has already started with {known} in this process and keeps them")
     with prepared(threads):
         yield
 
@@ -582,7 +588,7 @@ def _called(config: Any) -> str:
 
 
 def _settings(asked: Settings) -> list[str]:
-    """ "key=value", as `--set` has it."""
+    """Settings as "key=value", the form of `--set`."""
     if isinstance(asked, Mapping):
         return [f"{key}={_text(value)}" for key, value in asked.items()]
     return [asked] if isinstance(asked, str) else list(asked)
@@ -595,19 +601,19 @@ def _sweeps(asked: Sweeps) -> list[str]:
 
 
 def _text(value: Any) -> str:
-    """A value as YAML on one line: JSON is that too, and a plain word stays one."""
+    """A value as YAML on one line: JSON is valid YAML, and a plain word stays plain."""
     if isinstance(value, str) and value.isidentifier():
         return value
     return json.dumps(value, ensure_ascii=False, default=_plain)
 
 
 def _plain(value: Any) -> Any:
-    """What JSON has no word for: a number of NumPy's as Python's, a path as text."""
+    """Converts what JSON does not know: a NumPy number to a Python one, a path to text."""
     return value.item() if hasattr(value, "item") else str(value)
 
 
 def _whole(option: str, value: int, low: int, high: float = math.inf) -> int:
-    """The number itself; raises ConfigError where it is too small or too large."""
+    """The number itself; raises ConfigError if it is too small or too large."""
     if not low <= value <= high:
         most = f" to {high}" if high < math.inf else ""
         raise ConfigError([f"--{option} {value}: a whole number from {low}{most} is needed"])
@@ -618,7 +624,7 @@ Number = TypeVar("Number", int, float)
 
 
 def _numbers(option: str, asked: Numbers, kind: Callable[[Any], Number]) -> tuple[Number, ...]:
-    """Each once; raises ConfigError unless all are numbers of that kind, and none is negative."""
+    """The values without duplicates; raises ConfigError unless all are non-negative numbers of that kind."""
     parts = _parts(asked)
     try:
         found = tuple(dict.fromkeys(map(kind, parts)))
@@ -633,7 +639,7 @@ def _numbers(option: str, asked: Numbers, kind: Callable[[Any], Number]) -> tupl
 
 
 def _seeds(asked: int | Numbers) -> list[int]:
-    """5 or "5" as 0 to 4, and several as they are; raises ConfigError for anything else."""
+    """The seeds 0 to 4 for 5 or "5", and a list as it is; raises ConfigError for anything else."""
     parts = [asked] if isinstance(asked, int) else _parts(asked)
     how_many = isinstance(asked, int) or (isinstance(asked, str) and len(parts) == 1)
     try:

@@ -1,4 +1,4 @@
-"""What a user can cause. The CLI prints these as lines and exits with `exit_code`; anything else is our bug."""
+"""Errors that a user can cause. The CLI prints them as lines and exits with `exit_code`; anything else is our bug."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ FAILED, USAGE, SOME_FAILED, DIVERGED, INTERRUPTED = 1, 2, 3, 4, 130
 
 
 class VaecliError(Exception):
-    """A mistake that the user can mend: its lines name the place, the value and the way out."""
+    """A mistake that the user can fix: its lines name the place, the value and the way out."""
 
     exit_code = USAGE
 
@@ -31,17 +31,17 @@ class RunError(VaecliError):
 
 
 class Damaged(RunError):
-    """A file of a run, an audit or the references that is not what was written there."""
+    """A file of a run, an audit or the references that is not what was written."""
 
 
 class RunFailed(RunError):
-    """What was asked is right, but could not be done: a full disk, a folder that went away, a run in other hands."""
+    """A valid request that could not be carried out: a full disk, a folder that vanished, a run in use elsewhere."""
 
     exit_code = FAILED
 
 
 class BeingTrained(RunFailed):
-    """A run in the hands of another process, which may live or die before it is finished."""
+    """A run that another process is training, and may or may not finish."""
 
     def __init__(self, where: str, holder: str | None) -> None:
         super().__init__(f"{where}: another process is training this run{f': {holder}' if holder else ''}")
@@ -63,7 +63,7 @@ class Interrupted(VaecliError):
 
 
 def printable(line: str) -> str:
-    """The line with its control characters spelt out: it stays one, and what a file contains cannot steer a terminal.
+    """The line with its control characters escaped: it stays one line, and file contents cannot control a terminal.
 
     >>> printable("a\x1b[31mb")
     'a\\x1b[31mb'

@@ -1,4 +1,4 @@
-"""What some file systems (CIFS, FUSE, NFS) cannot do is done without; what goes wrong is an error as ever."""
+"""Tolerates operations that some file systems (CIFS, FUSE, NFS) do not support; all other errors are raised."""
 
 import contextlib
 import errno
@@ -9,10 +9,10 @@ UNSUPPORTED = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
 @contextlib.contextmanager
 def where_supported(*more: int) -> Iterator[None]:
-    """Inside, the answer of a file system that has no such thing is no error.
+    """A context in which an operation that the file system does not support is no error.
 
     Args:
-        more: numbers of errors that mean the same of the call at hand.
+        more: further error numbers that mean "not supported" for this call.
     """
     try:
         yield

@@ -1,6 +1,6 @@
-"""Names that a config may use, what they stand for, and one line of help each.
+"""The names that a config may use, what they stand for, and one line of help each.
 
-Adding a method is one file and one line here; a package of its own declares one by an entry point of GROUP. Targets are
+A new method is one file and one line here; another package declares one by an entry point of GROUP. Targets are
 "module:attribute" and are imported on use, so that reading this table (and `vaecli --help`) costs nothing.
 """
 
@@ -27,10 +27,10 @@ class Component:
     options: tuple[str, ...] = ()
 
     def load(self) -> Any:
-        """What the target names.
+        """Imports the target.
 
         Raises:
-            ConfigError: it is another package's, and cannot be imported or has other options than it declares.
+            ConfigError: it belongs to another package, and cannot be imported or has other options than it declares.
         """
         module, _, attribute = self.target.partition(":")
         try:
@@ -43,24 +43,24 @@ class Component:
         return found
 
     def _check(self, module: str, found: Any) -> None:
-        """An estimator knows its own options; those of a foreign one are compared with what it declares."""
+        """Compares the options of a foreign estimator with those that it declares."""
         if not module.startswith("vaecli.") and getattr(found, "options", None) != self.options:
             raise ConfigError([f"{self.target}: not an estimator with the options that it declares {self.options}"])
 
 
 class Codes(NamedTuple):
-    """What a bottleneck holds at each position of the latent."""
+    """The contents of each position of the latent."""
 
     per_position: int  # L, codes; 1 for a vector of real numbers
-    values: Sequence[int] | None  # how many values each of the L codes can take; None for a vector
-    width: int  # D, the numbers that the decoder reads of each code
+    values: Sequence[int] | None  # number of values of each of the L codes; None for a vector
+    width: int  # D, the number of values that the decoder reads for each code
 
 
 @dataclass(frozen=True)
 class Bottleneck(Component):
     """A component that lies between encoder and decoder."""
 
-    codes: Callable[[Mapping[str, Any]], Codes] = field(kw_only=True)  # of its options
+    codes: Callable[[Mapping[str, Any]], Codes] = field(kw_only=True)  # from its options
 
     def _check(self, module: str, found: Any) -> None:
         """A bottleneck is a class, whose keyword parameters are its options."""
@@ -68,7 +68,7 @@ class Bottleneck(Component):
 
 @dataclass(frozen=True)
 class Network:
-    """A value of `network.kind`: functions that know its sizes without TensorFlow, and that build it."""
+    """A value of `network.kind`: a function that gives its sizes without TensorFlow, and one that builds it."""
 
     help: str
     shapes: str  # (network, image [H, W, C], Codes) -> vaecli.config.shapes.Shapes
@@ -80,19 +80,19 @@ class DataSet:
     """A value of `data.name`."""
 
     help: str
-    title: str | None  # what figures call it; None: what the user calls it
+    title: str | None  # name in figures; None: the user's name
     source: str  # (data block of a config) -> vaecli.data.source.Source
 
 
 @dataclass(frozen=True, eq=False)
 class Method:
-    """A value of `model.name`: a bottleneck, and the gradient estimator it trains with if it needs one."""
+    """A value of `model.name`: a bottleneck, and its gradient estimator if it needs one."""
 
     help: str
     bottleneck: Bottleneck
     estimator: Component | None = None
-    defaults: Mapping[str, Any] = field(default_factory=dict)  # where they differ from those in config/options.py
-    enumerates: bool = False  # decodes every one of the K^L codes at each step, once for the whole batch
+    defaults: Mapping[str, Any] = field(default_factory=dict)  # if different from config/options.py
+    enumerates: bool = False  # decodes all K^L codes at each step, once for the whole batch
     constant_rate: bool = False  # the posterior is a point: beta would only add a constant to the loss
     described: Mapping[str, Any] = field(default_factory=dict, hash=False)  # its own options: Option by name
 
@@ -217,8 +217,8 @@ BUILT_IN: Mapping[str, Method] = {
 class Methods(Mapping[str, Method]):
     """The built-in methods, then those that other packages declare.
 
-    Packages are looked for when a name is not built in, or when all are listed. One that cannot be used is not listed,
-    and says why when it is asked for.
+    Packages are searched when a name is not built in, or when all are listed. A method that cannot be used is not
+    listed, and using it raises an error with the reason.
     """
 
     def __init__(self, built_in: Mapping[str, Method]) -> None:
@@ -226,7 +226,7 @@ class Methods(Mapping[str, Method]):
         self._found: dict[str, Method | ConfigError] = {}
 
     def __getitem__(self, name: str) -> Method:
-        """Raises ConfigError where another package declares that method and it cannot be used."""
+        """Raises ConfigError if another package declares that method and it cannot be used."""
         if name in self._built_in:
             return self._built_in[name]
         if name not in self._found:
@@ -252,11 +252,11 @@ class Methods(Mapping[str, Method]):
         return len(list(iter(self)))
 
     def refused(self, names: Iterable[str]) -> list[str]:
-        """A line for each of these methods whose name another package declares too."""
+        """One line for each of these methods whose name another package declares too."""
         taken = [name for name in dict.fromkeys(names) if name in self._built_in and name in self._entries]
         return [
-            f"model '{name}' is the built-in one: that of {_packages(self._entries[name])} is refused, "
-            "it needs a name of its own"
+            f"model '{name}' is the built-in one: that of {_packages(self._entries[name])} is ignored; "
+            "it needs another name"
             for name in taken
         ]
 
@@ -279,16 +279,16 @@ def _declared(name: str, entries: list["EntryPoint"]) -> Method | ConfigError:
     if len(entries) > 1:
         return refused("only one may declare it")
     if not (name.isidentifier() and name.isascii()):
-        return refused("a name has letters, digits and _ alone")
+        return refused("a name may have only letters, digits and _")
     try:
         found = entries[0].load()
-    except Exception as error:  # another package's: whatever it is, it ends here
+    except Exception as error:  # an error of another package, whatever it is, ends here
         return refused(_in_a_line(error))
     if not isinstance(found, Method) or found.bottleneck != CATEGORICAL or found.estimator is None:
-        return refused(f"{entries[0].value} is no vaecli.registry.Method of CATEGORICAL and an estimator")
+        return refused(f"{entries[0].value} is not a vaecli.registry.Method of CATEGORICAL and an estimator")
     known = {option for method in BUILT_IN.values() for option in method.options}
     if lacking := sorted({*found.options} - {*found.described} - known):
-        return refused(f"nothing describes its option {lacking[0]}")
+        return refused(f"its option {lacking[0]} has no description")
     return found
 
 
@@ -326,7 +326,7 @@ MOST_LISTED = 20
 
 
 def suggest(name: object, known: Iterable[str]) -> str:
-    """`, did you mean 'gumbel'?` for a near miss, else the list of what exists."""
+    """The suggestion `, did you mean 'gumbel'?` for a near miss, otherwise the list of known names."""
     known = list(known)
     near = difflib.get_close_matches(str(name), known, n=1)
     if near:

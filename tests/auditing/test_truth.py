@@ -23,7 +23,7 @@ def test_of_one_latent_it_is_the_textbook_formula():
 
 
 def test_of_three_latents_it_is_the_slope_of_the_sum_over_all_codes():
-    """By central differences in float64, term by term."""
+    """Compares with central differences in float64, term by term."""
     L, K = 3, 2
     logits = np.random.default_rng(0).normal(size=(2, L, K))
     losses = np.random.default_rng(1).normal(size=(K**L, 2))

@@ -30,7 +30,7 @@ MOST = 0.03
 
 
 class Silent:
-    """A Reporter that tells nobody."""
+    """A Reporter that shows nothing."""
 
     def say(self, line: str) -> None: ...
 

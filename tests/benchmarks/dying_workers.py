@@ -68,7 +68,7 @@ def main() -> None:
         if case.name in results:
             continue
         if time.monotonic() > end:
-            print(f"{MINUTES:.0f} minutes are over: the same command goes on", flush=True)
+            print(f"{MINUTES:.0f} minutes are over: the same command resumes", flush=True)
             break
         finished = finished or _finished(args.folder / "finished")
         results[case.name] = result = _storm(case) if case.kind == "storm" else _signalled(case, finished)

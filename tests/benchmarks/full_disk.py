@@ -29,7 +29,7 @@ from vaecli.backend.process import import_keras, prepare
 prepare()
 import_keras()
 
-import vaecli.reports.run.figures  # noqa: E402  # the children would each import it anew
+import vaecli.reports.run.figures  # noqa: E402  # the children would each import it again
 from vaecli.cli import main as vaecli  # noqa: E402
 from vaecli.errors import FAILED  # noqa: E402
 from vaecli.runs import Run  # noqa: E402

@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def fill(folder: Path, count: int, *, settings: int) -> None:
-    """So many finished runs of so many learning rates."""
+    """Makes `count` finished runs of `settings` learning rates."""
     images = np.random.default_rng(0).random((10, 8, 8), np.float32)
     arrays = {"images": images, "index": np.arange(10), "mode": images, "sampled": images}
     arrays |= {"codes": np.zeros((10, 1), np.int32), "code_counts": np.full((1, 10), 36)}

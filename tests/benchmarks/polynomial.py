@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def minimised(name: str, power: float, steps: int, seed: int) -> float:
-    """The expected loss after so many steps."""
+    """The expected loss after a number of steps."""
     import tensorflow as tf
 
     from vaecli.backend.optimizers import adam

@@ -57,7 +57,7 @@ def test_only_what_trains_on_a_relaxed_sample_has_one():
 
 
 def test_unimix_mixes_the_posterior_itself():
-    """In logits, rate and samples: no code is rarer than unimix / K, and the mode stays."""
+    """Logits, rate and samples agree: no code is rarer than unimix / K, and the mode stays."""
     plain, mixed = categorical(), categorical(unimix=0.2)
     p, q = softmax(plain.logits(3 * FEATURES)), softmax(mixed.logits(3 * FEATURES))
     np.testing.assert_allclose(q, 0.8 * p + 0.2 / 4, atol=1e-6)
@@ -260,7 +260,7 @@ def test_the_weight_of_a_point_is_its_prior_alone():
 
 @pytest.mark.parametrize("method", ["gumbel", "vae", "vqvae"])
 def test_all_positions_share_the_head(method):
-    """Of two positions with the same features the codes and the numbers are the same."""
+    """Two positions with the same features have the same codes and the same numbers."""
     options = {"gumbel": {"num_latents": 2, "num_classes": 4}, "vae": {"latent_dim": 3}, "vqvae": None}[method]
     if method == "vqvae":
         bottleneck = VectorQuantizer(6, 4, seed=0, num_latents=2, num_codes=7, code_dim=3, commitment=0.25)

@@ -154,7 +154,7 @@ BAD = {
         "",
     ),
     "no number": (("audit", "gumbel-", "--epochs", "1,x"), "--epochs 1,x: whole numbers such as 0,1,5 are needed", ""),
-    "too many codes": (("audit", "many.yaml"), "decodes 10^5 codes, at most 16,384 are possible", ""),
+    "too many codes": (("audit", "many.yaml"), "decodes 10^5 codes; at most 16,384 are possible", ""),
     "nothing that fits": (
         ("audit", "some.yaml", "--estimators", "exact"),
         "left out: exact: decodes 10^3 codes at once, at most 256",

@@ -75,7 +75,7 @@ def test_ctrl_c_saves_what_runs_and_the_same_command_goes_on(tmp_path, alone):
     stdout, said = process.communicate()
     assert process.returncode == 130
     assert stdout == ""
-    assert said.splitlines()[-1] == "stopped and saved; the same command goes on from there"
+    assert said.splitlines()[-1] == "stopped and saved; the same command resumes"
     assert "Traceback" not in said
     assert subprocess.run(command, cwd=tmp_path, capture_output=True).returncode == 0
     assert {run.name: weights(run) for run in all_runs(tmp_path / "outputs")} == alone
@@ -133,5 +133,5 @@ def test_a_signal_ends_the_wait_for_workers_that_never_come(tmp_path):
     finally:
         scheduler.terminate()
         scheduler.communicate()
-    assert said == "stopped and saved; the same command goes on from there\n"
+    assert said == "stopped and saved; the same command resumes\n"
     assert not list(tmp_path.glob("outputs/*"))

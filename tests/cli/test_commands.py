@@ -41,7 +41,7 @@ def test_a_finished_run_is_shown_and_not_trained(vaecli):
     first = vaecli("train", "--config", "vae", *SMALL)
     second = vaecli("train", "--config", "vae", *SMALL)
     assert second.stdout == first.stdout
-    assert "finished already" in second.stderr
+    assert "already finished" in second.stderr
     assert "epoch 1/1" not in second.stderr
 
 
@@ -63,7 +63,7 @@ def test_the_config_in_the_folder_repeats_the_run(vaecli, tmp_path):
     (run,) = all_runs(tmp_path / "outputs")
     again = vaecli("train", "--config", run.config_yaml)
     assert again.stdout == first.stdout
-    assert "finished already" in again.stderr
+    assert "already finished" in again.stderr
 
 
 def test_a_fallback_is_said_and_named(vaecli, tmp_path):
@@ -112,7 +112,7 @@ def test_init_overwrites_nothing(vaecli, tmp_path):
     (tmp_path / "vae.yaml").write_text("mine")
     result = vaecli("init", "vae")
     assert result.exit_code == 2
-    assert "exists already" in result.stderr
+    assert "already exists" in result.stderr
     assert (tmp_path / "vae.yaml").read_text() == "mine"
 
 

@@ -144,8 +144,8 @@ def test_runs_of_two_data_sets_are_named_apart(vaecli, had, tmp_path):
 @pytest.mark.parametrize(
     ("file", "content", "line"),
     [
-        ("run.json", '{"format": 99}', "summary.json: not of this run.json: one of the two was changed"),
-        ("summary.json", "{", "summary.json: damaged, no JSON"),
+        ("run.json", '{"format": 99}', "summary.json: does not belong to this run.json: one of the two was changed"),
+        ("summary.json", "{", "summary.json: damaged, not JSON"),
     ],
 )
 def test_a_run_that_cannot_be_read_is_one_line(vaecli, had, tmp_path, file, content, line):

@@ -177,7 +177,7 @@ def test_a_key_that_is_no_scalar_is_told_without_our_classes(key):
     [
         (bytes(range(256)), "2:118: not a text file (byte 128 is not UTF-8)"),
         ("model: gümbel".encode("latin-1"), "1:9: not a text file (byte 8 is not UTF-8)"),
-        (b"#" * (MAX_BYTES + 1), " larger than 1,000,000 bytes, this is no config"),
+        (b"#" * (MAX_BYTES + 1), " larger than 1,000,000 bytes, so it is not a config"),
     ],
 )
 def test_a_file_that_is_no_text_is_refused(tmp_path, content, reason):

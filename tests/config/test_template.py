@@ -80,7 +80,7 @@ def test_the_files_are_those_of_the_article_and_say_what_their_presets_say():
 
 @pytest.mark.parametrize("name", ["rebar", "rebar.yaml", "configs/rebar.yaml", "gumbel", "configs/gumbel.yaml"])
 def test_a_method_without_a_file_is_read_from_the_registry(name, tmp_path, monkeypatch):
-    """By its name, and by the path that its file would have; with a mistake told at the line of the preset."""
+    """Reads by name and by the path its file would have; a mistake is reported at the line of the preset."""
     monkeypatch.chdir(tmp_path)
     method = name.removeprefix("configs/").removesuffix(".yaml")
     assert read_config(name) == config_from_text(PRESETS[method])

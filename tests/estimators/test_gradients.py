@@ -55,7 +55,7 @@ def options_of(name, **options):
 
 
 def state_of(name, L=1, K=K):
-    """As after some training: neither a baseline of zero nor a control variate that knows nothing."""
+    """A state as after some training: neither a baseline of zero nor a control variate that knows nothing."""
     state = compiled(lambda seed: METHODS[name].estimator.load().initial_state(L, K, seed))(SEED)
     if name == "relax":
         weights = [w + tf.constant(np.random.default_rng(3).normal(size=w.shape), w.dtype) for w in state["weights"]]
@@ -148,7 +148,7 @@ def test_one_code_has_one_gradient_where_that_is_promised(name):
     ],
 )
 def test_the_expected_gradient_is_exact_where_that_is_promised(name, objective):
-    """Over the codes, which decide the gradient; the others are held to it by draws, below."""
+    """Averages over the codes, which decide the gradient; the others are held to it by draws, below."""
     np.testing.assert_allclose(softmax(LOGITS) @ gradients(name, objective), truth(objective), **CLOSE)
 
 
@@ -181,7 +181,7 @@ def test_leave_one_out_is_exact_over_all_pairs_of_draws(objective):
 
 @pytest.mark.parametrize("name", [name for name in ESTIMATORS if not PROMISES[name].fixed_by_code])
 def test_the_mean_of_many_gradients_is_exact_where_that_is_promised(name):
-    """For one latent and for two that the loss couples; |z| < 4 at a fixed seed."""
+    """Tests one latent and two that the loss couples; |z| < 4 at a fixed seed."""
     L, draws = 2, 50_000
     logits = np.random.default_rng(5).normal(size=(L, K)).astype(np.float32)
 
@@ -256,7 +256,7 @@ def test_decoupled_st_draws_its_codes_at_the_forward_temperature():
 
 
 def test_gumbel_rao_has_the_mean_of_gumbel_st_and_less_variance():
-    """For one code, over the noise alone."""
+    """Averages over the noise alone, for one code."""
     draws = 20_000
     moments = {}
     for name in ("gumbel_st", "gumbel_rao"):
@@ -313,7 +313,7 @@ def test_an_objective_is_told_the_codes_of_a_z_that_is_hard_and_of_no_other(name
 
 @pytest.mark.parametrize("name", HARD)
 def test_the_decoder_gets_the_exact_gradient_in_expectation(name):
-    """Of its own weights: the code it reads is a draw from softmax(logits), and no control variate leaks into it."""
+    """The gradient in its own weights: its code is a draw from softmax(logits), and no control variate leaks in."""
     p = softmax(LOGITS)
     np.testing.assert_allclose(facts(name)[2], 3 * p * WEIGHTS.astype(np.float64) ** 2, **CLOSE)
 

@@ -11,7 +11,7 @@ def uniforms(monkeypatch, values):
 
 
 def test_a_code_is_drawn_with_its_probability(monkeypatch):
-    """By enumeration of u on a fine grid: the share of the grid that gives a code is the code's probability."""
+    """Enumerates u on a fine grid: the share of the grid that gives a code is the code's probability."""
     logits = np.array([0.3, -1.2, 2.0, 0.0], np.float32)
     grid = (np.arange(4000, dtype=np.float32) + 0.5) / 4000
     uniforms(monkeypatch, grid)
@@ -66,7 +66,7 @@ def test_conditional_gumbels_follow_their_formula(monkeypatch):
 
 
 def test_conditional_gumbels_of_drawn_codes_are_gumbels():
-    """Codes enumerated and weighted by p: mean 0.5772, variance pi^2 / 6, and no class tells of another."""
+    """Codes enumerated and weighted by p: mean 0.5772, variance pi^2 / 6, and no class depends on another."""
     logits, draws = np.array([0.5, -1.0, 1.5], np.float32), 100_000
     p = softmax(logits)
     noise = np.stack(

@@ -28,7 +28,7 @@ def cubic(z, codes=None, decoder=DECODER):
 
 
 def trained(name, steps):
-    """The state after so many steps, and the mean squared gradient on the logits at each."""
+    """The state after a number of steps, and the mean squared gradient on the logits at each."""
     estimator = of(name)
 
     @compiled
@@ -65,7 +65,7 @@ def test_no_gradient_flows_through_the_new_state(name):
 
 
 def test_the_baseline_is_the_moving_average_of_the_losses_of_earlier_steps():
-    """Of a loss that is 5 whatever the code: from the second step on nothing is left of it."""
+    """A loss of 5 whatever the code: from the second step on the baseline removes it."""
     estimator = of("reinforce")
 
     @compiled
@@ -84,7 +84,7 @@ def test_the_baseline_is_the_moving_average_of_the_losses_of_earlier_steps():
 
 
 def test_control_variates_take_variance_away_and_a_learned_one_the_most():
-    """On the same draws; what is left is a mean of squares, and a good part of it the gradient itself."""
+    """Uses the same draws; what is left is a mean of squares, and a good part of it the gradient itself."""
     squares = {name: trained(name, 400)[1] for name in STATEFUL}
     late = {name: np.mean(squares[name][-100:]) for name in STATEFUL}
     assert late["relax"] < late["rebar"] < 0.95 * late["reinforce"]

@@ -185,7 +185,7 @@ def test_what_an_optimizer_keeps_of_a_matrix_is_counted(keys):
 
 
 def test_codes_times_labels_are_counted_before_the_start(tmp_path, monkeypatch):
-    """By how many labels there are; the largest may be any."""
+    """The number of labels counts, not the largest label."""
 
     def labelled(values):
         labels = np.resize(np.array(values, np.int32), 360)
@@ -197,7 +197,7 @@ def test_codes_times_labels_are_counted_before_the_start(tmp_path, monkeypatch):
     assert memory.needed(config, many) - memory.needed(config, years) >= 20_000 * 298 * 8
     monkeypatch.setattr(memory, "available", lambda: memory.needed(config, many) - 1)
     memory.check(config, years)
-    with pytest.raises(RunFailed, match="or fewer labels"):
+    with pytest.raises(RunFailed, match="or the number of labels"):
         memory.check(config, many)
 
 

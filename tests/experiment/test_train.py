@@ -177,7 +177,9 @@ def test_a_state_of_other_settings_is_refused(tmp_path, many_calls):
     (path,) = tmp_path.iterdir()
     other = plan_run(small_config("vae", seed=1), load(small_config("vae").data), tmp_path).run
     shutil.copytree(path, other.path)
-    with pytest.raises(RunError, match=r"another config or other data \(training\.seed 0 for 1\); move it elsewhere"):
+    with pytest.raises(
+        RunError, match=r"another config or other data \(training\.seed 0 instead of 1\); move it elsewhere"
+    ):
         train(small_config("vae", seed=1), tmp_path)
 
 
@@ -262,7 +264,7 @@ def test_a_figure_that_is_no_number_is_divergence_and_named(tmp_path, monkeypatc
 
 
 def test_a_state_whose_rows_hold_no_numbers_says_so_at_each_resume(tmp_path, monkeypatch):
-    """As runs of before may have left it: all that the training still lacks is its summary."""
+    """A state as older runs may have left it: the training only lacks its summary."""
     config = small_config("vae", epochs=1)
     chunks = trainer.Trainer.chunks
 

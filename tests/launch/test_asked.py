@@ -115,7 +115,7 @@ def test_a_half_done_run_in_a_renamed_folder_is_told_its_name_and_the_others_go_
     found.path.rename(tmp_path / "gumbel-digits-00000000-s0")
     again = asked([str(tmp_path)], tmp_path)
     assert [plan.run.name for plan in again.plans] == [other.name]
-    line = f"cannot go on: the folder was renamed, its name is {found.name}; see --no-train"
+    line = f"cannot be resumed: the folder was renamed; its name was {found.name}; see --no-train"
     assert again.problems == {"gumbel-digits-00000000-s0": f"{tmp_path}/gumbel-digits-00000000-s0: {line}"}
 
 

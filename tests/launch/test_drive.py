@@ -1,4 +1,4 @@
-"""Tasks handed to an Executor: whichever it is, it is asked for nothing but futures."""
+"""Tasks submitted to an Executor: any kind will do, as only its futures are used."""
 
 import contextlib
 import functools
@@ -23,7 +23,7 @@ from vaecli.runs import Run
 
 
 class Heard:
-    """A Watcher that keeps what it hears."""
+    """A Watcher that keeps what it receives."""
 
     def __init__(self):
         self.ends, self.epochs, self.words, self.seconds, self.processes = {}, {}, [], [], {}
@@ -225,7 +225,7 @@ def test_a_run_that_another_process_trains_is_no_failure_and_is_taken_over_when_
         heard = Elsewhere(run)
         workers = Workers(AtOnce(lambda _: next(outcomes)))
         assert carry_out([job], workers, launch, heard, stop=lambda: None) == {}
-    assert heard.words == [(run.name, f"is being trained by pid {pid} on mars; waits for it") for pid in (7, 8)]
+    assert heard.words == [(run.name, f"is being trained by pid {pid} on mars; waiting for it") for pid in (7, 8)]
     assert next(outcomes, None) is None
 
 
@@ -283,7 +283,7 @@ def test_a_scheduler_that_goes_is_the_failure_of_each_run_that_it_had(tmp_path):
 
     with open_launch(tmp_path) as launch:
         failures = carry_out(jobs(SEEDS, launch, tmp_path), Workers(executor), launch, Heard(), stop=stop)
-    assert set(failures.values()) == {"the scheduler has gone, or was told to forget it"}
+    assert set(failures.values()) == {"the scheduler is gone, or has dropped the task"}
     assert len(failures) == len(SEEDS) + 1
 
 

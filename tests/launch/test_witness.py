@@ -99,7 +99,7 @@ def test_a_run_that_is_trained_again_is_not_called_failed(begun):
 
 
 def watched(run, end):
-    """What a terminal hears of a training that ends in this way."""
+    """What a terminal shows of a training that ends in this way."""
     code = (
         "import os, pathlib, sys\n"
         "from vaecli.backend.process import chatter\n"

@@ -137,7 +137,7 @@ def test_decoding_keeps_the_axes_before_the_latent(method):
 @pytest.mark.parametrize("draws", [1, 3, 12])  # in the last, each image is held against each code
 @pytest.mark.parametrize("method", ["straight_through", "vqvae"])
 def test_to_decode_each_code_once_gives_the_values_and_gradients_of_decoding_every_z(method, draws, hidden):
-    """In z, which need not have arrived there as a constant, and in the decoder's weights; of several draws too."""
+    """Checks gradients in z, which may not be a constant, and in the weights of the decoder, for several draws too."""
     model = autoencoder(method, hidden=hidden)
     codes = tf.one_hot(np.random.default_rng(4).integers(10, size=(draws, 20, 1)), 10)
     each = model.bottleneck.lookup(tf.range(10)[:, None])[:, 0]

@@ -1,4 +1,4 @@
-"""A figure is shown only if it belongs to the run: whoever reads a file asks whether the run wrote it."""
+"""A figure is shown only if it belongs to the run: every reader of a file checks that the run wrote it."""
 
 import json
 import os
@@ -180,7 +180,7 @@ def test_the_state_of_another_run_is_passed_over(finished, tmp_path, many_calls)
 
 
 def test_a_state_without_digests_of_weights_is_one_of_before(finished, tmp_path, monkeypatch, many_calls):
-    """Then the weights that lie there are taken as they are."""
+    """Then the existing weights are used unchecked."""
     whole = Journal._complete
     with monkeypatch.context() as before:
         before.setattr(Journal, "_complete", lambda *a: {k: v for k, v in whole(*a).items() if k != "written"})

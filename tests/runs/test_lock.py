@@ -80,7 +80,7 @@ def test_what_the_file_says_does_not_decide(path, content):
 
 @pytest.fixture(params=["ENOLCK", "ENOTSUP", "ENOSYS", "EINVAL"])
 def without_locks(monkeypatch, request):
-    """As CIFS, FUSE or NFS without its lock daemon may answer."""
+    """The answers of CIFS, FUSE or NFS without its lock daemon."""
 
     def refuse(*_):
         raise OSError(getattr(errno, request.param), "no such thing")

@@ -72,7 +72,7 @@ def test_metrics_that_are_no_numbers_are_one_line(run):
 
 
 def test_a_column_and_a_key_that_are_missing_are_damage_and_named(run):
-    """One flipped bit in a name is enough; at any depth, and told only of what is asked for."""
+    """One flipped bit in a name is enough; at any depth, and only what is read is reported."""
     run.append_metrics(row(1))
     run.metrics_csv.write_text(run.metrics_text.replace("loss", "los3"))
     reseal(run.run_json, lambda info: info["config"]["model"].pop("name"))

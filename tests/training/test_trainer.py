@@ -220,7 +220,7 @@ def test_another_seed_shares_the_program_of_an_optimizer_of_keras():
 
 @pytest.mark.parametrize("limit", [1e-3, 1e3])
 def test_a_gradient_longer_than_clip_norm_is_scaled_to_it(limit, monkeypatch):
-    """In one step of gradient descent, whose length is the gradient's."""
+    """Takes one step of gradient descent, whose length is the gradient's."""
     monkeypatch.setattr(module, "FIRST_CALL_STEPS", 1)
     trainer = new_trainer(extra_training=f", optimizer: sgd, learning_rate: 1.0, clip_norm: {limit}")
     start = trainer.initial_state()
@@ -233,11 +233,11 @@ def test_a_gradient_longer_than_clip_norm_is_scaled_to_it(limit, monkeypatch):
     assert length == pytest.approx(min(gradient, limit), rel=1e-3)  # a step is a small change of float32 weights
 
 
-@pytest.mark.parametrize(("beta", "hears"), [(0.0, False), (0.1, True)])
-def test_the_naive_encoder_hears_only_the_rate(beta, hears):
+@pytest.mark.parametrize(("beta", "reached"), [(0.0, False), (0.1, True)])
+def test_the_naive_encoder_gets_a_gradient_from_the_rate_alone(beta, reached):
     config = small_config("categorical", epochs=1, extra=f"objective: {{beta: {beta}}}")
     _, (metrics,) = trained(Trainer(build(config, DATA.image_shape), DATA, config))
-    assert (metrics["gradient_norm_encoder"] > 0) == hears
+    assert (metrics["gradient_norm_encoder"] > 0) == reached
     assert metrics["gradient_norm_decoder"] > 0
 
 
@@ -271,7 +271,7 @@ def test_an_estimator_with_memory_is_carried_and_resumed(monkeypatch):
 
 @pytest.mark.parametrize("method", [name for name in METHOD_NAMES if name not in KINDS])
 def test_every_estimator_trains_several_latents(method):
-    """For one of each kind the tests above say more."""
+    """Covers all; the tests above say more about one of each kind."""
     config = config_from_text(
         f"model: {{name: {method}, num_latents: 2, num_classes: 4}}\n"
         "network: {hidden: [16]}\ndata: digits\ntraining: {epochs: 2}"

@@ -1,4 +1,4 @@
-"""Every estimator at every temperature on every checkpoint, each measured once and kept as soon as it is."""
+"""Every estimator at every temperature on every checkpoint: each is measured once and written at once."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 ESTIMATORS = tuple(name for name, method in METHODS.items() if method.estimator)
 TEMPERED = ("temperature", "backward_temperature")  # the option that an audit varies, where an estimator has one
 MOST_DECODED = 2**28  # numbers in one draw of a gradient: a gigabyte
-USUAL_DECODINGS = 4  # an estimator that asks for more takes fewer draws: it pays for its precision in each
+USUAL_DECODINGS = 4  # an estimator that needs more takes fewer draws: each of its draws is more precise
 
 
 class Asked(NamedTuple):
-    """What is to be measured, whatever it is measured on."""
+    """What is to be measured, independent of the target."""
 
     estimators: tuple[str, ...]
     temperatures: tuple[float, ...]
     draws: int  # at most
-    warm_up: int  # steps of estimators that learn
+    warm_up: int  # steps that adaptive estimators learn for
     seed: int
 
 
 def estimators_of(names: Sequence[str]) -> tuple[str, ...]:
-    """The names, or all there are; raises ConfigError for one that is none."""
+    """The given names, or all; raises ConfigError for an unknown one."""
     for name in names:
         if name not in METHODS or METHODS[name].estimator is None:
             raise ConfigError([f"--estimators: unknown estimator {name!r}{suggest(name, ESTIMATORS)}"])
@@ -64,7 +64,7 @@ def left_out(target: Target, asked: Asked) -> dict[str, str]:
 
 
 def keys(target: Target, asked: Asked) -> list[tuple[int | None, str, float | None]]:
-    """(epoch, estimator, temperature) of every row, in the order of the measurements: one compilation an estimator."""
+    """(epoch, estimator, temperature) of every row, in the order of measurement: one compilation per estimator."""
     names = [name for name in asked.estimators if name not in left_out(target, asked)]
     return [
         (epoch, name, temperature)
@@ -83,17 +83,17 @@ def perform(
     told: Callable[[AuditRow, int, int], None],
     stop: Callable[[], int | None],
 ) -> None:
-    """Measures what the audit's folder does not hold yet, and keeps each row as soon as it is measured.
+    """Measures what the audit's folder does not hold yet, and writes each row as soon as it is measured.
 
     Args:
-        about: what stands in audit.json beside the rows.
-        told: of each new row, how many there are by then, and of how many.
-        stop: asked after each row; an exit code means to end there.
+        about: what audit.json holds beside the rows.
+        told: called with each new row, the number of rows so far, and their total.
+        stop: called after each row; an exit code means to stop there.
 
     Raises:
         Interrupted: the rows so far are kept.
-        RunError: the exact gradient is 0 or no number, so that nothing can be measured in its units.
-        RunFailed: a figure is no finite number; the rows before it are kept.
+        RunError: the exact gradient is 0 or not finite, so nothing can be measured in its units.
+        RunFailed: a figure is not finite; the rows before it are kept.
     """
     every, rows = keys(target, asked), audit.rows
     missing = [key for key in every if key not in {row.key for row in rows}]
@@ -101,7 +101,7 @@ def perform(
         wrong = not_finite(row)
         if wrong:
             at = "" if row.temperature is None else f" at temperature {row.temperature:g}"
-            ways = "leave it out by --estimators" + " or --temperatures" * (row.temperature is not None)
+            ways = "leave it out with --estimators" + " or --temperatures" * (row.temperature is not None)
             raise RunFailed(f"{audit.path}: {row.estimator}{at}: {wrong} is not a finite number; {ways}")
         rows.append(row)
         audit.write({**about, "finished": len(rows) == len(every)}, rows)
@@ -109,11 +109,11 @@ def perform(
         code = stop()
         if code and len(rows) < len(every):
             kept = f"{len(rows)} of {len(every)} measurements are kept"
-            raise Interrupted(f"{audit.path}: {kept}; the same command goes on", exit_code=code)
+            raise Interrupted(f"{audit.path}: {kept}; the same command resumes", exit_code=code)
 
 
 def not_finite(row: AuditRow) -> str | None:
-    """The first figure of a row that is no finite number, which no JSON may hold."""
+    """The first figure of a row that is not finite, which JSON cannot hold."""
     for part in (row.logits, row.weights):
         for name, found in (part._asdict() if part else {}).items():
             if found is not None and not all(map(math.isfinite, found)):
@@ -133,9 +133,9 @@ def _measured(
     for epoch in {epoch: None for epoch, _, _ in missing}:
         exact = truth(weights[epoch])
         if not exact.any():
-            raise RunError(f"{target.title}: the exact gradient is 0, so there is nothing to measure estimators by")
+            raise RunError(f"{target.title}: the exact gradient is 0, so no estimator can be measured")
         if not np.isfinite(exact).all():
-            raise RunError(f"{target.title}: the exact gradient is no finite number, so nothing is measured by it")
+            raise RunError(f"{target.title}: the exact gradient is not finite, so no estimator can be measured")
         points[epoch] = Point(weights[epoch], exact, truth.pull(weights[epoch], exact))
     meter = None
     for epoch, name, temperature in missing:
@@ -158,7 +158,7 @@ def _measured(
 
 
 def _options(name: str, target: Target) -> dict[str, Any]:
-    """All options of an estimator but its temperature."""
+    """All options of an estimator except its temperature."""
     return {option: value for option, value in _all_options(name, target).items() if option != tempered(name)}
 
 

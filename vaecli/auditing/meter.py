@@ -18,19 +18,19 @@ from vaecli.registry import METHODS
 from vaecli.runs.audits import GradientErrors
 
 GROUPS = 32  # independent parts of the draws, for the intervals
-FIRST_DRAWS = 4  # of a group, before the intervals are looked at for the first time
-CLOSE = 0.02  # a bias, in |g*|, that is certainly below, and a cosine that is known to this, are precise enough
+FIRST_DRAWS = 4  # draws of a group before the intervals are first checked
+CLOSE = 0.02  # precise enough: a bias certainly below this (in |g*|), a cosine known to this
 
 # What is folded into the seed for each independent use of randomness.
 _DRAWS, _WARM_UP, _INITIAL = 0, 1, 2
 
 
 class Point(NamedTuple):
-    """A checkpoint of the subject, and what is true there."""
+    """A checkpoint of the subject, and its exact gradients."""
 
     weights: Tensors
     exact: NDArray[np.float64]  # [B, L, K], the gradient in the logits
-    pulled: NDArray[np.float64]  # [P], and in the weights; [0] where there are none
+    pulled: NDArray[np.float64]  # [P], the gradient in the weights; [0] if there are none
 
 
 class Measured(NamedTuple):
@@ -44,7 +44,7 @@ class Meter:
     """One estimator on one subject; compiled once for all temperatures and checkpoints."""
 
     def __init__(self, truth: Truth, name: str, options: Mapping[str, Any], tempered: str | None, seed: int) -> None:
-        """`tempered`: the option that is a temperature, handed in with each measurement; `options`: all others."""
+        """`tempered` names the temperature option, which varies between measurements; `options` are all others."""
         self.truth, self.subject = truth, truth.subject
         self.name = name
         estimator = METHODS[name].estimator
@@ -62,9 +62,9 @@ class Meter:
         return bool(tf.nest.flatten(self.first_state))
 
     def measure(self, point: Point, temperature: float | None, *, draws: int, warm_up: int) -> Measured:
-        """Draws until every interval is narrow, or close enough to 0, or there are `draws` of them.
+        """Draws until every interval is narrow or close enough to 0, at most `draws` times.
 
-        An estimator that learns takes `warm_up` steps first, and none while it is measured.
+        An adaptive estimator learns for `warm_up` steps first, and not while it is measured.
         """
         heat = tf.constant(1.0 if temperature is None else temperature)
         state = self.first_state

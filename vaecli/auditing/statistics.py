@@ -1,4 +1,4 @@
-"""From sums over groups of draws to bias, spread and direction, each with a 95 % interval."""
+"""Bias, spread and direction, each with a 95 % interval, from sums over groups of draws."""
 
 import math
 
@@ -22,7 +22,7 @@ def measures(errors: Array, squares: Array, truth: Array) -> GradientErrors:
         cosine     = E g . g* / (|E g| |g*|)
 
     Each interval is the jackknife's over the groups (Student's t); those of bias and standard deviation are the
-    square roots of those of their squares, so a bias that the draws do not tell from 0 has an interval from 0.
+    square roots of those of their squares, so a bias that is not distinguishable from 0 has an interval from 0.
 
     Args:
         errors: [G, D], each group's mean of g - g*.
@@ -50,7 +50,7 @@ def _without_each(values: Array) -> Array:
 
 
 def _of_pairs(products: Array) -> Array:
-    """As `_without_each`, of the products [G, G] of two different groups."""
+    """The same as `_without_each`, for the products [G, G] of two different groups."""
     count, own = len(products), np.diag(products)
     total = products.sum() - own.sum()
     without = total - 2 * (products.sum(1) - own)
@@ -58,7 +58,7 @@ def _of_pairs(products: Array) -> Array:
 
 
 def _interval(values: Array) -> Bounded:
-    """The jackknife's, from the value of all groups and those without each."""
+    """The jackknife interval, from the value of all groups and those without each."""
     whole, without = values[0], values[1:]
     count = len(without)
     half_width = interval(list(count * whole - (count - 1) * without)).half_width

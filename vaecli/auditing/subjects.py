@@ -23,7 +23,7 @@ class Subject(Protocol):
     outputs: int  # numbers that the decoder makes of one code
 
     def at(self, weights: Tensors) -> contextlib.AbstractContextManager[Any]:
-        """Inside, the methods below are of these weights."""
+        """A context in which the methods below use these weights."""
 
     def logits(self) -> tf.Tensor:
         """[B, L, K]."""
@@ -32,7 +32,7 @@ class Subject(Protocol):
         """z [..., B or 1, L, K] -> [..., B or 1], each image's loss; `codes` as in Objective."""
 
     def pull(self, weights: Tensors, gradient: tf.Tensor) -> tf.Tensor:
-        """From the gradient of each image's loss in its logits [B, L, K] to that of their mean in the weights [P]."""
+        """Maps the gradient of each image's loss in its logits [B, L, K] to that of their mean in the weights [P]."""
 
 
 class Checkpoint:
@@ -58,7 +58,7 @@ class Checkpoint:
         return self.autoencoder.distortion(tf.reshape(self.images, (self.num_images, -1)), z, codes)
 
     def pull(self, weights: Tensors, gradient: tf.Tensor) -> tf.Tensor:
-        """Of the encoder and of the layer that makes the logits: all that a gradient reaches through a code alone."""
+        """The gradient in the encoder and the logits' layer: all weights that act through a code alone."""
         below = [weights[i] for i in self.below]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(below)
@@ -68,7 +68,7 @@ class Checkpoint:
 
 
 class Toy:
-    """A loss of the code alone, and logits drawn from N(0, 1) in the place of images; it has no weights."""
+    """A loss of the code alone, with logits drawn from N(0, 1) instead of images; it has no weights."""
 
     outputs = 1
 
@@ -109,7 +109,7 @@ def _linear(draw: Draw, size: int) -> Loss:
 
 
 def _quadratic(draw: Draw, size: int) -> Loss:
-    """|A z|^2 / 2: not separable, so that latents and classes have to do with each other."""
+    """|A z|^2 / 2: not separable, so that latents and classes interact."""
     A = draw(size, size) / size**0.5
     return lambda z: tf.reduce_sum(tf.square(tf.einsum("...d,de->...e", z, A)), -1) / 2
 

@@ -1,4 +1,4 @@
-"""What an audit is of, settled before TensorFlow is loaded: a run, a config's first weights, or a toy."""
+"""The target of an audit, decided before TensorFlow is loaded: a run, a config's initial weights, or a toy."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,25 +28,25 @@ class Target:
     """Something to audit; `build` loads TensorFlow and makes it."""
 
     title: str  # for people
-    description: Mapping[str, Any]  # all that decides what it is, in plain values
+    description: Mapping[str, Any]  # everything that defines it, in plain values
     epochs: tuple[int | None, ...]  # the checkpoints; None: there are none
     code_shape: tuple[int, int]  # (L, K)
     outputs: int  # numbers that the decoder makes of one code
-    options: Mapping[str, Mapping[str, Any]]  # of estimators that are not to take their defaults, by name
+    options: Mapping[str, Mapping[str, Any]]  # by estimator, where they differ from its defaults
     build: Callable[[], "tuple[Subject, dict[int | None, Tensors]]"]
 
 
 def find(
     name: str | None, *, epochs: Sequence[int], images: int, seed: int, output_dir: Path, data_dir: Path | None
 ) -> Target:
-    """The target that a RUN or CONFIG argument means; without one it is the newest run with categorical codes.
+    """The target that a RUN or CONFIG argument names; by default the newest run with categorical codes.
 
-    A config stands for its run, if that is there, and else for its first weights.
+    A config stands for its run if there is one, otherwise for its initial weights.
 
     Raises:
         RunError: there is no such run, it is not finished, it has no such epoch or no categorical codes.
         ConfigError: a mistake in the config, or more codes or images than there may be.
-        DataError: its data cannot be had, or are others than those it was trained on.
+        DataError: its data is not available, or differs from what it was trained on.
     """
     if name is None:
         runs = (run for run in all_runs(output_dir) if run.finished and run.config.model.method.estimator)
@@ -70,7 +70,7 @@ def find(
 
 
 def toy(objective: str, *, images: int, seed: int) -> Target:
-    """A loss of the code alone, at as many draws of the logits from N(0, 1) as there would be images."""
+    """A loss of the code alone, at `images` draws of the logits from N(0, 1)."""
     num_latents, num_classes = TOY_CODES
 
     def build() -> "tuple[Subject, dict[int | None, Tensors]]":
@@ -131,7 +131,7 @@ def _of_run(run: Run, epochs: Sequence[int], images: int, seed: int, data_dir: P
 
 def _of_config(config: Config, run: str, dataset: Dataset, epochs: Sequence[int], images: int, seed: int) -> Target:
     if any(epochs):
-        raise RunError(f"{run}: not trained, so there are its first weights alone (epoch 0)")
+        raise RunError(f"{run}: not trained, so only its initial weights exist (epoch 0)")
     _check_images(images, len(dataset.test))
     return Target(
         title=f"{run}, not trained, {_of_images(images, dataset.called)}",
@@ -147,7 +147,7 @@ def _of_config(config: Config, run: str, dataset: Dataset, epochs: Sequence[int]
 def _checkpoints(
     config: Config, dataset: Dataset, images: int, seed: int, weights: Mapping[int, Mapping[str, Any] | None]
 ) -> "tuple[Subject, dict[int | None, Tensors]]":
-    """The autoencoder of a config on some test images, and its weights by epoch; None: its first."""
+    """The autoencoder of a config on some test images, and its weights by epoch; None: the initial ones."""
     import tensorflow as tf
 
     from vaecli.auditing.subjects import Checkpoint
@@ -168,7 +168,7 @@ def _check(name: str, config: Config) -> None:
         raise RunError(f"{name}: {config.model.name} draws no categorical codes, so there is no estimator to audit")
     L, K = _code_shape(config)
     if L * np.log2(K) > np.log2(MOST_CODES):
-        raise ConfigError([f"{name}: the exact gradient decodes {K}^{L} codes, at most {MOST_CODES:,} are possible"])
+        raise ConfigError([f"{name}: the exact gradient decodes {K}^{L} codes; at most {MOST_CODES:,} are possible"])
 
 
 def _check_images(images: int, there: int) -> None:
@@ -182,7 +182,7 @@ def _code_shape(config: Config) -> tuple[int, int]:
 
 
 def _own_options(config: Config) -> dict[str, dict[str, Any]]:
-    """The method's own estimator is audited as it was trained, but for its temperature."""
+    """Options so that the method's own estimator is audited as it was trained, except for its temperature."""
     estimator = config.model.method.estimator
     assert estimator is not None
     options = config.model.options()

@@ -1,4 +1,4 @@
-"""The exact gradient, by enumerating every code: what all estimators are held against."""
+"""The exact gradient, by enumerating every code: the standard for all estimators."""
 
 import numpy as np
 import tensorflow as tf
@@ -10,7 +10,7 @@ DECODED_AT_ONCE = 2**24  # numbers
 
 
 class Truth:
-    """Of one subject; compiled once for every checkpoint."""
+    """The exact gradient of one subject; compiled once for all checkpoints."""
 
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
@@ -19,7 +19,7 @@ class Truth:
         self._pull = tf.function(self._pull_at, jit_compile=True, autograph=False)
 
     def __call__(self, weights: Tensors) -> NDArray[np.float64]:
-        """Of each image's expected loss in its logits, [B, L, K]."""
+        """The gradient of each image's expected loss in its logits, [B, L, K]."""
         L, K = self.subject.code_shape
         every = np.stack(np.unravel_index(np.arange(K**L), (K,) * L), -1).astype(np.int32)
         at_once = max(1, DECODED_AT_ONCE // (self.subject.num_images * self.subject.outputs))
@@ -50,7 +50,7 @@ class Truth:
 
 
 def exact_gradient(logits: NDArray[np.floating], losses: NDArray[np.floating]) -> NDArray[np.float64]:
-    """In float64, of sum_c q(c) f(c) with q(c) = prod_l softmax(logits_l)[c_l].
+    """The gradient of sum_c q(c) f(c) with q(c) = prod_l softmax(logits_l)[c_l], in float64.
 
         dlogits_lk = sum_{c: c_l = k} q(c) f(c) - p_lk sum_c q(c) f(c)
 

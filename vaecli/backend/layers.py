@@ -36,7 +36,7 @@ _weights: ContextVar[str] = ContextVar("_weights", default="glorot")
 
 @contextlib.contextmanager
 def drawn_as(weights: str) -> Iterator[None]:
-    """Inside, dense layers draw their first weights in this way.
+    """A context in which dense layers draw their initial weights in this way.
 
     Args:
         weights: a name of INITIALIZERS, with zero biases; or "torch": weights and biases uniform in
@@ -50,7 +50,7 @@ def drawn_as(weights: str) -> Iterator[None]:
 
 
 def dense(inputs: int, units: int, *, name: str, seed: int, activation: str | None = None) -> keras.layers.Dense:
-    """A built Dense layer, its first weights as `drawn_as` says."""
+    """A built Dense layer, with initial weights as set by `drawn_as`."""
     weights = _weights.get()
     if weights == "torch":
         bound = max(1, inputs) ** -0.5

@@ -1,9 +1,9 @@
 """Optimisers as pure functions of tensors, so that a whole loop of steps compiles into one program.
 
-The formulas and defaults are those of Keras; a test holds them against it. All but adam and sgd are Keras' own code:
-its Adam rounds in another order, so runs would end with other bits, and older checkpoints hold the slots of our sgd.
+The formulas and defaults are those of Keras; a test compares them. All except adam and sgd are Keras' own code: its
+Adam rounds in another order, so runs would end with other bits, and older checkpoints hold the slots of our sgd.
 Measured twice on a busy machine at two sizes, a step with Keras' Adam took 0.92 to 1.01 times as long as with ours, and
-one with its SGD, which gives the same bits, 0.73 to 1.09 times (tests/benchmarks/optimizers_speed.py).
+a step with its SGD, which gives the same bits, 0.73 to 1.09 times (tests/benchmarks/optimizers_speed.py).
 """
 
 from collections.abc import Callable
@@ -16,9 +16,9 @@ Tensors = list[tf.Tensor]
 
 
 class Optimizer(NamedTuple):
-    """`slots(weights)` makes what it remembers; `update(weights, gradients, slots, step)` with step = 1, 2, ...
+    """`slots(weights)` makes its memory; `update(weights, gradients, slots, step)` is called with step = 1, 2, ...
 
-    Slots are lists of one tensor per weight, or, of an optimiser of Keras, tensors by name.
+    Slots are lists of one tensor per weight, or, for Keras optimisers, tensors by name.
     """
 
     slots: Callable[[Tensors], Any]
@@ -59,8 +59,8 @@ def sgd(learning_rate: float, momentum: float) -> Optimizer:
     return Optimizer(slots, update)
 
 
-# Methods that Keras replaces for TensorFlow by ones for tf.distribute: those change a tf.Variable, and its
-# `stateless_apply` only raises. These are what other backends have.
+# On TensorFlow, Keras replaces these methods by versions for tf.distribute, which change a tf.Variable and whose
+# `stateless_apply` only raises. These are the versions of the other backends.
 _BASE = keras.Optimizer.__bases__[-1]
 _PURE = (
     *("stateless_apply", "assign", "assign_add", "assign_sub"),
@@ -72,14 +72,14 @@ _Pure: Any = type("_Pure", (keras.Optimizer,), {name: getattr(_BASE, name) for n
 def of_keras(
     kind: type[keras.Optimizer], variables: list[keras.Variable], *, learning_rate: float, **options: Any
 ) -> Optimizer:
-    """A class of Keras' optimisers as functions of the weights in these variables, whose values it never changes.
+    """A Keras optimiser class as functions of the weights in these variables, whose values it never changes.
 
     Its step counter follows from `step` and its learning rate is a constant: neither is a slot.
     """
     pure = type(kind.__name__, (kind, _Pure), {})(learning_rate=learning_rate, **options)
     pure.build(variables)
     counter, _, *memory = pure.variables
-    # Without the optimiser's own name; a variable that has none goes by its place.
+    # Without the optimiser's own name; a variable without a name is named by its position.
     names = [v.path.partition("/")[2] or str(i) for i, v in enumerate(memory)]
 
     def slots(weights: Tensors) -> dict[str, tf.Tensor]:

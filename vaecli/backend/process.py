@@ -1,4 +1,4 @@
-"""The process that TensorFlow runs in: set up before it is imported, kept off the terminal, with so many cores."""
+"""The process that TensorFlow runs in: set up before the import, kept off the terminal, with a number of threads."""
 
 import contextlib
 import faulthandler
@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 SESSION = "--- session of"  # begins the part of a log that one process writes
-TAIL, LONGEST = 100_000, 500  # bytes of a log that are searched, characters of a line that are quoted
+TAIL, LONGEST = 100_000, 500  # bytes of a log that are searched; longest quoted line
 FAULT = "Fatal Python error: "  # faulthandler's
 LOGGED = re.compile(r"[IWEF]\d{4} |WARNING: All log messages|\d{4}-\d\d-\d\d \S+: [IWEF] ")
-# How native code takes leave: absl's and TensorFlow's fatal lines, LLVM, OpenMP, the C++ and the C library.
+# The last lines of native code that dies: fatal ones of absl and TensorFlow, LLVM, OpenMP, the C++ and C libraries.
 FATAL = re.compile(
     r"F\d{4} |\d{4}-\d\d-\d\d \S+: F |LLVM ERROR: |OMP: Error|terminate called|what\(\):|\*\*\* stack smashing"
     r"|(free|malloc|realloc|munmap_chunk)\(\): |double free or corruption|corrupted |.* Assertion `"
@@ -30,12 +30,12 @@ _begun_with: dict[str, str | None] = {}  # the threads that TensorFlow has read
 
 
 def processors() -> int:
-    """As many as this process may run on."""
+    """The number of processors that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def cores() -> int:
-    """As many processors as may be busy at once: a container's quota of their time may allow fewer than there are."""
+    """The number of processors that may be busy at once: a container's quota of CPU time may allow fewer than exist."""
     quotas = [quota for folder in control_groups("cpu") if (quota := _quota(folder)) is not None]
     return max(1, min([processors(), *map(math.ceil, quotas)]))
 
@@ -64,7 +64,7 @@ def kills_for_memory() -> int:
 
 
 def _quota(folder: Path) -> float | None:
-    """Processors' worth of time of a control group; None if there is no limit."""
+    """The CPU quota of a control group, in processors; None if there is no limit."""
     try:
         if (folder / "cpu.max").is_file():
             quota, period = map(float, (folder / "cpu.max").read_text().split())
@@ -76,7 +76,7 @@ def _quota(folder: Path) -> float | None:
 
 
 def prepare(threads: int | None = None) -> None:
-    """Keras on TensorFlow whatever the user's environment says, and as many threads as asked (default: all).
+    """Selects Keras on TensorFlow whatever the user's environment says, and the number of threads (default: all).
 
     Takes effect only before TensorFlow and Keras are first imported.
     """
@@ -88,10 +88,10 @@ def prepare(threads: int | None = None) -> None:
 
 @contextlib.contextmanager
 def prepared(threads: int | None = None) -> Iterator[None]:
-    """As `prepare`, for one block: afterwards the environment is again what it was.
+    """Does what `prepare` does for one block, and restores the environment afterwards.
 
-    TensorFlow reads the number of threads once. From then on every block has that number, whatever it asks for, so that
-    a run records with how many it was really trained.
+    TensorFlow reads the number of threads once. From then on every block has that number whatever it requests, so that
+    a run records the number it was really trained with.
     """
     before = {name: os.environ.get(name) for name in ENVIRONMENT}
     prepare(threads)
@@ -106,7 +106,7 @@ def prepared(threads: int | None = None) -> Iterator[None]:
 
 
 def threads_in_use() -> str | None:
-    """How many threads TensorFlow was begun with in this process: a number, "all", or None before it has begun."""
+    """The number of threads TensorFlow was started with in this process, "all", or None before it is started."""
     return (_begun_with[INTRAOP] or "all") if _begun_with else None
 
 
@@ -122,17 +122,17 @@ def _set_environment(values: Mapping[str, str | None]) -> None:
 def chatter(log: Path) -> Iterator[None]:
     """Appends to `log` whatever this process writes to file descriptor 2, C++ included, until the end of the block.
 
-    TensorFlow prints there before it reads any setting. What is meant for people goes to a duplicate of the
-    descriptor that was made before.
+    TensorFlow prints there before it reads any setting. Messages for the user go to a duplicate of the descriptor that
+    was made before.
     """
     sys.stderr.flush()
     terminal = os.dup(2)
     try:
         try:
             target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
-        except OSError:  # chatter is not worth a run; what is will say so itself
+        except OSError:  # a missing log must not stop a run; serious problems are reported elsewhere
             target = os.open(os.devnull, os.O_WRONLY)
-        with contextlib.suppress(OSError):  # nor is it on a full disk
+        with contextlib.suppress(OSError):  # the same on a full disk
             os.write(target, f"{SESSION} {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}, process {os.getpid()}\n".encode())
         os.dup2(target, 2)
         os.close(target)
@@ -146,7 +146,7 @@ def chatter(log: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _last_breath() -> Iterator[None]:
-    """Inside, a fault of native code (an abort, a segmentation fault) writes where Python was, to file descriptor 2."""
+    """A context in which a fault of native code (abort, segmentation fault) prints the Python stack to descriptor 2."""
     ours = not faulthandler.is_enabled()
     if ours:
         faulthandler.enable(file=2)
@@ -158,7 +158,7 @@ def _last_breath() -> Iterator[None]:
 
 
 def last_words(log: Path, since: int = 0) -> str | None:
-    """The line with which native code ended the newest session of a log, after so many bytes; None if none did."""
+    """The line with which native code ended the newest session of a log after these bytes; None if none did."""
     try:
         with log.open("rb") as file:
             file.seek(max(since, file.seek(0, os.SEEK_END) - TAIL))
@@ -182,12 +182,12 @@ def last_words(log: Path, since: int = 0) -> str | None:
 def import_keras() -> None:
     """Imports Keras and TensorFlow as if scikit-learn, JAX and matplotlib were not installed.
 
-    They import all three, where they can, for wrappers, converters and galleries that no run uses (measured: 0.35 s and
-    0.3 s for the first two); a wrong matplotlibrc or MPLBACKEND would end a training there. Afterwards all can be
-    imported as ever.
+    They import all three, if installed, for wrappers, converters and galleries that no run uses (measured: 0.35 s and
+    0.3 s for the first two); a wrong matplotlibrc or MPLBACKEND would end a training there. Afterwards all three can
+    be imported as usual.
 
-    The garbage collector rests meanwhile, and what is there afterwards it never looks at again: half a million objects
-    that live as long as the process (measured: 0.4 s less to import, 0.15 s less for each full collection).
+    The garbage collector is off meanwhile, and ignores from then on what was imported: half a million objects that live
+    as long as the process (measured: 0.4 s less to import, 0.15 s less for each full collection).
     """
     if "keras" in sys.modules:
         return

@@ -1,4 +1,4 @@
-"""Compiled programs, shared by all runs of a process that they are the same for."""
+"""Compiled programs, shared by all runs of a process that need the same one."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -6,18 +6,18 @@ from typing import Any
 
 import tensorflow as tf
 
-KEPT = 32  # XLA lets no program go before its process ends; this bounds what is kept beside them
+KEPT = 32  # XLA frees no program before the process ends; this bounds what is kept beside them
 _programs: OrderedDict[Hashable, Any] = OrderedDict()
 
 
 def program(function: Callable[..., Any], *key: Hashable) -> Any:
-    """`function`, compiled by XLA; or what an earlier one of the same key was compiled to.
+    """The function compiled by XLA, or the program of an earlier function with the same key.
 
-    So a second seed of a method compiles nothing (measured: 3 of 12 seconds of a run at the article's size).
+    A second seed of a method therefore compiles nothing (measured: 3 of 12 seconds of a run at the article's size).
 
     Args:
-        function: of tensors; it holds no data, as it is kept.
-        key: everything but its arguments that the function depends on.
+        function: takes tensors; it must hold no data, because it is kept.
+        key: everything that the function depends on except its arguments.
     """
     if key not in _programs:
         _programs[key] = tf.function(function, jit_compile=True, autograph=False)

@@ -16,8 +16,8 @@ class RAdam(keras.optimizers.Optimizer):
                 r^2 = (n - 4) (n - 2) n_inf / ((n_inf - 4) (n_inf - 2) n)
         else:   w -= lr m / (1 - b1^t)
 
-    n says of how many gradients v is a mean, as if all weighed the same: with few of them v is not trusted. Differs
-    from the paper in eps, which keeps the divisor from zero.
+    n is the effective number of gradients that v averages: with few of them v is not trusted. Differs from the paper
+    in eps, which keeps the divisor away from zero.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """Random numbers that depend on a seed alone.
 
-Seeds are [2] int32 tensors; one seed gives one draw, and `fold_in` makes new ones out of it. Threefry is named
-because it is what XLA compiles best (measured: 15% of a whole training step against the default); it exists
-compiled only, so whatever calls these functions runs inside tf.function(jit_compile=True).
+Seeds are [2] int32 tensors; one seed gives one draw, and `fold_in` derives new ones from it. Threefry is chosen
+because XLA compiles it best (measured: 15% of a whole training step compared with the default); it exists only in
+compiled code, so these functions must be called inside tf.function(jit_compile=True).
 """
 
 import tensorflow as tf

@@ -1,6 +1,6 @@
-"""Values that change during training: functions of the share of its steps that is done, and of nothing else.
+"""Values that change during training: functions of the share of steps done, and of nothing else.
 
-So they are the same however the steps are cut into calls, and after a resume.
+They are therefore the same however the steps are divided into calls, and after a resume.
 """
 
 import math

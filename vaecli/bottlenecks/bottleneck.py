@@ -1,4 +1,4 @@
-"""What lies between encoder and decoder, on features [B, P, F] of P positions (of an mlp there is one).
+"""What lies between encoder and decoder, on features [B, P, F] of P positions (one for an mlp).
 
     train(features, objective, *, state, seed, progress) -> Step      progress: the share of training done, 0 to 1
     encode(features, *, seed=None) -> Latents      hard; without a seed the mode (for a Gaussian the mean)
@@ -20,7 +20,7 @@ from vaecli.estimators.estimator import Objective, State
 class Step(NamedTuple):
     surrogate: tf.Tensor  # [B], distortion with the estimator's gradient
     rate: tf.Tensor  # [B] nats, KL(q(z|x) || p(z))
-    penalty: tf.Tensor  # [B], losses of the bottleneck's own
+    penalty: tf.Tensor  # [B], additional losses of the bottleneck
     state: State
     updates: Mapping[str, tf.Tensor] = {}  # new values of weights without a gradient, by "layer/name"
 

@@ -81,7 +81,7 @@ def main() -> None:
     if sys.stderr is None:  # started with it closed
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
         os.dup2(sys.stderr.fileno(), 2)
-    warnings.filterwarnings("ignore", message=".*joblib will operate in serial mode")  # nothing here uses it
+    warnings.filterwarnings("ignore", message=".*joblib will operate in serial mode")  # joblib is not used here
     try:
         app(prog_name="vaecli")
     except SystemExit as end:
@@ -89,7 +89,5 @@ def main() -> None:
             with contextlib.suppress(OSError):
                 sys.stdout.flush()
                 sys.stderr.flush()
-            os._exit(
-                end.code
-            )  # all files are closed; TensorFlow takes 0.6 s to take itself apart, threads may take more
+            os._exit(end.code)  # all files are closed; TensorFlow takes 0.6 s to shut down, threads may take more
         raise

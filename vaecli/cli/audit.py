@@ -30,44 +30,51 @@ def audit(
         str | None,
         typer.Argument(
             metavar="[RUN|CONFIG]",
-            help="A run, or a config whose run or first weights are meant; else the newest run with categorical codes.",
+            help="A run, or a config, which stands for its run or its initial weights. [default: the newest run with "
+            "categorical codes]",
             autocompletion=config_and_run_names,
         ),
     ] = None,
     objective: Annotated[
-        Objective | None, typer.Option(help="A toy loss of ten codes, without any run: in seconds.")
+        Objective | None, typer.Option(help="Audit a toy loss of ten codes, without any run, in seconds.")
     ] = None,
     epochs: Annotated[
-        str | None, typer.Option(help="Checkpoints that the run has kept weights of, e.g. 0,1,5,10; else its last.")
+        str | None, typer.Option(help="Epochs whose weights the run has kept, e.g. 0,1,5,10. [default: the last]")
     ] = None,
-    estimators: Annotated[str | None, typer.Option(help="Names, e.g. gumbel_st,reinmax; else every one.")] = None,
-    temperatures: Annotated[str, typer.Option(help="Of the estimators that have one, each of these.")] = TEMPERATURES,
+    estimators: Annotated[
+        str | None, typer.Option(help="Estimators to audit, e.g. gumbel_st,reinmax. [default: all]")
+    ] = None,
+    temperatures: Annotated[
+        str, typer.Option(help="Temperatures to try for every estimator that has one.")
+    ] = TEMPERATURES,
     images: Annotated[
-        int, typer.Option(min=1, help="Test images (of a toy: draws of the logits), the same for every estimator.")
+        int, typer.Option(min=1, help="Number of test images (for a toy: draws of the logits), the same for all.")
     ] = 64,
     draws: Annotated[
         int | None,
         typer.Option(
-            min=128, help=f"At most, where intervals stay wide. [default: {AUDIT_DRAWS}; {TOY_DRAWS} for a toy]"
+            min=128, help=f"Most draws to take if intervals stay wide. [default: {AUDIT_DRAWS}; {TOY_DRAWS} for a toy]"
         ),
     ] = None,
     warm_up: Annotated[
-        int, typer.Option("--warm-up", min=0, help="Steps that estimators that learn take before they are measured.")
+        int, typer.Option("--warm-up", min=0, help="Steps that adaptive estimators learn for before they are measured.")
     ] = 1000,
-    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of images, draws and toys.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of images, draws and toys.")] = 0,
     output_dir: OutputDirOption = OUTPUT_DIR,
     data_dir: DataDirOption = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Processor threads to use; else all.")] = None,
-    format_: Annotated[Format, typer.Option("--format", "-f", help="Of the figures, beside png.")] = Format.png,
+    threads: Annotated[int | None, typer.Option(min=1, help="Processor threads to use. [default: all]")] = None,
+    format_: Annotated[
+        Format, typer.Option("--format", "-f", help="Format of the figures in addition to png.")
+    ] = Format.png,
     quiet: QuietOption = False,
     json: JsonOption = False,
 ) -> None:
     """Measure gradient estimators against the exact gradient.
 
-    On frozen weights and the same test images, for every estimator and temperature: bias, standard deviation, direction
-    and squared error of the gradient of the logits and of the encoder's weights, with intervals. The exact gradient
-    decodes every code, which limits their number. The table goes to stdout (with --json all figures), figures and
-    audit.json to a folder of the output folder. The same command shows it again, or goes on where it was stopped.
+    Measures bias, standard deviation, direction and squared error of the gradients in the logits and in the encoder's
+    weights, with intervals, for every estimator and temperature on the same frozen weights and test images. The exact
+    gradient decodes every code, which limits their number. The table goes to stdout (with --json all figures); figures
+    and audit.json go to a folder inside the output folder. The same command shows the result again, or resumes it.
     """
     found = api.audit(
         target,

@@ -28,26 +28,29 @@ def compare(
         list[str] | None,
         typer.Argument(
             metavar="[CONFIG|RUN|FOLDER]...",
-            help="Configs to train where that is missing, runs, and folders of runs; else the five of the article.",
+            help="Configs (trained if needed), runs, or folders of runs. [default: the article's five methods]",
             autocompletion=config_and_run_names,
         ),
     ] = None,
-    all_: Annotated[bool, typer.Option("--all", help="Every method there is.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Compare all available methods.")] = False,
     seeds: Annotated[
         str | None,
-        typer.Option(help="How many, or which: 5 means 0 to 4; 0,3,7 means these. Else each config's."),
+        typer.Option(help="Number of seeds, or a list: 5 means 0 to 4; 0,3,7 means these. [default: each config's]"),
     ] = None,
     set_: SetOption = None,
     sweep: Annotated[
         list[str] | None,
-        typer.Option("--sweep", metavar="KEY.PATH=V1,V2", help="Each of these values; several sweeps multiply."),
+        typer.Option("--sweep", metavar="KEY.PATH=V1,V2", help="Try each of these values; several sweeps multiply."),
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Short for --set training.epochs=N.")] = None,
-    no_train: Annotated[bool, typer.Option("--no-train", help="Compare what is finished, and leave the rest.")] = False,
+    no_train: Annotated[bool, typer.Option("--no-train", help="Compare the finished runs and train nothing.")] = False,
     jobs: Annotated[
         int | None,
         typer.Option(
-            "--jobs", "-j", min=1, help="Runs side by side, a thread each; else as many as cores and memory allow."
+            "--jobs",
+            "-j",
+            min=1,
+            help="Runs to train side by side, one thread each. [default: as many as cores and memory allow]",
         ),
     ] = None,
     scheduler: Annotated[
@@ -58,24 +61,26 @@ def compare(
         str | None,
         typer.Option(
             "--sort-by",
-            help="A column, best first, or method. [default: -elbo for nats, else mse sampled]",
+            help="Column to sort by, best first; or method. [default: -elbo or mse sampled]",
         ),
     ] = None,
     output_dir: OutputDirOption = OUTPUT_DIR,
     data_dir: DataDirOption = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Folder for table, figures and page; else one of the output folder."),
+        typer.Option(
+            "--output", "-o", help="Folder for table, figures and page. [default: a folder inside the output folder]"
+        ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
-    format_: Annotated[Format, typer.Option("--format", "-f", help="Of the table.")] = Format.table,
+    format_: Annotated[Format, typer.Option("--format", "-f", help="Format of the table.")] = Format.table,
     quiet: QuietOption = False,
 ) -> None:
     """Train what is missing and compare.
 
-    Every method at every seed: finished runs are reused, half done ones resumed. The table goes to stdout, all else to
-    stderr; table, figures and a page are kept in a folder of the output folder. Exit codes: 0 done, 2 a mistake in what
-    was asked, 3 some runs failed, 130 and 143 interrupted and saved.
+    Compares every method at every seed: finished runs are reused, unfinished ones resumed. The table goes to stdout,
+    everything else to stderr; table, figures and a page are kept in a folder inside the output folder. Exit codes: 0
+    done, 2 a mistake in the request, 3 some runs failed, 130 and 143 interrupted and saved.
     """
     found = api.compare(
         *(names or ()),
@@ -100,7 +105,7 @@ def compare(
 
 
 def _print(format_: Format, found: api.Comparison, told: bool) -> None:
-    """Prints the table; on a terminal without the failures, if each was told there when it came."""
+    """Prints the table; without the failures if a terminal has already shown each of them."""
     match format_:
         case Format.table if sys.stdout.isatty():
             from rich.console import Console

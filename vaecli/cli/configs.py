@@ -12,13 +12,13 @@ from vaecli.registry import BUILT_IN
 
 
 def check(
-    config: Annotated[str, typer.Argument(metavar="CONFIG", help="A YAML file or the name of a preset.")],
+    config: Annotated[str, typer.Argument(metavar="CONFIG", help="A YAML file, or the name of a preset.")],
     set_: SetOption = None,
     json: JsonOption = False,
 ) -> None:
     """Validate a config without training.
 
-    With --json its complete form is printed, defaults and all.
+    With --json the complete config is printed, including defaults.
     """
     import json as json_format
 
@@ -38,16 +38,18 @@ def init(
     model: Annotated[
         str,
         typer.Argument(
-            metavar="MODEL", help=f"One of {', '.join(BUILT_IN)}; or of another package.", autocompletion=method_names
+            metavar="MODEL",
+            help=f"One of {', '.join(BUILT_IN)}; or a method of another package.",
+            autocompletion=method_names,
         ),
     ],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The file to write; - for stdout. [default: MODEL.yaml]")
+        Path | None, typer.Option("--output", "-o", help="File to write; - for stdout. [default: MODEL.yaml]")
     ] = None,
 ) -> None:
     """Write a commented config of a method.
 
-    It has every key, at its default.
+    The config has every key at its default.
     """
     from vaecli.config import template
     from vaecli.errors import ConfigError
@@ -64,7 +66,7 @@ def init(
         with target.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
-        raise ConfigError([f"{target}: exists already; remove it, or write elsewhere with --output"]) from None
+        raise ConfigError([f"{target}: already exists; remove it, or choose another file with --output"]) from None
     except OSError as error:
         raise ConfigError([f"{target}: cannot be written ({error.strerror})"]) from None
     echo(str(target))

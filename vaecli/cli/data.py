@@ -14,7 +14,7 @@ app = typer.Typer(help="Show, fetch and measure data sets.")
 
 @app.callback(invoke_without_command=True)
 def table(ctx: typer.Context, data_dir: DataDirOption = None, json: JsonOption = False) -> None:
-    """Data sets: what is available where; fetch them; compute their references."""
+    """Show which data sets are available and where, fetch them, and compute their references."""
     if ctx.invoked_subcommand is not None:
         return
     from vaecli.config.schema import DataConfig
@@ -41,11 +41,11 @@ def table(ctx: typer.Context, data_dir: DataDirOption = None, json: JsonOption =
 
 @app.command()
 def fetch(
-    name: Annotated[str, typer.Argument(help="mnist or fashion_mnist")],
+    name: Annotated[str, typer.Argument(help="The data set: mnist or fashion_mnist.")],
     data_dir: DataDirOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Fetch a data set into the first data folder, unless it is there, and check every byte."""
+    """Fetch a data set into the first data folder unless it is there, and check every byte."""
     from vaecli.config.schema import DataConfig
     from vaecli.data.known import KNOWN
     from vaecli.data.source import source_of
@@ -68,15 +68,15 @@ def references(
         typer.Option(
             "--config",
             "-c",
-            help="Compute what this config is held against; may be repeated. "
-            "Else for every run of the output folder, or for the presets where there is none.",
+            help="Compute the references of this config; may be repeated. "
+            "[default: all runs of the output folder, or the presets if there are none]",
         ),
     ] = None,
     output_dir: OutputDirOption = OUTPUT_DIR,
     data_dir: DataDirOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Compute the mean image's, k-means' and PCA's test errors, once per data set and size, beside the runs."""
+    """Compute the test errors of mean image, k-means and PCA, once per data set and size, beside the runs."""
     from vaecli.config import read_config
     from vaecli.evaluation.references import compute
     from vaecli.registry import METHODS

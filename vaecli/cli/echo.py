@@ -1,4 +1,4 @@
-"""The one way in which a command prints."""
+"""The only way in which a command prints."""
 
 import typer
 
@@ -6,5 +6,5 @@ from vaecli.errors import printable
 
 
 def echo(text: str, *, err: bool = False) -> None:
-    """Prints lines: what files contain cannot steer a terminal."""
+    """Prints lines, with control characters escaped so that file contents cannot control a terminal."""
     typer.echo("\n".join(map(printable, text.split("\n"))), err=err)

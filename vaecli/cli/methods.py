@@ -19,8 +19,8 @@ EXACT_FOR = {
 def methods(json: JsonOption = False) -> None:
     """List the methods and what their gradients promise.
 
-    The losses whose gradient is exact in expectation are given by their degree in the code; the number of decodings is
-    that of an image in one step, at the method's defaults.
+    The column "exact for" gives the degree in the code of losses whose gradient is exact in expectation; "decodings"
+    counts the codes decoded per image and step, at the method's defaults.
     """
     from vaecli.reports.columns import aligned
 
@@ -42,7 +42,7 @@ def _names() -> list[str]:
 
 
 def _row(name: str) -> dict[str, Any]:
-    """What a method is; of one without an estimator, nothing is promised."""
+    """The entry of a method; one without an estimator promises nothing."""
     from vaecli.backend.process import chatter, import_keras, prepare
     from vaecli.config import config_from_text
     from vaecli.config.latent import Latent

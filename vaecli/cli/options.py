@@ -12,7 +12,7 @@ ConfigOption = Annotated[
     typer.Option(
         "--config",
         "-c",
-        help="A YAML file, or the name of one under configs/ or of a shipped preset.",
+        help="A YAML file, or the name of a file in configs/ or of a shipped preset.",
         autocompletion=config_names,
     ),
 ]
@@ -20,12 +20,12 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY.PATH=VALUE", help="Override a key of the config; may be repeated."),
 ]
-OutputDirOption = Annotated[Path, typer.Option("--output-dir", help="Where run folders are.")]
+OutputDirOption = Annotated[Path, typer.Option("--output-dir", help="Folder of the run folders.")]
 DataDirOption = Annotated[
     Path | None,
-    typer.Option("--data-dir", help="Where data sets are; else $VAECLI_DATA_DIR, else Keras' cache."),
+    typer.Option("--data-dir", help="Folder of the data sets. [default: $VAECLI_DATA_DIR, then Keras' cache]"),
 ]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors and results.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors and results.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]
 
 OUTPUT_DIR = Path("outputs")

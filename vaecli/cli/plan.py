@@ -1,4 +1,4 @@
-"""What `--dry-run` prints: everything that would happen, found out without doing it."""
+"""The output of `--dry-run`: everything that would happen, determined without doing it."""
 
 import math
 import os
@@ -27,7 +27,7 @@ def print_plan(
     *,
     quiet: bool,
 ) -> None:
-    """What `vaecli train --dry-run` does; `keys` are those arguments that change the config."""
+    """Performs `vaecli train --dry-run`; `keys` are the arguments that change the config."""
     with Console(quiet=quiet) as console:
         console.say(f"vaecli train: reading {config}")
         with Stop(), prepared(threads):
@@ -37,7 +37,7 @@ def print_plan(
 
 
 def plan_lines(config: Config, data_dir: Path | None, output_dir: Path) -> Iterator[str]:
-    """The resolved config as YAML, and as its comments the data, folder and parameters."""
+    """The resolved config as YAML, with data, folder and parameters as comments."""
     source = source_of(config.data)
     if source.fetchable and source.known_sizes and not source.here(data_dir):
         train, test, image_shape = source.known_sizes

@@ -24,20 +24,22 @@ def plot(
         list[str] | None,
         typer.Argument(
             metavar="[RUN]...",
-            help=f"Runs by name, beginning or path, else the newest finished; or {GUMBEL_MAX}: that trick's figure.",
+            help=f"Runs by name, beginning of a name, or path; or {GUMBEL_MAX} for the figure of that trick. "
+            "[default: the newest finished run]",
             autocompletion=run_names,
         ),
     ] = None,
-    format_: Annotated[Format, typer.Option("--format", "-f", help="Of the files.")] = Format.png,
+    format_: Annotated[Format, typer.Option("--format", "-f", help="Format of the figure files.")] = Format.png,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder for the figures; else each run's own figures/.")
+        Path | None, typer.Option("--output", "-o", help="Folder for the figures. [default: each run's own figures/]")
     ] = None,
     output_dir: OutputDirOption = OUTPUT_DIR,
 ) -> None:
     """Draw the figures of finished runs.
 
-    Reconstructions, loss curves, what each code draws, and code use against the labels. Prints the files written.
-    Several runs with --output get a folder each. What cannot be drawn is said, and the rest is drawn; exit code 1.
+    Draws reconstructions, loss curves, what each code draws, and code use against the labels, and prints the files
+    written. With --output, several runs get one folder each. A figure that cannot be drawn is reported and the others
+    are drawn; the exit code is then 1.
     """
     api.plot(
         *(runs or ()),

@@ -10,7 +10,7 @@ from vaecli.cli.echo import echo
 from vaecli.cli.options import OUTPUT_DIR, JsonOption, OutputDirOption
 
 RunArgument = Annotated[
-    str, typer.Argument(metavar="RUN", help="A run's name or its beginning.", autocompletion=run_names)
+    str, typer.Argument(metavar="RUN", help="The name of a run, or its beginning.", autocompletion=run_names)
 ]
 
 
@@ -37,7 +37,7 @@ def list_runs(output_dir: OutputDirOption = OUTPUT_DIR, json: JsonOption = False
 def show(run: RunArgument, output_dir: OutputDirOption = OUTPUT_DIR, json: JsonOption = False) -> None:
     """Show one run.
 
-    What it is, how far it came, what it reached, and with what it was made.
+    Shows its settings, progress and results, and what it was made with.
     """
     from vaecli.reports.run.listing import show_lines
     from vaecli.runs import find_run
@@ -58,7 +58,7 @@ def diff(
 ) -> None:
     """Show where two runs differ.
 
-    In config, environment and figures.
+    Compares config, environment and figures.
     """
     from vaecli.reports.columns import aligned, plain
     from vaecli.reports.run.listing import differences

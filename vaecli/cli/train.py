@@ -26,9 +26,9 @@ def train(
     batch_size: Annotated[int | None, typer.Option(help="Short for --set training.batch_size=N.")] = None,
     output_dir: OutputDirOption = OUTPUT_DIR,
     data_dir: DataDirOption = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Processor threads to use; else all.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Processor threads to use. [default: all]")] = None,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Begin again, discarding what the run's folder holds.")
+        bool, typer.Option("--fresh", help="Begin again, discarding the contents of the run's folder.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan; train, fetch and write nothing.")] = False,
     quiet: QuietOption = False,
@@ -36,10 +36,10 @@ def train(
 ) -> None:
     """Train one model, or resume it.
 
-    The same command resumes what was interrupted and shows what is finished.
+    The same command resumes an interrupted run and shows a finished one.
 
-    Prints the run's folder (with --json its summary) to stdout, all else to stderr. Exit codes: 0 done, 1 failed,
-    2 a mistake in what was asked, 4 diverged, 130 and 143 interrupted and saved.
+    Prints the run's folder (with --json its summary) to stdout, everything else to stderr. Exit codes: 0 done,
+    1 failed, 2 a mistake in the request, 4 diverged, 130 and 143 interrupted and saved.
     """
     keys: dict[str, Any] = {"set": set_ or (), "epochs": epochs, "seed": seed, "batch_size": batch_size}
     if dry_run:

@@ -14,18 +14,19 @@ from vaecli.errors import FAILED
 
 def verify(
     run: Annotated[
-        str, typer.Argument(metavar="RUN", help="A finished run's name or its beginning.", autocompletion=run_names)
+        str,
+        typer.Argument(metavar="RUN", help="The name of a finished run, or its beginning.", autocompletion=run_names),
     ],
     output_dir: OutputDirOption = OUTPUT_DIR,
     data_dir: DataDirOption = None,
-    files_only: Annotated[bool, typer.Option("--files", help="Check the files alone, and train nothing.")] = False,
+    files_only: Annotated[bool, typer.Option("--files", help="Check only the files and train nothing.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Prove that a run repeats bit for bit on this machine.
 
-    Reads its files again and compares them with the digests that it recorded; then trains a short copy of it in one go,
-    and another one that is killed and resumed, in a temporary folder, and compares every number of the two.
-    Exit codes: 0 all is equal, 1 something is not, 2 a mistake in what was asked.
+    Reads its files again and compares them with the recorded digests; then trains a short copy of it without
+    interruption and another one that is killed and resumed, in a temporary folder, and compares every number.
+    Exit codes: 0 all is equal, 1 something differs, 2 a mistake in the request.
     """
     told = (lambda line: None) if json else echo
     found = api.verify(run, output_dir=output_dir, data_dir=data_dir, files_only=files_only, told=told)

@@ -1,7 +1,7 @@
-"""What the latent of a run is: how many codes an image gets, of how many values each, and how they are laid out.
+"""The latent of a run: the number of codes per image, the number of values of each, and their layout.
 
-The registry's entry of a bottleneck says what one position holds, the network how many positions there are. Everybody
-else reads it here, or in run.json, where each run has it written down.
+The registry's entry of a bottleneck says what one position holds, and the network how many positions there are. All
+other code reads it here, or from run.json, where each run records it.
 """
 
 import math
@@ -12,7 +12,7 @@ from typing import Any
 
 from vaecli.registry import Codes
 
-# An estimator that decodes every code, and k-means as a reference, stop being sensible above this.
+# Above this, decoding every code and k-means as a reference are no longer sensible.
 MAX_ENUMERATED_CODES = 256
 
 
@@ -23,16 +23,16 @@ class Latent:
     positions: tuple[int, int]  # H', W'; (1, 1) for a network without a grid
     codes_per_position: int  # L; 1 for a vector
     alphabets: tuple[int, ...] | None  # the number of values of each of the L codes; None for a vector
-    width: int  # D, the numbers that the decoder reads of each code
+    width: int  # D, the number of values that the decoder reads for each code
 
     @classmethod
     def of(cls, codes: Codes, positions: tuple[int, int] = (1, 1)) -> "Latent":
-        """The latent that has these codes at each position."""
+        """The latent with these codes at each position."""
         return cls(positions, codes.per_position, None if codes.values is None else tuple(codes.values), codes.width)
 
     @classmethod
     def from_dict(cls, tree: Mapping[str, Any]) -> "Latent":
-        """What `to_dict` was made of."""
+        """The latent that `to_dict` was called on."""
         height, width = tree["positions"]
         alphabets = tree["alphabets"]
         return cls(
@@ -40,7 +40,7 @@ class Latent:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain lists and numbers, as run.json and summary.json have them."""
+        """Plain lists and numbers, in the form of run.json and summary.json."""
         return {
             "positions": list(self.positions),
             "codes_per_position": self.codes_per_position,
@@ -51,7 +51,7 @@ class Latent:
 
     @property
     def discrete(self) -> bool:
-        """Whether it is made of codes."""
+        """Whether it consists of codes."""
         return self.alphabets is not None
 
     @property
@@ -65,19 +65,19 @@ class Latent:
 
     @property
     def size(self) -> int:
-        """The numbers that the decoder reads of an image."""
+        """The number of values that the decoder reads for an image."""
         return self.num_codes * self.width
 
     @property
     def capacity_bits(self) -> float | None:
-        """The sum of log2 of the alphabets over all codes; None for vectors, which have no bound."""
+        """The sum of log2 of the alphabet sizes over all codes; None for vectors, which have no bound."""
         if self.alphabets is None:
             return None
         return sum(self.num_positions * times * math.log2(values) for values, times in Counter(self.alphabets).items())
 
     @property
     def combinations(self) -> int | None:
-        """How many different codes an image can have; None for vectors, and where they are too many to decode each."""
+        """The number of different codes an image can have; None for vectors, or if they are too many to decode each."""
         if self.alphabets is None or self.num_codes > math.log2(MAX_ENUMERATED_CODES):  # an alphabet has two values
             return None
         found = math.prod(self.alphabets) ** self.num_positions
@@ -90,16 +90,16 @@ class Latent:
 
     @property
     def single(self) -> int | None:
-        """The number of values of an image's only code; None where it has several, or a vector."""
+        """The number of values of an image's only code; None if it has several codes, or a vector."""
         return self.alphabets[0] if self.alphabets is not None and self.num_codes == 1 else None
 
     @property
     def most_values(self) -> int | None:
-        """The number of values of the code that has most; None for vectors."""
+        """The largest number of values of any code; None for vectors."""
         return None if self.alphabets is None else max(self.alphabets)
 
     def __str__(self) -> str:
-        """For people: "Gaussian, 10 dimensions", "2 of 10 codes", "7×7×2 of 512 codes"."""
+        """A short description: "Gaussian, 10 dimensions", "2 of 10 codes", "7×7×2 of 512 codes"."""
         if self.alphabets is None:
             return f"Gaussian, {self.size} dimensions"
         sizes = sorted(set(self.alphabets))

@@ -1,7 +1,7 @@
-"""The options of the methods: type, range, default and one line of help, each said once.
+"""The options of the methods: type, range, default and one line of help, each defined once.
 
-Which method has which option stands in the registry. The keyword-only parameters of bottlenecks and
-estimators are the same names; a test compares them, because a config is read without TensorFlow.
+The registry says which method has which option. The keyword-only parameters of bottlenecks and estimators have the
+same names; a test compares them, because a config is read without TensorFlow.
 """
 
 from collections.abc import Mapping
@@ -42,12 +42,12 @@ class Schedule(Block):
     floor: NonNegative = 0.0
 
     def __format__(self, spec: str) -> str:
-        """Each number in the format of a number: "1→0.5"."""
+        """Both ends in the given number format: "1→0.5"."""
         ends = f"{self.start:{spec}}→{self.end:{spec}}"
         return ends if self.floor <= self.end else f"{ends}, at least {self.floor:{spec}}"
 
 
-# Where pydantic names the branch of a union, the key of a config has no such step.
+# Pydantic's location names the branch of a union; the key of a config has no such part.
 BRANCHES = ("(number)", "(schedule)")
 Temperature = Annotated[
     Annotated[Positive, Tag("(number)")] | Annotated[Schedule, Tag("(schedule)")],
@@ -74,6 +74,6 @@ OPTIONS: Mapping[str, Option] = {
 
 
 def described(method: Method) -> Mapping[str, Option]:
-    """The options of a method; those of another package's it describes itself."""
+    """The options of a method; a method of another package describes its own."""
     every = {**OPTIONS, **method.described}
     return {name: every[name] for name in method.options}

@@ -1,4 +1,4 @@
-"""From a name or a path and some overrides to a Config, or to all mistakes at once."""
+"""Reads a name or path with overrides as a Config, or reports all mistakes at once."""
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,16 +19,16 @@ SHORTHANDS = {"model": "name", "data": "name"}  # `model: gumbel` is `model: {na
 
 
 def read_config(name: str, overrides: Sequence[str] = ()) -> Config:
-    """The config of a file or preset, or a method at its defaults, with `--set` style overrides ("training.epochs=3").
+    """Reads a file, a preset or a method's defaults as a Config, with `--set` style overrides ("training.epochs=3").
 
     Raises:
-        ConfigError: all mistakes of the first stage (syntax; then keys, types and ranges) that has any.
+        ConfigError: all mistakes of the first stage (syntax; then keys, types and ranges) that finds any.
     """
     return validate(override(config_source(name), overrides))
 
 
 def config_source(name: str) -> Source:
-    """The file or preset that a name means, as a tree with places; raises ConfigError."""
+    """The file or preset that a name refers to, as a tree with places; raises ConfigError."""
     found = find_config(name)
     if isinstance(found, Path) and found.name == "config.yaml" and (found.parent / "run.json").is_file():
         return _as_it_was(read_source(found))
@@ -36,7 +36,7 @@ def config_source(name: str) -> Source:
 
 
 def _as_it_was(source: Source) -> Source:
-    """The config of a run with what its keys meant before they were there, where it was made before that."""
+    """The config of a run; keys newer than the run get the values that applied when it was made."""
     training = source.tree.get("training") if isinstance(source.tree, dict) else None
     if isinstance(training, dict):
         training.setdefault("output_bias", "zero")
@@ -44,7 +44,7 @@ def _as_it_was(source: Source) -> Source:
 
 
 class Preset(NamedTuple):
-    """A method's config in the article's protocol, made from the registry and not from a file."""
+    """A method's config in the article's protocol, made from the registry instead of a file."""
 
     method: str
 
@@ -53,26 +53,26 @@ class Preset(NamedTuple):
 
 
 def config_from_text(text: str, name: str = "config") -> Config:
-    """As `read_config`, from a string."""
+    """Reads a string as `read_config` reads a file."""
     return validate(parse(text, name=name))
 
 
 def config_from_tree(tree: Any, name: str, overrides: Sequence[str] = ()) -> Config:
-    """As `read_config`, from plain values that were kept in a file of this name."""
+    """Reads plain values, kept in a file of this name, as `read_config` reads a file."""
     return validate(override(_as_it_was(Source(name, tree)), overrides))
 
 
 def preset_folders() -> list[Path]:
-    """Where the shipped configs are: inside the wheel, or beside the package in a checkout."""
+    """The folders of the shipped configs: inside the wheel, or beside the package in a checkout."""
     package = Path(__file__).resolve().parents[1]
     return [folder for folder in (package / "configs", package.parent / "configs") if folder.is_dir()]
 
 
 def find_config(name: str) -> Path | Preset:
-    """A path, else a file of ./configs, else a shipped file, else the preset of a method.
+    """The first of: a path, a file of ./configs, a shipped file, the preset of a method.
 
-    The ending .yaml may be left out. The path configs/NAME.yaml of a known method means its preset too, where there is
-    no such file.
+    The ending .yaml may be omitted. The path configs/NAME.yaml of a known method also means its preset if there is no
+    such file.
 
     Raises:
         ConfigError: nothing has that name.
@@ -85,7 +85,7 @@ def find_config(name: str) -> Path | Preset:
     try:
         found = next((place for place in places if place.is_file()), None)
         if found is None and asked.exists():
-            return asked  # a directory or a device: reading it says what is wrong
+            return asked  # a directory or a device: reading it reports what is wrong
     except (OSError, ValueError):
         raise ConfigError([f"{name!r}: not a file name"]) from None
     if found is None:
@@ -98,7 +98,7 @@ def find_config(name: str) -> Path | Preset:
 
 
 def is_config(name: str) -> bool:
-    """Whether a name means a file that can be one, or a preset."""
+    """Whether a name refers to a file that may be a config, or to a preset."""
     try:
         found = find_config(name)
     except ConfigError:
@@ -107,7 +107,7 @@ def is_config(name: str) -> bool:
 
 
 def override(source: Source, settings: Iterable[str]) -> Source:
-    """A copy of the source with each "key.path=value" put in; later ones win."""
+    """A copy of the source with each "key.path=value" applied; later ones win."""
     changed = Source(source.name, copy.deepcopy(source.tree), dict(source.places))
     if not isinstance(changed.tree, dict):
         return changed
@@ -191,7 +191,7 @@ def _block(name: str, tree: Any, source: Source) -> tuple[Block | None, list[tup
     try:
         block_class = variants[value] if variants else block_class
         return block_class.model_validate(dict(tree)), []
-    except ConfigError as error:  # a method of another package that cannot be used
+    except ConfigError as error:  # a method of another package that is unusable
         return None, [(source.place((name, decider)), str(error))]
     except ValidationError as error:
         wrong = []
@@ -224,7 +224,7 @@ def _kind(block: str, decider: str) -> str:
 
 
 def _combinations(config: Config, source: Source) -> Iterable[tuple[str, str]]:
-    """Mistakes that no key makes alone."""
+    """Mistakes that involve more than one key."""
     method = config.model.method
     latent = Latent.of(config.model.codes)
     if method.enumerates and not latent.enumerable:

@@ -1,4 +1,4 @@
-"""What `auto` stands for: decided here, before a run has a name, and written down resolved."""
+"""Resolves `auto`: decided here, before a run has a name, and recorded resolved."""
 
 from vaecli.config.schema import Config
 

@@ -1,7 +1,7 @@
-"""What a config may say. Frozen, complete, no unknown keys; strict: '10' is not 10 and 1.0 is no count.
+"""The schema of a config. Frozen, complete, no unknown keys; strict: '10' is not 10 and 1.0 is not a count.
 
 In four blocks one key decides which others exist: `model.name`, `network.kind`, `data.name`, `training.optimizer`.
-Each of its values has a class of its own, so a key that would have no effect is a mistake and never silently kept.
+Each of its values has its own class, so a key that would have no effect is a mistake and never silently kept.
 """
 
 from collections.abc import Iterator, Mapping
@@ -35,7 +35,7 @@ class ModelConfig(Block):
         return METHODS[self.name]
 
     def options(self) -> dict[str, Any]:
-        """The options of this method alone, by name."""
+        """The options of this method, by name."""
         return {name: getattr(self, name) for name in type(self).model_fields if name != "name"}
 
     @property
@@ -45,7 +45,7 @@ class ModelConfig(Block):
 
     @property
     def scheduled(self) -> bool:
-        """Whether a step depends on how many there are in all."""
+        """Whether a step depends on the total number of steps."""
         return any(isinstance(value, Schedule) for value in self.options().values())
 
 
@@ -81,14 +81,14 @@ class MlpConfig(NetworkConfig):
 class DataConfig(Block):
     name: str = Field("mnist", description="what to train on")
     fallback: Literal["digits"] | None = Field(
-        None, description="train on this, and say so, where the data cannot be had"
+        None, description="train on this instead, with a message, if the data is unavailable"
     )
     validation: int = Field(0, ge=0, description="training images held out; the best weights on them are kept")
 
 
 class NpzDataConfig(DataConfig):
     path: str = Field(description="the file: x_train, x_test and, if you have them, y_train, y_test")
-    title: Title | None = Field(None, description="what lists and figures call the data, else the file's name")
+    title: Title | None = Field(None, description="name of the data in lists and figures; null: the file's name")
 
 
 class ObjectiveConfig(Block):
@@ -103,7 +103,7 @@ def _weight_decay(default: float) -> Any:
 
 
 class TrainingConfig(Block):
-    """What every optimiser has; each has a class with its own keys."""
+    """The keys that every optimiser has; each has a class with its own keys."""
 
     epochs: int = Field(10, ge=1, le=1_000_000, description="passes over the training images")
     batch_size: int = Field(64, ge=1, description="images per step; the last partial batch is dropped")
@@ -150,7 +150,7 @@ class LionConfig(TrainingConfig):
 
 
 class MuonConfig(MomentsConfig):
-    """Every matrix, a codebook too, goes by Muon and has `momentum`; every vector goes by Adam and has the betas."""
+    """Muon with `momentum` for every matrix, codebooks included; Adam with the betas for every vector."""
 
     optimizer: Literal["muon"] = "muon"
     momentum: Share = Field(0.95, description="share of a matrix's earlier gradients that each step keeps")
@@ -189,7 +189,7 @@ OPTIMIZERS: tuple[type[TrainingConfig], ...] = (
 
 
 class Config(Block):
-    """One run, completely described. `objective`, `network`, ... are frozen blocks; so is the whole."""
+    """The complete description of one run. It is frozen, and so are its blocks `objective`, `network`, ..."""
 
     model: ModelConfig
     network: NetworkConfig = MlpConfig()
@@ -203,7 +203,7 @@ class Config(Block):
 
 
 class _Models(Mapping[str, type[Block]]):
-    """The block `model` of each method, made when it is asked for: a method may be another package's."""
+    """The block `model` of each method, made on first use: a method may come from another package."""
 
     def __getitem__(self, name: str) -> type[Block]:
         return _model_class(name)
@@ -238,10 +238,10 @@ def _model_class(name: str) -> type[ModelConfig]:
     except Exception as error:
         if name in BUILT_IN:
             raise
-        raise ConfigError([f"model '{name}' cannot be used: its options are no schema ({error!r})"]) from error
+        raise ConfigError([f"model '{name}' cannot be used: its options do not form a schema ({error!r})"]) from error
 
 
-# block -> (the key that decides, value -> class)
+# block -> (the deciding key, value -> class)
 VARIANTS: Mapping[str, tuple[str, Mapping[str, type[Block]]]] = {
     "model": ("name", _Models()),
     "network": ("kind", {"mlp": MlpConfig}),

@@ -1,6 +1,6 @@
-"""The sizes of every layer of a config on images of a shape, known without TensorFlow.
+"""The sizes of every layer of a config for an image shape, known without TensorFlow.
 
-The networks are built from these, and memory, time and the latent are reckoned from them.
+The networks are built from these, and memory, time and the latent are computed from them.
 """
 
 import importlib
@@ -17,7 +17,7 @@ ImageShape = Sequence[int]  # H, W, C
 
 
 class Layer(NamedTuple):
-    """One layer: what it is called, what goes in and out, what it learns and what it costs."""
+    """One layer: its name, input and output shapes, parameters and cost."""
 
     name: str
     inputs: tuple[int, ...]  # of one image
@@ -28,12 +28,12 @@ class Layer(NamedTuple):
 
     @property
     def units(self) -> int:
-        """The numbers that come out for one image."""
+        """The number of outputs for one image."""
         return math.prod(self.outputs)
 
 
 class Shapes(NamedTuple):
-    """A network around a bottleneck, in the order of the computation."""
+    """A network around a bottleneck, in the order of computation."""
 
     image: tuple[int, int, int]
     encoder: tuple[Layer, ...]
@@ -53,22 +53,22 @@ class Shapes(NamedTuple):
 
     @property
     def weights(self) -> int:
-        """Numbers that are learnt, about: what a bottleneck has beside its head is not counted."""
+        """The approximate number of parameters: those of a bottleneck beside its head are not counted."""
         return sum(layer.weights for layer in self.layers)
 
     @property
     def units(self) -> int:
-        """Numbers that are computed for one image, the image included."""
+        """The number of values computed for one image, the image included."""
         return self.pixels + sum(layer.units for layer in self.layers)
 
     @property
     def products(self) -> int:
-        """Multiplications for one image: what the time of a step grows with."""
+        """The number of multiplications for one image, which the time of a step grows with."""
         return sum(layer.products for layer in self.layers)
 
 
 def shapes(config: Config, image_shape: ImageShape) -> Shapes:
-    """The sizes of all layers of a config on images [H, W, C]; [H, W] is of one channel."""
+    """The sizes of all layers of a config for images [H, W, C]; [H, W] means one channel."""
     height, width, channels = (*image_shape, 1)[:3]
     module, _, function = NETWORKS[config.network.kind].shapes.partition(":")
     found: Shapes = getattr(importlib.import_module(module), function)(
@@ -78,12 +78,12 @@ def shapes(config: Config, image_shape: ImageShape) -> Shapes:
 
 
 def latent_of(config: Config, image_shape: ImageShape) -> Latent:
-    """The latent of a config on images [H, W, C]."""
+    """The latent of a config for images [H, W, C]."""
     return shapes(config, image_shape).latent
 
 
 def mlp(network: MlpConfig, image: tuple[int, int, int], codes: Codes) -> Shapes:
-    """Dense layers of the sizes `hidden`, and their mirror; one position."""
+    """The shapes of dense layers of the sizes `hidden`, and of their mirror; one position."""
     latent = Latent.of(codes)
     pixels = math.prod(image)
     encoder = [pixels, *network.hidden]

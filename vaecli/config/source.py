@@ -1,6 +1,6 @@
-"""YAML with places: every key knows its line and column, and what YAML 1.1 gets wrong is put right.
+"""YAML with places: every key knows its line and column, and the pitfalls of YAML 1.1 are fixed.
 
-`1e-3` is a number, `no` is a string, a key given twice and any tag are mistakes. Only mappings, lists and scalars
+`1e-3` is a number and `no` is a string; a duplicate key and any tag are mistakes. Only mappings, lists and scalars
 exist, so nothing in a file can construct an object.
 """
 
@@ -18,7 +18,7 @@ from vaecli.errors import ConfigError
 Key = tuple[str | int, ...]  # ("model", "temperature"), ("network", "hidden", 0)
 
 MAX_BYTES = 1_000_000
-MAX_NODES = 10_000  # aliases of aliases grow without end
+MAX_NODES = 10_000  # aliases of aliases grow without bound
 _CONSTANTS = {"": None, "~": None, "null": None, "true": True, "false": False}
 _INTEGER = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -34,21 +34,21 @@ class Source:
     places: dict[Key, str] = field(default_factory=dict)
 
     def place(self, key: Key) -> str:
-        """Of the key, or of the nearest block around it."""
+        """The place of the key, or of the nearest block around it."""
         while key and key not in self.places:
             key = key[:-1]
         return self.places.get(key, self.name)
 
 
 def read_source(path: Path) -> Source:
-    """Raises ConfigError with all syntax mistakes of the file."""
+    """Reads a config file; raises ConfigError with all of its syntax mistakes."""
     try:
         if path.is_dir():
             raise ConfigError([f"{path}: is a directory, a YAML file is needed"])
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
         if len(raw) > MAX_BYTES:
-            raise ConfigError([f"{path}: larger than {MAX_BYTES:,} bytes, this is no config"])
+            raise ConfigError([f"{path}: larger than {MAX_BYTES:,} bytes, so it is not a config"])
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         where = _where(raw[: error.start].decode("utf-8"))
@@ -111,7 +111,7 @@ def dump(tree: Any) -> str:
 
 class _Dumper(yaml.SafeDumper):
     def represent_text(self, text: str) -> yaml.Node:
-        """Quoted where it would be read as something else, as "08" and "1e3" would."""
+        """Quotes text that would be read as something else, such as "08" and "1e3"."""
         same = scalar(text) == text
         return self.represent_scalar("tag:yaml.org,2002:str", text, style=None if same else "'")
 
@@ -137,7 +137,7 @@ def scalar(text: str) -> Any:
 
 
 def _where(before: str) -> str:
-    """ ":line:column" of what comes after the text."""
+    """The place ":line:column" after this text."""
     return f":{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}"
 
 
@@ -162,7 +162,7 @@ class _Builder:
         if isinstance(node, yaml.ScalarNode):
             if node.tag.rpartition(":")[2] not in _PLAIN_TAGS:
                 self.mistakes.append(f"{self.where(node)}: tag '{node.tag}' is not allowed")
-            quoted = node.style is not None  # a string whatever it looks like
+            quoted = node.style is not None  # always a string
             return node.value if quoted else scalar(node.value)
         if node.tag.rpartition(":")[2] not in ("map", "seq"):
             self.mistakes.append(f"{self.where(node)}: tag '{node.tag}' is not allowed")
@@ -192,5 +192,5 @@ class _Builder:
             yield name, self.value(value_node, (*key, name))
 
 
-# What PyYAML's resolver may have put on a plain scalar; the value itself is read by `scalar`.
+# Tags that PyYAML's resolver may have given a plain scalar; the value itself is read by `scalar`.
 _PLAIN_TAGS = ("str", "int", "float", "bool", "null", "timestamp", "value", "merge")

@@ -9,13 +9,13 @@ from pydantic_core import PydanticUndefined
 from vaecli.config.schema import VARIANTS, Config
 from vaecli.registry import METHODS
 
-# What the article's protocol has where a default is another: the weight of its commitment loss, and digits where MNIST
-# cannot be had.
+# Where the article's protocol differs from the defaults: the weight of its commitment loss, and digits as the fallback
+# for MNIST.
 ARTICLE: Mapping[tuple[str, str], Any] = {("model", "commitment"): 1.0, ("data", "fallback"): "digits"}
 
 
 def preset(model: str) -> str:
-    """A method's config in the article's protocol: what `--config NAME` means where there is no such file."""
+    """A method's config in the article's protocol: the meaning of `--config NAME` if there is no such file."""
     return _text(model, ARTICLE)
 
 

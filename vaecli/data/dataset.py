@@ -1,4 +1,4 @@
-"""What every data set is once it is loaded and checked."""
+"""A data set that is loaded and checked."""
 
 import hashlib
 import math
@@ -20,7 +20,7 @@ VALIDATION_SEED = 20_210_601  # one split per data set and count, whatever the r
 
 @dataclass(frozen=True)
 class Split:
-    """images [N, H, W, C], uint8 or float32; labels [N] or None."""
+    """One split: images [N, H, W, C], uint8 or float32; labels [N] or None."""
 
     images: Images
     labels: Labels | None = None
@@ -31,16 +31,16 @@ class Split:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images whose pixel value times `scale` lies in [0, 1]."""
+    """Images whose pixel values times `scale` are in [0, 1]."""
 
     name: str
     train: Split
     test: Split
     scale: float
-    source: str  # for people: where the arrays were found
-    title: str | None = None  # for people: what a user calls his own data
+    source: str  # where the arrays were found, in words
+    title: str | None = None  # what users call their own data
     validation: Split | None = None
-    fallback_for: str | None = None  # the data set that was asked for and could not be had
+    fallback_for: str | None = None  # the requested data set, which is not available
     fallback_reason: str | None = None  # and why
 
     @property
@@ -51,12 +51,12 @@ class Dataset:
 
     @property
     def called(self) -> str:
-        """Its name for people."""
+        """The name shown to people."""
         return self.title or self.name
 
     @property
     def num_pixels(self) -> int:
-        """The numbers of one image, over rows, columns and channels."""
+        """The number of values of one image, over rows, columns and channels."""
         return math.prod(self.image_shape)
 
     @cached_property
@@ -71,7 +71,7 @@ class Dataset:
 
     @cached_property
     def digest(self) -> str:
-        """sha256 over names, types, shapes, bytes and scale: equal exactly for equal data and split.
+        """The SHA-256 over names, types, shapes, bytes and scale: equal exactly for equal data and split.
 
         Images of one channel count as [N, H, W].
         """
@@ -90,7 +90,7 @@ class Dataset:
                     yield f"y_{name}", split.labels
 
     def steps_per_epoch(self, batch_size: int) -> int:
-        """Whole batches in the training images; raises DataError if there is not even one."""
+        """The number of whole batches in the training images; raises DataError if there is none."""
         steps = len(self.train) // batch_size
         if steps == 0:
             raise DataError(
@@ -100,10 +100,10 @@ class Dataset:
         return steps
 
     def hold_out(self, count: int) -> "Dataset":
-        """The same data with `count` training images, drawn with a fixed seed, as the validation split.
+        """The same data with `count` training images, drawn with a fixed seed, held out as the validation split.
 
         Raises:
-            DataError: if no training image would be left.
+            DataError: no training image would be left.
         """
         if count == 0:
             return self
@@ -122,15 +122,15 @@ class Dataset:
 
 
 def squeezed(images: NDArray[Any]) -> NDArray[Any]:
-    """Images [N, H, W, C] as files and users have them: [N, H, W] where there is one channel."""
+    """Images [N, H, W, C] in the form of files and users: [N, H, W] for one channel."""
     return images[..., 0] if images.shape[-1] == 1 else images
 
 
 def checked_images(array: NDArray, *, name: str, place: str) -> Images:
-    """[N, H, W], [N, H, W, 1] or [N, P] with P a square number, as [N, H, W, 1].
+    """Converts images [N, H, W], [N, H, W, 1] or [N, P], P a square number, to [N, H, W, 1].
 
     Raises:
-        DataError: for any other shape or type, for no images at all, and for values outside the range.
+        DataError: another shape or type, no images at all, or values outside the range.
     """
     shape = array.shape
     if array.ndim == 4 and shape[3] == 1:
@@ -155,10 +155,10 @@ def checked_images(array: NDArray, *, name: str, place: str) -> Images:
 
 
 def checked_labels(array: NDArray, count: int, *, name: str, place: str) -> Labels:
-    """[N] integers from 0.
+    """Labels as [N] integers from 0.
 
     Raises:
-        DataError: for any other shape or type, or another number of labels than of images.
+        DataError: another shape or type, or not one label per image.
     """
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]

@@ -15,7 +15,7 @@ def source(data: DataConfig) -> Source:
 
 
 def digits() -> Dataset:
-    """1,797 images of 8x8 with pixels 0..16; the last 360 (other writers) are the test set."""
+    """1,797 images of 8x8 with pixels 0..16; the last 360, by other writers, are the test set."""
     from sklearn.datasets import load_digits
 
     bunch = load_digits()

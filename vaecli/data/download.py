@@ -1,4 +1,4 @@
-"""One file from the network: atomically, with progress and digest, never hanging."""
+"""Downloads of single files: atomic, with progress and digest, never hanging."""
 
 import contextlib
 import hashlib
@@ -17,11 +17,11 @@ from vaecli.filesystems import where_supported
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 20.0
-Progress = Callable[[str, int, int], None]  # file name, bytes so far, bytes in all (0: unknown)
+Progress = Callable[[str, int, int], None]  # file name, bytes so far, total bytes (0: unknown)
 
 
 def download(url: str, target: Path, digest: str, progress: Progress) -> None:
-    """Fetches `url` into `target`, which appears only when its digest ("sha256:...") is right.
+    """Fetches `url` into `target`, which appears only if its digest ("sha256:...") is right.
 
     Raises:
         DataError: no connection within 5 s, a broken transfer, a wrong digest, a folder that cannot be written.
@@ -60,7 +60,7 @@ def download(url: str, target: Path, digest: str, progress: Progress) -> None:
 def _open(url: str) -> Any:
     """The response, or TimeoutError after CONNECT_SECONDS.
 
-    In a thread of its own, because looking up a name has no timeout and can hang for a minute.
+    Runs in its own thread, because a name lookup has no timeout and can hang for a minute.
     """
     outcome: dict[str, Any] = {}
 

@@ -1,4 +1,4 @@
-"""Reading npz and IDX files without trusting them."""
+"""Readers of npz and IDX files that do not trust them."""
 
 import gzip
 import os
@@ -15,7 +15,7 @@ from vaecli.data.dataset import Dataset, Split, checked_images, checked_labels
 from vaecli.data.source import Source
 from vaecli.errors import DataError
 
-OWN = "npz"  # the name of every data set of a user's own; its title tells it from others
+OWN = "npz"  # the name of every user-supplied data set; its title distinguishes it from others
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 MAX_DIMENSIONS = 3  # of an IDX file: images, rows, columns
 IDX_FILES = {
@@ -27,10 +27,10 @@ IDX_FILES = {
 
 
 def read_npz(path: Path) -> dict[str, NDArray]:
-    """Those of the four arrays that the file holds.
+    """The arrays of a data set that the file holds.
 
     Raises:
-        DataError: if it is missing, no npz, damaged, or holds pickled objects.
+        DataError: the file is missing, not an npz, damaged, or holds pickled objects.
     """
     if not path.is_file():
         raise DataError(f"{path}: {'is a directory' if path.is_dir() else 'no such file'}, an npz is needed")
@@ -39,7 +39,7 @@ def read_npz(path: Path) -> dict[str, NDArray]:
         if isinstance(archive, np.lib.npyio.NpzFile):
             with archive:
                 return {name: archive[name] for name in ARRAYS if name in archive.files}
-    except Exception as error:  # a damaged archive raises whatever zipfile, zlib or a header's parser think of
+    except Exception as error:  # a damaged archive raises anything from zipfile, zlib or the header's parser
         if isinstance(error, ValueError) and "pickle" in str(error):
             raise DataError(f"{path}: holds pickled Python objects, which are never loaded") from None
         raise DataError(f"{path}: not a readable npz ({error})") from None
@@ -47,10 +47,10 @@ def read_npz(path: Path) -> dict[str, NDArray]:
 
 
 def read_idx(path: Path) -> NDArray[np.uint8]:
-    """An IDX file of unsigned bytes, gz or not.
+    """The array of an IDX file of unsigned bytes, gzipped or not.
 
     Raises:
-        DataError: if it is damaged, shorter or longer than its header says, or of another type.
+        DataError: the file is damaged, shorter or longer than its header says, or of another type.
     """
     try:
         raw = path.read_bytes()
@@ -68,12 +68,12 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
 
 
 class NpzSource(Source):
-    """A user's own file."""
+    """A user-supplied file."""
 
     data: NpzDataConfig
 
     def place(self, data_dir: Path | None) -> str | None:
-        """The file, if it is one."""
+        """The path, if it is a file."""
         del data_dir
         return self.data.path if Path(self.data.path).is_file() else None
 
@@ -103,7 +103,7 @@ def source(data: DataConfig) -> Source:
 
 
 def npz_dataset(path: Path, *, title: str | None = None) -> Dataset:
-    """A user's own file as a Dataset.
+    """A user-supplied file as a Dataset.
 
     Raises:
         DataError: one line per array that is missing or wrong.
@@ -113,7 +113,7 @@ def npz_dataset(path: Path, *, title: str | None = None) -> Dataset:
 
 
 def title_of_file(path: str) -> str:
-    """The file's name without its ending, as far as a title may be that."""
+    """The file's name without its ending, as far as it is a valid title."""
     return "".join(c for c in Path(path).stem if c.isprintable()).strip()[:LONGEST_TITLE] or OWN
 
 

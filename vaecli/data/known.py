@@ -1,4 +1,4 @@
-"""MNIST and Fashion-MNIST: where they may lie, what their bytes must be, where they can be fetched."""
+"""MNIST and Fashion-MNIST: where they may be found, what their bytes must be, where they can be fetched."""
 
 import hashlib
 import os
@@ -22,11 +22,11 @@ SHAPES = {"x_train": (60_000, 28, 28), "y_train": (60_000,), "x_test": (10_000, 
 
 @dataclass(frozen=True)
 class KnownDataset:
-    """A public data set in the layout that Keras' own cache has."""
+    """A public data set in the layout of Keras' cache."""
 
     name: str
     npz: str  # file name of the npz form
-    folder: str  # where the IDX form lies, below the data folder
+    folder: str  # location of the IDX form below the data folder
     urls: Mapping[str, str]  # file below the data folder -> where to fetch it
     digests: Mapping[str, str]  # the same files -> algorithm:hex
     arrays: Mapping[str, str]  # array -> sha256 of its bytes; empty: only the fetched files are known
@@ -48,7 +48,7 @@ KNOWN: Mapping[str, KnownDataset] = {
             "y_test": "ddeff807876a9661a1110d45c266c86239a3a1b7d37da0c3716a7a683c852ff5",
         },
     ),
-    # The MD5s are those its authors print beside the files; the bytes of the unpacked arrays are not published.
+    # The MD5s are those its authors publish beside the files; digests of the unpacked arrays are not published.
     "fashion_mnist": KnownDataset(
         "fashion_mnist",
         npz="fashion_mnist.npz",
@@ -81,7 +81,7 @@ class KnownSource(Source):
         return str(next(iter(files.values())).parent) if files else None
 
     def fetch(self, data_dir: Path | None, progress: Progress) -> None:
-        """Downloads it into the first data folder; raises DataError that names file, URL and ways out."""
+        """Downloads it into the first data folder; raises a DataError that names file, URL and ways out."""
         fetch(self.known, data_dir, progress)
 
     def read(self, data_dir: Path | None) -> Dataset:
@@ -92,12 +92,12 @@ class KnownSource(Source):
         return read(self.known, files)
 
     def folder(self, data_dir: Path | None) -> Path | None:
-        """The data folder that another process finds the same files by."""
+        """The data folder in which another process finds the same files."""
         files = locate(self.known, data_dir)
         return next((folder.resolve() for folder in folders(data_dir) if locate(self.known, folder) == files), None)
 
     def read_in(self, folder: Path | None) -> Dataset:
-        """The same files, seen by another process."""
+        """The same files as another process sees them."""
         if locate(self.known, folder) is None:
             raise DataError(f"{platform.node()}: does not see {self.name} in {folder}")
         return self.read(folder)
@@ -109,7 +109,7 @@ def source(data: DataConfig) -> Source:
 
 
 def folders(data_dir: Path | None) -> list[Path]:
-    """Where data is looked for, first to last: the user's folder, then Keras' cache."""
+    """The folders in which data is searched, in order: the user's folder, then Keras' cache."""
     asked = data_dir or os.environ.get("VAECLI_DATA_DIR")
     keras = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "datasets"
     return [Path(asked), keras] if asked else [keras]
@@ -134,15 +134,15 @@ def locate(known: KnownDataset, data_dir: Path | None) -> dict[str, Path] | None
 
 
 def fetch(known: KnownDataset, data_dir: Path | None, progress: Progress) -> None:
-    """Downloads into the first data folder; raises DataError that names file, URL and ways out."""
+    """Downloads into the first data folder; raises a DataError that names file, URL and ways out."""
     folder = folders(data_dir)[0]
     for file, url in known.urls.items():
         try:
             download(url, folder / file, known.digests[file], progress)
         except DataError as error:
             raise DataError(
-                f"{known.name}: {folder / file} is not there, and {error}",
-                "ways out: put the file there by hand; or name its folder by --data-dir or VAECLI_DATA_DIR; "
+                f"{known.name}: {folder / file} is missing, and {error}",
+                "ways out: put the file there by hand; or give its folder with --data-dir or VAECLI_DATA_DIR; "
                 "or train on the bundled digits with --set data.name=digits",
             ) from None
 

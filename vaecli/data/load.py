@@ -1,4 +1,4 @@
-"""From the data block of a config to a Dataset, with the fallback said aloud."""
+"""Loads the data block of a config as a Dataset, and reports the use of a fallback."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -11,14 +11,14 @@ from vaecli.errors import DataError
 
 
 def silent(name: str, done: int, total: int) -> None:
-    """No progress shown."""
+    """Shows no progress."""
     del name, done, total
 
 
 def load(data: DataConfig, data_dir: Path | None = None, progress: Progress = silent) -> Dataset:
     """The data set of a config, checked, with its validation split; fetched first if need be.
 
-    A data set that cannot be had is replaced by `data.fallback`; one that is there but damaged is an error.
+    A data set that is not available is replaced by `data.fallback`; one that is present but damaged is an error.
 
     Raises:
         DataError: what is wrong, where, and the ways out.

@@ -1,6 +1,6 @@
-"""A data set before it is read: one object that knows where it lies, how it is fetched and what it is.
+"""A data set before it is read: one object that knows where it is, how it is fetched and what it is.
 
-A kind of data set is a subclass and an entry of the registry; nobody outside this room asks of which kind one is.
+A kind of data set is a subclass and an entry of the registry; no code outside this folder depends on the kind.
 """
 
 import importlib
@@ -14,7 +14,7 @@ from vaecli.registry import DATASETS
 
 
 class Source:
-    """A data set that comes with a package: always here, nothing to fetch, nowhere in a folder."""
+    """A data set that comes with a package: always available, nothing to fetch, in no data folder."""
 
     known_sizes: tuple[int, int, tuple[int, int, int]] | None = None  # training and test images and their shape
     urls: tuple[str, ...] = ()  # where it can be fetched
@@ -28,7 +28,7 @@ class Source:
         return self.data.name
 
     def place(self, data_dir: Path | None) -> str | None:
-        """Where it is, for people; None if it is not here."""
+        """The place of the data set in words; None if it is not here."""
         del data_dir
         return "bundled"
 
@@ -42,7 +42,7 @@ class Source:
         return bool(self.urls)
 
     def fetch(self, data_dir: Path | None, progress: Progress) -> None:
-        """Downloads it into the first data folder; raises DataError that names file, URL and ways out."""
+        """Downloads it into the first data folder; raises a DataError that names file, URL and ways out."""
 
     def read(self, data_dir: Path | None) -> Dataset:
         """The data set, checked; raises DataError for what is missing or wrong."""
@@ -51,7 +51,7 @@ class Source:
         return self._bundled()
 
     def folder(self, data_dir: Path | None) -> Path | None:
-        """The absolute folder in which another process finds the same files; None where it needs none."""
+        """The absolute folder in which another process finds the same files; None if it needs none."""
         del data_dir
         return None
 
@@ -60,7 +60,7 @@ class Source:
         return self.read(folder)
 
     def from_anywhere(self) -> DataConfig:
-        """The data block of a config that means the same in every working directory."""
+        """The data block of a config, with the same meaning in every working directory."""
         return self.data
 
 

@@ -13,7 +13,7 @@ from vaecli.estimators.sampling import one_hot, perturbed_logits, sample, with_l
 
 @estimator(exact_for="every", decodings=lambda L, K: K * (K - 1) // 2 + 1)
 def arsm(objective: Objective, logits: tf.Tensor, *, state: State, seed: tf.Tensor) -> Estimate:
-    """Compares the loss at codes that one exchange of the noise leads to; exact in expectation for every loss.
+    """Compares the losses of codes reached by exchanging noise; exact in expectation for every loss.
 
         w ~ Dirichlet(1, ..., 1) per latent,   code = argmin_k w_k exp(-logits_k)
         f_cj     = f(code under w with w_c and w_j exchanged), in all latents at once
@@ -40,9 +40,9 @@ def arsm(objective: Objective, logits: tf.Tensor, *, state: State, seed: tf.Tens
 
 
 def exchanges(num_classes: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Each pair once: the orders of the classes [S - 1, K], and which of the S has c and j exchanged [K, K].
+    """Every pair once: the orders of the classes [S - 1, K], and which of the S has c and j exchanged [K, K].
 
-    Number 0 is the order as it is, on the diagonal.
+    Number 0, on the diagonal, is the unchanged order.
     """
     pairs = list(itertools.combinations(range(num_classes), 2))
     orders = np.tile(np.arange(num_classes, dtype=np.int32), (len(pairs), 1))

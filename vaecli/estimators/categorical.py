@@ -7,7 +7,7 @@ from vaecli.estimators.estimator import pathwise
 
 @pathwise(exact_for="constant", fixed_by_code=True)
 def categorical(logits: tf.Tensor, one_hot: tf.Tensor, *, seed: tf.Tensor) -> tf.Tensor:
-    """The code as it is: argmax has no gradient, so none reaches the logits.
+    """The code unchanged: argmax has no gradient, so none reaches the logits.
 
         forward    z  = one_hot
         backward   dz = 0
@@ -19,5 +19,5 @@ def categorical(logits: tf.Tensor, one_hot: tf.Tensor, *, seed: tf.Tensor) -> tf
     Returns:
         z [..., K], one-hot.
     """
-    del logits, seed  # what the others use
+    del logits, seed  # unused here; other estimators need them
     return one_hot

@@ -22,6 +22,6 @@ def darn(logits: tf.Tensor, one_hot: tf.Tensor, *, seed: tf.Tensor) -> tf.Tensor
     Returns:
         z [..., K], one-hot.
     """
-    del seed  # the code is its only randomness
+    del seed  # the code is the only randomness
     centred = tf.stop_gradient(one_hot - tf.nn.softmax(logits))
     return with_gradient(one_hot, of=centred * log_probability(logits, one_hot))

@@ -17,22 +17,22 @@ def decoupled_st(
     forward_temperature: float,
     backward_temperature: float,
 ) -> Estimate:
-    """Two temperatures where gumbel_st has one: how widely codes are tried, and how far the gradient spreads.
+    """Two temperatures instead of gumbel_st's one: how widely codes are explored, and how far the gradient spreads.
 
         code ~ Categorical(softmax(logits / t_f)),  g ~ Gumbel(0, 1) given argmax(logits / t_f + g) = the code
         y = softmax(logits / t_b + g)
         forward    z  = one_hot
         backward   dz = dy, with g held fixed
 
-    The paper's first version, and code that follows it, divides logits + g by t_f, which leaves the argmax as it is
-    and t_f without effect; as in the second version's aim of controlling exploration, t_f here divides the logits
-    alone. It holds in training only: rate and evaluation stay with softmax(logits), so with t_f other than 1 the
-    decoder trains on another law of codes than it is measured on.
+    The paper's first version, and code that follows it, divides logits + g by t_f, which leaves the argmax unchanged
+    and t_f without effect. The second version aims at controlling exploration, so here t_f divides only the logits.
+    It applies in training only: rate and evaluation use softmax(logits), so with t_f other than 1 the decoder is
+    trained on a different distribution of codes from the one it is measured on.
 
     Args:
         objective: z [B, L, K] -> [B].
         logits: [B, L, K].
-        forward_temperature: t_f > 0; above 1 it tries more codes.
+        forward_temperature: t_f > 0; above 1 it explores more codes.
         backward_temperature: t_b > 0.
     """
     cold = logits / forward_temperature

@@ -2,8 +2,8 @@
 
     estimate(objective, logits [B, L, K], *, state, seed, **options) -> Estimate
 
-`objective(z [..., B or 1, L, K], codes) -> [..., B]` decodes z and returns each example's distortion. Where z has the
-value of hard codes, they are handed in too, one_hot as z: an objective may then decode each code once instead of each
+`objective(z [..., B or 1, L, K], codes) -> [..., B]` decodes z and returns each example's distortion. If z has the
+value of hard codes, they are passed too, one_hot like z: an objective may then decode each code once instead of each
 z. One interface serves training, evaluation and the tests on toy objectives.
 """
 
@@ -17,7 +17,7 @@ import tensorflow as tf
 from vaecli.backend.random import fold_in
 from vaecli.estimators.sampling import sample
 
-State = Any  # a nest of tensors, () for estimators that learn nothing
+State = Any  # a nest of tensors; () for estimators without state
 
 
 class Objective(Protocol):
@@ -34,22 +34,22 @@ class Estimate(NamedTuple):
 
 
 def no_state(num_latents: int, num_classes: int, seed: tf.Tensor) -> State:
-    """For estimators that carry nothing from step to step."""
+    """The empty state of estimators that carry nothing from step to step."""
     del num_latents, num_classes, seed
     return ()
 
 
 class Promises(NamedTuple):
-    """What an estimator claims of its mathematics: tests hold it to that, help and README quote it.
+    """What an estimator claims about its mathematics: tests verify it, help and README quote it.
 
-    A loss of a degree in z has the lower degrees too; "every" is every loss.
+    A degree includes all lower degrees; "every" means every loss.
     """
 
-    exact_for: Literal["constant", "linear", "quadratic", "every"]  # degree of losses whose expected gradient it has
-    exact_at: Mapping[str, float] = {}  # options that this promise is for; for all others it holds whatever they are
+    exact_for: Literal["constant", "linear", "quadratic", "every"]  # losses whose expected gradient is exact
+    exact_at: Mapping[str, float] = {}  # option values that this promise requires; it holds for any other options
     reads: Literal["code", "relaxed sample", "every code"] = "code"  # what the decoder is trained on
     shift_invariant: bool = True  # its gradient sums to 0 over the classes
-    fixed_by_code: bool = False  # one code has one gradient: no noise but the draw of the code
+    fixed_by_code: bool = False  # one code has one gradient: the only noise is the draw of the code
     decodings: Callable[..., int] = lambda L, K, **options: 1  # per image and step, of L codes of K classes
 
 
@@ -65,7 +65,7 @@ class Estimator:
 
     @property
     def relaxed(self) -> bool:
-        """Whether the decoder is trained on a relaxed sample in place of a code."""
+        """Whether the decoder is trained on a relaxed sample instead of a code."""
         return self.promises.reads == "relaxed sample"
 
     def __call__(
@@ -80,8 +80,8 @@ def estimator(
     """Decorates an `estimate` function.
 
     Args:
-        initial_state: of (num_latents, num_classes, seed), for one that carries a state from step to step. What it
-            returns as its new state must be under stop_gradient.
+        initial_state: a function of (num_latents, num_classes, seed), for an estimator that carries a state from step
+            to step. The new state that it returns must be under stop_gradient.
         promises: of `Promises`.
     """
 
@@ -95,7 +95,7 @@ def pathwise(**promises: Any) -> Callable[[Callable[..., tf.Tensor]], Estimator]
     """Decorates `path(logits, one_hot, *, seed, **options) -> z`: an estimator that only changes what is decoded.
 
     Args:
-        promises: of `Promises`. z is a relaxed sample where `reads` says so, else the code with another gradient.
+        promises: of `Promises`. z is a relaxed sample if `reads` says so, otherwise the code with another gradient.
     """
 
     def lift(path: Callable[..., tf.Tensor]) -> Estimator:

@@ -12,7 +12,7 @@ from vaecli.estimators.sampling import sample
 
 @estimator(exact_for="every", reads="every code", fixed_by_code=True, decodings=lambda L, K: K**L)
 def exact(objective: Objective, logits: tf.Tensor, *, state: State, seed: tf.Tensor) -> Estimate:
-    """The expectation that the others estimate; exact for every loss, at the price of K^L decodings per step.
+    """The expectation that all others estimate; exact for every loss, at the cost of K^L decodings per step.
 
         surrogate = sum_c q(c) f(c),   q(c) = prod_l softmax(logits_l)[c_l]
         for one latent   dlogits_k = p_k (f_k - sum_j p_j f_j)

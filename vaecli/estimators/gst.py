@@ -23,7 +23,7 @@ def gst(logits: tf.Tensor, one_hot: tf.Tensor, *, seed: tf.Tensor, temperature: 
     Returns:
         z [..., K], one-hot.
     """
-    del seed  # the code is its only randomness
+    del seed  # the code is the only randomness
     top = tf.reduce_max(logits, -1, keepdims=True)
     lifted = one_hot * (top - logits) - (1 - one_hot) * tf.nn.relu(logits - top + gap)
     return with_gradient(one_hot, of=tf.nn.softmax((logits + tf.stop_gradient(lifted)) / temperature))

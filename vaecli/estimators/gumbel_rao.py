@@ -19,7 +19,7 @@ def gumbel_rao(
 
     Args:
         logits: [..., K]; one_hot: [..., K].
-        temperature: > 0; bears lower values than gumbel_st does. Its limit at 0 is zgr.
+        temperature: > 0; lower values work than with gumbel_st. The limit at 0 is zgr.
         num_samples: S; with one sample this is gumbel_st.
     Returns:
         z [..., K], one-hot.

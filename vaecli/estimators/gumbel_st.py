@@ -15,7 +15,7 @@ def gumbel_st(logits: tf.Tensor, one_hot: tf.Tensor, *, seed: tf.Tensor, tempera
         forward    z  = one_hot
         backward   dz = dy, with g held fixed
 
-    Differs from the paper in the order of the draws alone: code first, then its noise, with the same law.
+    Differs from the paper only in the order of the draws: code first, then its noise, with the same distribution.
 
     Args:
         logits: [..., K]; one_hot: [..., K].

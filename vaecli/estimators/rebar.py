@@ -6,7 +6,7 @@ from vaecli.backend.random import fold_in
 from vaecli.estimators.estimator import Estimate, Objective, State, estimator
 from vaecli.estimators.sampling import perturbed_logits, sample, with_logits_gradient
 
-DECAY = 0.99  # of the moments that eta is the ratio of
+DECAY = 0.99  # decay of the moments whose ratio is eta
 
 
 def initial_state(num_latents: int, num_classes: int, seed: tf.Tensor) -> State:
@@ -17,7 +17,7 @@ def initial_state(num_latents: int, num_classes: int, seed: tf.Tensor) -> State:
 
 @estimator(initial_state=initial_state, exact_for="every", decodings=lambda L, K, temperature: 2)
 def rebar(objective: Objective, logits: tf.Tensor, *, state: State, seed: tf.Tensor, temperature: float) -> Estimate:
-    """Score function whose noise a relaxed loss takes away, scaled by eta; exact in expectation for every loss.
+    """Score function with a relaxed loss, scaled by eta, as control variate; exact in expectation for every loss.
 
         z = logits + g,  argmax z = the code;   c = f(softmax(z / temperature))
         dlogits = f(code) (one_hot - p) + eta (-c (one_hot - p) + T(dc/dz))     (T: `reparameterised`)
@@ -26,7 +26,7 @@ def rebar(objective: Objective, logits: tf.Tensor, *, state: State, seed: tf.Ten
     Two decodings. Differs from the paper, which takes gradient steps on eta and the temperature: eta is the least
     squares solution from moving averages over earlier steps, so that it needs no learning rate and is independent of
     this step's draw; the temperature is an option. The paper couples the noise of z and of z given the code; here
-    the two are one number, and differ in their derivatives alone.
+    both have the same value and differ only in their derivatives.
 
     Args:
         objective: z [B, L, K] -> [B].

@@ -23,7 +23,7 @@ def reinmax(logits: tf.Tensor, one_hot: tf.Tensor, *, seed: tf.Tensor, temperatu
     Returns:
         z [..., K], one-hot.
     """
-    del seed  # the code is its only randomness
+    del seed  # the code is the only randomness
     midpoint = (one_hot + tf.nn.softmax(logits / temperature)) / 2
     heun = 2 * _softmax_slope(midpoint, logits) - _softmax_slope(tf.nn.softmax(logits), logits) / 2
     return with_gradient(one_hot, of=heun)

@@ -13,7 +13,7 @@ LEARNING_RATE = 1e-3
 
 
 def initial_state(num_latents: int, num_classes: int, seed: tf.Tensor) -> State:
-    """The control variate's weights, at which it is REBAR with eta = 1, and what Adam remembers of them."""
+    """The control variate's weights, initially REBAR with eta = 1, and Adam's moments of them."""
     inputs = num_latents * num_classes
     weights = [
         tf.ones(()),  # eta
@@ -34,8 +34,8 @@ def relax(objective: Objective, logits: tf.Tensor, *, state: State, seed: tf.Ten
         dlogits = (f(code) - c) (one_hot - p) + T(dc/dz)     (T: `reparameterised` in rebar.py)
 
     Two decodings. eta, W, w, a, b take a step of Adam each time, down the gradient of the batch's mean squared
-    dlogits: the estimate is unbiased, so this is its variance but for a constant. c reads y and not z, so
-    that dlogits sums to 0 over the classes. Differs from the paper in this, and in that the temperature is an option;
+    dlogits: the estimate is unbiased, so this is its variance up to a constant. c reads y instead of z, so
+    that dlogits sums to 0 over the classes. Differs from the paper in this, and in the temperature being an option;
     z and z given the code share their noise as in rebar.
 
     Args:

@@ -1,4 +1,4 @@
-"""Draws and tricks that the estimators share; their randomness is that of backend/random.py."""
+"""Draws and tricks shared by the estimators; their randomness comes from backend/random.py."""
 
 import tensorflow as tf
 
@@ -18,7 +18,7 @@ def sample(logits: tf.Tensor, *, seed: tf.Tensor) -> tf.Tensor:
         one_hot [..., K], without a gradient.
     """
     cumulative = tf.cumsum(tf.nn.softmax(logits), axis=-1)
-    total = cumulative[..., -1:]  # 1 but for rounding
+    total = cumulative[..., -1:]  # 1 up to rounding
     u = uniform(tf.concat([tf.shape(logits)[:-1], (1,)], 0), seed=seed)
     codes = tf.reduce_sum(tf.cast(cumulative <= u * total, tf.int32), -1)
     return one_hot(tf.minimum(codes, logits.shape[-1] - 1), like=logits)  # u * total may round up to total
@@ -41,7 +41,7 @@ def perturbed_logits(logits: tf.Tensor, one_hot: tf.Tensor, *, seed: tf.Tensor) 
         (logits + g)_i = -log E_i + log Z
         (logits + g)_j = -log(E_j / exp(logits_j) + E_i / Z)  for the others
 
-    Drawing the code first and then this has the law of drawing g freely.
+    Drawing the code first and then this gives the same distribution as drawing g freely.
 
     Args:
         logits: [..., K].
@@ -82,6 +82,6 @@ def with_gradient(value: tf.Tensor, *, of: tf.Tensor) -> tf.Tensor:
 
 
 def with_logits_gradient(value: tf.Tensor, logits: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
-    """value [B] as it is, with its own gradient for the decoder, and `gradient` [B, L, K] for the logits."""
+    """The unchanged value [B], with its own gradient for the decoder and `gradient` [B, L, K] for the logits."""
     inner = tf.reduce_sum(tf.stop_gradient(gradient) * logits, (1, 2))
     return value + (inner - tf.stop_gradient(inner))

@@ -19,5 +19,5 @@ def straight_through(logits: tf.Tensor, one_hot: tf.Tensor, *, seed: tf.Tensor) 
     Returns:
         z [..., K], one-hot.
     """
-    del seed  # the code is its only randomness
+    del seed  # the code is the only randomness
     return with_gradient(one_hot, of=tf.nn.softmax(logits))

@@ -21,7 +21,7 @@ def zgr(logits: tf.Tensor, one_hot: tf.Tensor, *, seed: tf.Tensor) -> tf.Tensor:
     Returns:
         z [..., K], one-hot.
     """
-    del seed  # the code is its only randomness
+    del seed  # the code is the only randomness
     p = tf.nn.softmax(logits)
     centred = tf.stop_gradient(one_hot - p)
     return with_gradient(one_hot, of=(p + centred * log_probability(logits, one_hot)) / 2)

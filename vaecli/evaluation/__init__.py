@@ -1,1 +1,1 @@
-"""What is measured: distortions, rate, code use, and the references they are held against."""
+"""Measurements: distortions, rate, code use, and the references to compare with."""

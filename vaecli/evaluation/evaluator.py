@@ -1,4 +1,4 @@
-"""The measurements that are the same for all methods."""
+"""The evaluation, which is the same for all methods."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -20,14 +20,14 @@ _EVALUATION_SEED = 3  # folded into the run's seed; the same draws at every epoc
 
 
 class Evaluation(NamedTuple):
-    """What was measured on a split, and what became of the images asked for."""
+    """The measurements on a split, and the reconstructions of the selected images."""
 
     measured: Measured
     shown: Reconstructions  # numpy [S, H, W, C]
 
 
 class Measurement:
-    """Measures one batch, and keeps the reconstructions of some of its rows."""
+    """Measures one batch and keeps the reconstructions of some of its rows."""
 
     def __init__(self, autoencoder: Autoencoder, scale: float) -> None:
         self.autoencoder = autoencoder
@@ -49,7 +49,7 @@ class Evaluator:
     def __init__(
         self, autoencoder: Autoencoder, split: Split, scale: float, seed: int, shown: NDArray[np.int64] = NOTHING
     ) -> None:
-        """`shown` [S]: images of the split whose reconstructions are kept."""
+        """`shown` [S] selects the images of the split whose reconstructions are kept."""
         self.autoencoder = autoencoder
         self.shown = shown
         self.count = len(split)
@@ -89,7 +89,7 @@ class Evaluator:
         return np.concatenate(arrays)[: self.count] if arrays else None
 
     def _pick(self, column: Sequence[tf.Tensor | None]) -> Any:
-        """Each shown image, out of the batch that has it."""
+        """The selected images, each taken from its batch."""
         home = self.shown // self.batches.shape[1]
         found = [column[batch] for batch in home]
         return None if None in found else np.array([rows.numpy()[i] for i, rows in enumerate(found)])

@@ -1,4 +1,4 @@
-"""Mean image, k-means and PCA on the same images: what a trained model has to be held against."""
+"""Mean image, k-means and PCA on the same images: the references for a trained model."""
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -24,12 +24,12 @@ STARTS = 10  # k-means finds local optima; the best of several starts is kept
 def compute(
     configs: Iterable[Config], output_dir: Path, data_dir: Path | None, say: Callable[[str], None]
 ) -> Iterator[Path]:
-    """The references that fit the configs, each computed once and kept beside the runs.
+    """Computes the references that fit the configs, each once, and stores them beside the runs.
 
     Yields:
         The file of each data set.
     Raises:
-        DataError: a data set cannot be had.
+        DataError: a data set is not available.
     """
     datasets: dict[str, Dataset] = {}
     found: dict[Path, References] = {}
@@ -57,13 +57,13 @@ def compute(
 
 
 def mean_image(dataset: Dataset) -> float:
-    """Test error per pixel of predicting the mean training image."""
+    """The test error per pixel of predicting the mean training image."""
     train, test = _flat(dataset)
     return float(np.square(test - train.mean(0, dtype=np.float64)).mean())
 
 
 def kmeans(dataset: Dataset, num_codes: int) -> dict[str, float]:
-    """Test error per pixel of the nearest of `num_codes` centres, with the codes' perplexity and NMI."""
+    """The test error per pixel of the nearest of `num_codes` centres, with the codes' perplexity and NMI."""
     from sklearn.cluster import KMeans
 
     train, test = _flat(dataset)
@@ -79,7 +79,7 @@ def kmeans(dataset: Dataset, num_codes: int) -> dict[str, float]:
 
 
 def pca(dataset: Dataset, components: int) -> dict[str, float]:
-    """Test error per pixel of the best linear code of `components` numbers."""
+    """The test error per pixel of the best linear code of `components` numbers."""
     from sklearn.decomposition import PCA
 
     train, test = _flat(dataset)

@@ -1,1 +1,1 @@
-"""One run from its plan to its end, and what is done with it afterwards."""
+"""One run from its plan to its end, and its use afterwards."""

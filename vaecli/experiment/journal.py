@@ -1,4 +1,4 @@
-"""What a training leaves in its run folder: at the end of each epoch, and at its own end."""
+"""Writes the run folder of a training: at the end of each epoch, and at its own end."""
 
 import contextlib
 import json
@@ -35,7 +35,7 @@ ONE_HOT_NUMBERS = 2**24  # at once
 
 
 class Journal:
-    """Writes for one training; the only reader of a trainer's state outside the trainer."""
+    """The journal of one training; the only reader of a trainer's state outside the trainer."""
 
     def __init__(self, plan: "Plan", trainer: Trainer, reporter: "Reporter") -> None:
         self.config, self.dataset, self.run = plan
@@ -51,13 +51,13 @@ class Journal:
         self.validation = Evaluator(self.autoencoder, held_out, scale, seed) if held_out else None
 
     def restore(self, initial: TrainState) -> TrainState:
-        """The newest state of this run in the folder, and metrics.csv as it was then; else the initial state.
+        """Restores the newest state of this run in the folder with its metrics.csv; otherwise the initial state.
 
-        What is damaged or of another run is said and set aside, and so are weights of earlier epochs that are no
-        longer what the run wrote.
+        Files that are damaged or of another run are reported and set aside, and so are weights of earlier epochs that
+        are no longer what the run wrote.
 
         Raises:
-            Diverged: a row of metrics.csv, as it was then, holds what is no finite number.
+            Diverged: a row of that metrics.csv holds a number that is not finite.
         """
         passed: list[tuple[Path, str]] = []
         for path, arrays in self.run.states():
@@ -88,13 +88,13 @@ class Journal:
             set_aside(path)
 
     def _restore_files(self, written: Mapping[str, str] | None) -> None:
-        """metrics.csv as the state knows it, and the weights that were kept before it, by their digests.
+        """Restores metrics.csv from the state, and checks the weights that were kept before it by their digests.
 
         Args:
-            written: None where a version made the state that kept no digests; then the files are taken as they are.
+            written: None if the state was made by a version that kept no digests; then the files are used unchecked.
         """
         if not self.run.metrics_text.startswith(self.metrics):
-            self._say(f"{self.run.metrics_csv} was changed, putting back what the state knows of it")
+            self._say(f"{self.run.metrics_csv} was changed; restoring it from the state")
         self.run.write_metrics(self.metrics)
         self.rows = self.run.read_metrics(finite=False)
         for row in self.rows:
@@ -103,15 +103,15 @@ class Journal:
             self._say(f"{self.run.path / name} is {problem}: the run has no weights of that epoch any more")
 
     def save(self, state: TrainState) -> None:
-        """The complete state, swapped in by a rename; raises Diverged instead of saving one that has."""
+        """Saves the complete state, replaced by a rename; raises Diverged instead of saving a diverged one."""
         done = state.epoch * self.trainer.steps_per_epoch + state.step
         self.run.save_checkpoint(self._complete(state), step=done)
 
     def end_of_epoch(self, chunk: Chunk) -> None:
-        """Evaluates, appends a row, keeps the weights of milestones and the best on the validation split.
+        """Evaluates, appends a row, and keeps the weights of milestones and the best on the validation split.
 
         Raises:
-            Diverged: a figure of the row is no finite number, which neither metrics.csv nor a summary may hold.
+            Diverged: a figure of the row is not finite, which neither metrics.csv nor a summary may hold.
         """
         state = chunk.state
         assert chunk.metrics is not None
@@ -132,9 +132,9 @@ class Journal:
         self.reporter.epoch(row, self.trainer.epochs)
 
     def finish(self, state: TrainState) -> None:
-        """Everything that comparisons and users of the model read, summary.json last; then the run is finished.
+        """Writes everything that comparisons and users of the model read, summary.json last: then the run is finished.
 
-        The figures come after that: one that cannot be drawn is a line, and no result is lost.
+        The figures follow: one that cannot be drawn is reported, and no result is lost.
         """
         for variable, weight in zip(self.trainer.variables, state.weights, strict=True):
             variable.assign(weight)
@@ -164,11 +164,11 @@ class Journal:
         self._draw()
 
     def weights(self, state: TrainState) -> dict[str, Any]:
-        """The weights alone, as named arrays."""
+        """The weights, as named arrays."""
         return {name: w.numpy() for name, w in zip(self.trainer.names, state.weights, strict=True)}
 
     def diverged(self, where: str, what: str) -> Diverged:
-        """The error to raise; the last good state stays the newest."""
+        """The error to raise; the last good state remains the newest."""
         training, options = self.config.training, self.config.model.options()
         suspects = {"training.learning_rate": training.learning_rate, "objective.beta": self.config.objective.beta}
         suspects |= {f"model.{key}": value for key, value in options.items() if isinstance(value, float)}
@@ -176,13 +176,13 @@ class Journal:
         return Diverged(f"{self.run.path}: diverged in {where}: {what} is not a finite number; look at {keys}")
 
     def _check(self, row: Mapping[str, float | None]) -> None:
-        """Raises Diverged where a figure of an epoch is no finite number."""
+        """Raises Diverged if a figure of an epoch is not finite."""
         wrong = [name for name, value in row.items() if value is not None and not math.isfinite(value)]
         if wrong:
             raise self.diverged(f"epoch {row['epoch']:.0f}, step {self.trainer.steps_per_epoch}", wrong[0])
 
     def _draw(self) -> None:
-        """The figures, of a run that is finished whatever becomes of them."""
+        """Draws the figures; the run is finished whether or not this succeeds."""
         from vaecli.reports.run.figures import draw_run
 
         def failed(picture: "Undrawn") -> None:
@@ -197,13 +197,13 @@ class Journal:
             self._tell(f"{self.run.figures}: not drawn ({error}); `vaecli plot {self.run.name}` draws them")
 
     def _tell(self, line: str) -> None:
-        """As `_say`, where the log may be what cannot be written."""
+        """Reports a line like `_say`, even if the log cannot be written."""
         with contextlib.suppress(VaecliError):
             self.run.log(line)
         self.reporter.say(line)
 
     def _complete(self, state: TrainState) -> dict[str, NDArray[Any]]:
-        """All that a resume needs: the state, whose it is, and metrics.csv up to here."""
+        """Everything a resume needs: the state, the run it belongs to, and metrics.csv up to here."""
         arrays = to_arrays(state, self.trainer.names, self.trainer.learnt)
         wrong = [name for name, array in arrays.items() if name != "log" and not _finite(array)]
         if wrong:
@@ -225,8 +225,8 @@ class Journal:
         """The arrays of reconstructions.npz: images [N, H, W] in [0, 1], prototypes [K, H, W], contingency [K, V] of
         codes and the labels in label_values [V]. Images of several channels are [N, H, W, C].
 
-        The mode is what the exported model makes of the images: another program than the evaluation's rounds
-        differently in the last bits, and who loads model.keras gets these.
+        The mode is the output of the exported model: its program rounds differently in the last bits from that of the
+        evaluation, and users of model.keras get these images.
         """
         test, shown = self.dataset.test, self.test.shown
         arrays: dict[str, Any] = {"images": squeezed(self.dataset.floats(test.images[shown])), "index": shown}
@@ -251,7 +251,7 @@ class Journal:
         return arrays
 
     def _prototypes(self, num_codes: int) -> NDArray[np.float32]:
-        """[K, H, W, C], what each code draws; so few at a time that their one-hot codes stay small."""
+        """The images [K, H, W, C] that the codes draw, decoded in parts so that their one-hot codes stay small."""
         at_once = max(1, ONE_HOT_NUMBERS // num_codes)
         parts = []
         for first in range(0, num_codes, at_once):
@@ -264,7 +264,7 @@ class Journal:
         return [name for name in self.trainer.names if norms[name.partition("/")[0]] == 0]
 
     def _protocol(self) -> dict[str, Any]:
-        """What must be equal before two runs' figures may stand on one scale."""
+        """The protocol that two runs must share for their figures to be comparable."""
         return {
             "likelihood": self.config.objective.likelihood,
             "binarization": "none",
@@ -276,7 +276,7 @@ class Journal:
 
 
 def _side_by_side(counts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
-    """[L, K] of the largest alphabet; a code with fewer values has zeros at the end."""
+    """Counts [L, K], K of the largest alphabet; a code with fewer values has zeros at the end."""
     table = np.zeros((len(counts), max(map(len, counts))), np.int64)
     for row, of_code in zip(table, counts, strict=True):
         row[: len(of_code)] = of_code

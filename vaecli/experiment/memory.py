@@ -1,4 +1,4 @@
-"""Whether a training fits into memory, estimated before it starts: the system would kill it without a word."""
+"""Estimates before the start whether a training fits into memory: the system would kill it without a message."""
 
 import resource
 from pathlib import Path
@@ -13,20 +13,20 @@ from vaecli.data import Dataset
 from vaecli.errors import RunFailed
 
 LIBRARIES = 700e6  # bytes that TensorFlow and Keras take before they do anything
-COPIES = 4  # of weights and slots: variables, a call's arguments and results, and a checkpoint on its way to disk
-ARCHIVED = 3  # copies of an array on its way into an npz: itself, the archive as it grows, and its bytes
+COPIES = 4  # of weights and slots: variables, a call's arguments and results, and a checkpoint being written
+ARCHIVED = 3  # copies of an array while an npz is written: itself, the growing archive, and its bytes
 # Arrays that an optimiser keeps of each matrix
 SLOTS = {"adam": 2, "adamw": 2, "lion": 1, "muon": 1, "nadam": 2, "radam": 2, "rmsprop": 1, "sgd": 1}
 EVALUATED = 1000  # images per call of the evaluation
 
 
 def check(config: Config, dataset: Dataset) -> None:
-    """Raises RunFailed where the training will need more memory than there is."""
+    """Raises RunFailed if the training will need more memory than is free."""
     need, free = needed(config, dataset), available()
     if free is not None and need > free:
         raise RunFailed(
             f"out of memory before the start: about {need / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB are free; "
-            "smaller are network.hidden, training.batch_size, a latent with fewer or smaller codes, or fewer labels"
+            "reduce network.hidden, training.batch_size, the number or size of codes, or the number of labels"
         )
 
 
@@ -47,12 +47,12 @@ def needed(config: Config, dataset: Dataset) -> float:
 
 
 def slots(training: TrainingConfig) -> int:
-    """How many arrays of a weight's size the optimiser remembers."""
+    """The number of arrays of a weight's size that the optimiser keeps."""
     return SLOTS[training.optimizer] + (isinstance(training, RMSpropConfig) and training.momentum > 0)
 
 
 def tables(config: Config, dataset: Dataset) -> float:
-    """Bytes of the last evaluation: each image's codes, and of single codes what each draws, and codes x labels."""
+    """The bytes of the last evaluation: each image's codes, and for single codes their pictures and codes x labels."""
     latent, test = latent_of(config, dataset.image_shape), dataset.test
     if not latent.discrete:
         return 0
@@ -64,13 +64,13 @@ def tables(config: Config, dataset: Dataset) -> float:
 
 
 def available() -> float | None:
-    """Bytes that this process may still take: of the machine, its container and its own limit; None if unknown."""
+    """The bytes that machine, container and the process's own limit still allow; None if unknown."""
     limits = []
     machine = _number(Path("/proc/meminfo"), "MemAvailable:")
     if machine is not None:
         limits.append(1024 * machine)
     for folder in control_groups("memory"):
-        for name, label in (("memory.max", "anon "), ("memory.limit_in_bytes", "total_rss ")):  # caches give way
+        for name, label in (("memory.max", "anon "), ("memory.limit_in_bytes", "total_rss ")):  # without caches
             limit, used = _number(folder / name), _number(folder / "memory.stat", label)
             if limit is not None and used is not None:
                 limits.append(limit - used)
@@ -81,7 +81,7 @@ def available() -> float | None:
 
 
 def _number(path: Path, label: str = "") -> float | None:
-    """The first number after a label; None where the file is missing or says something else, such as "max"."""
+    """The first number after a label; None if the file is missing or says something else, such as "max"."""
     try:
         for line in path.read_text(encoding="utf-8").splitlines():
             if line.startswith(label):

@@ -1,4 +1,4 @@
-"""A run before it starts, and who watches it."""
+"""A run before it starts, and the observer of a training."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,28 +14,28 @@ if TYPE_CHECKING:
 
 
 class Reporter(Protocol):
-    """Who watches a training. File descriptor 2 belongs to the run's tensorflow.log meanwhile."""
+    """The observer of a training. Meanwhile file descriptor 2 belongs to the run's tensorflow.log."""
 
     def say(self, line: str) -> None:
-        """A line for people."""
+        """Shows a line to the user."""
 
     def progress(self, chunk: "Chunk", trainer: "Trainer") -> None:
-        """After each compiled call."""
+        """Called after each compiled call."""
 
     def epoch(self, row: Mapping[str, float | None], epochs: int) -> None:
-        """After each epoch, with the row that went to metrics.csv."""
+        """Called after each epoch, with the row written to metrics.csv."""
 
 
 class Plan(NamedTuple):
-    """A run before it starts: everything that needs no TensorFlow is settled and checked."""
+    """A run before it starts: everything that needs no TensorFlow is decided and checked."""
 
-    config: Config  # as asked, but with the data that was really found
+    config: Config  # as requested, but with the data that was actually found
     dataset: Dataset
     run: Run
 
 
 def plan_run(config: Config, dataset: Dataset, output_dir: Path) -> Plan:
-    """Names the run, with every `auto` resolved; raises DataError where a batch is larger than the data."""
+    """Names the run, with every `auto` resolved; raises DataError if a batch is larger than the data."""
     config = resolved(config)
     if dataset.fallback_for:
         data = config.data.model_copy(update={"name": dataset.name, "fallback": None})

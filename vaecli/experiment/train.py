@@ -1,4 +1,4 @@
-"""One training, as a story: the one place where data, training and run folders meet."""
+"""One training from start to end: the only place that joins data, training and run folders."""
 
 import contextlib
 import time
@@ -21,7 +21,7 @@ from vaecli.runs.run import is_kept
 if TYPE_CHECKING:
     pass
 
-YOUNG = 2.0  # seconds; an epoch that ends with so young a checkpoint saves none, and a kill costs no more than that
+YOUNG = 2.0  # seconds; an epoch that ends with a younger checkpoint saves none, so a kill costs no more than this
 
 
 def train_run(
@@ -32,19 +32,19 @@ def train_run(
     fresh: bool = False,
     stop: Callable[[], int | None] = lambda: None,
 ) -> None:
-    """Starts, resumes or extends the planned run, and brings it to its end; one that is finished and whole stays.
+    """Starts, resumes or extends the planned run, and finishes it; one that is finished and intact is left alone.
 
-    Of a finished run whose files were changed or removed, those are made again from its last state.
+    Files of a finished run that were changed or removed are made again from its last state.
 
     Args:
         argv: the command, for run.json.
-        fresh: begin again, without what the folder holds.
-        stop: asked after each call; an exit code means: save, and raise Interrupted with it.
+        fresh: begin again, discarding what the folder holds.
+        stop: called after each call; an exit code means: save, and raise Interrupted with it.
 
     Raises:
-        Interrupted: the state is saved; the same command goes on from there.
-        Diverged: the loss is not a number; the last state whose loss is one is kept.
-        RunFailed: the run is being trained elsewhere, does not fit into memory, or its folder refuses to be written.
+        Interrupted: the state is saved; the same command resumes.
+        Diverged: the loss is not a finite number; the last good state is kept.
+        RunFailed: the run is being trained elsewhere, does not fit into memory, or its folder cannot be written.
         RunError: its folder holds something else.
     """
     config, dataset, run = plan
@@ -73,19 +73,19 @@ def train_run(
 
 
 def mendable(run: Run) -> list[str]:
-    """The files of a finished run that are not what it wrote, and that its last state can make again."""
+    """The files of a finished run that are not what it wrote, and can be made again from its last state."""
     examined = run.examine()
     return [name for name in (*examined.changed, *examined.missing) if not is_kept(name)]
 
 
 def _enter(plan: Plan, reporter: Reporter, argv: Sequence[str], left_by: str | None) -> None:
-    """Begins the run, or says with what it goes on."""
+    """Begins the run, or reports from where it continues."""
     config, dataset, run = plan
     here = provenance(dataset, argv)
     before: Mapping[str, Any] = here
     lines = [_before(run, left_by)] if left_by or run.failure_json.is_file() else []
     if run.locked_by_name:
-        lines.append(f"{run.path}: this file system has no locks, so that only the name in .lock keeps others out")
+        lines.append(f"{run.path}: this file system has no locks, so only the name in .lock keeps other processes out")
     if run.run_json.exists():
         lines += _put_right(plan, here)
     if run.run_json.exists():
@@ -109,7 +109,7 @@ def _enter(plan: Plan, reporter: Reporter, argv: Sequence[str], left_by: str | N
 
 
 def _before(run: Run, left_by: str | None) -> str:
-    """How the session before this one ended, which did not come to its end."""
+    """How the previous session ended, if it did not finish."""
     with contextlib.suppress(RunError):
         if run.failure:
             return f"failed before: {run.failure}"
@@ -118,10 +118,10 @@ def _before(run: Run, left_by: str | None) -> str:
 
 
 def _put_right(plan: Plan, here: Mapping[str, Any]) -> Iterator[str]:
-    """Sets a run.json aside that is damaged or of another run, where the states say that the folder is of this one.
+    """Sets aside a run.json that is damaged or of another run if the states show that the folder is of this run.
 
     Raises:
-        RunError: the folder holds another run, whole.
+        RunError: the folder holds another run, intact.
     """
     config, dataset, run = plan
     other: list[str] = []
@@ -141,15 +141,15 @@ def _put_right(plan: Plan, here: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _differences(run: Run, config: Config, here: Mapping[str, Any]) -> Iterator[str]:
-    """In what run.json is of another run than the one that is planned, e.g. "training.seed 1 for 0"."""
+    """The differences between run.json and the planned run, e.g. "training.seed 1 instead of 0"."""
     for block, keys in settings(config).items():
         for key, value in settings(run.config)[block].items():
             if keys.get(key) != value:
-                yield f"{block}.{key} {value} for {keys.get(key)}"
+                yield f"{block}.{key} {value} instead of {keys.get(key)}"
     data = run.info["data"]
     for key in ("name", "digest", "scale", "image_shape", "train", "validation", "test"):
         if data[key] != here["data"][key]:  # type: ignore[literal-required]
-            yield f"data.{key} {data[key]} for {here['data'][key]}"  # type: ignore[literal-required]
+            yield f"data.{key} {data[key]} instead of {here['data'][key]}"  # type: ignore[literal-required]
 
 
 def _train(plan: Plan, reporter: Reporter, stop: Callable[[], int | None]) -> None:
@@ -184,7 +184,7 @@ def _train(plan: Plan, reporter: Reporter, stop: Callable[[], int | None]) -> No
 
 
 def _failure(error: Exception, run: Run) -> Exception:
-    """The error to tell: what the machine refuses is the user's to mend, and everything unknown is our bug."""
+    """The error to report: what the machine refuses is for the user to fix, and anything unknown is our bug."""
     if isinstance(error, OSError):
         return RunFailed(f"{error.filename or run.path}: {error.strerror or error}")
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's
@@ -193,7 +193,7 @@ def _failure(error: Exception, run: Run) -> Exception:
 
 
 def _record(run: Run, error: Exception, failure: Exception) -> None:
-    """Into the run's folder, as far as that can still be written."""
+    """Records the failure in the run's folder, as far as that can still be written."""
     with contextlib.suppress(VaecliError):
         ours = not isinstance(failure, VaecliError)
         run.log("".join(traceback.format_exception(error)) if ours else str(failure))

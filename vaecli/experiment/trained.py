@@ -1,4 +1,4 @@
-"""Using a trained model from Python: `from vaecli import load_run`."""
+"""Trained models for use from Python: `from vaecli import load_run`."""
 
 from functools import cached_property
 from pathlib import Path
@@ -19,9 +19,9 @@ Floats = NDArray[np.float32]
 
 
 class Encoded(NamedTuple):
-    """Of N images. The rate is KL(q(z|x) || p(z))."""
+    """The codes of N images. The rate is KL(q(z|x) || p(z))."""
 
-    z: Floats  # [N, L, D], what the decoder reads of L codes; a vector has L = 1
+    z: Floats  # [N, L, D], the decoder's input for L codes; a vector has L = 1
     codes: NDArray[np.int32] | None  # [N, L]; None for a Gaussian
     rate: Floats  # [N] nats
 
@@ -43,7 +43,7 @@ class TrainedRun:
         self._weights = run.load_weights(weights)
 
     def __fspath__(self) -> str:
-        """The folder: a run can be named by itself, as in `vaecli.plot(run)`."""
+        """The folder: a run can be passed as a path, as in `vaecli.plot(run)`."""
         return str(self.path)
 
     def encode(self, images: ArrayLike, *, seed: int | None = None) -> Encoded:
@@ -73,7 +73,7 @@ class TrainedRun:
         return self._images(self._compiled("decode", False)(latents, self._seed(None)))
 
     def reconstruct(self, images: ArrayLike, *, seed: int | None = None) -> Floats:
-        """Images decoded again from their most probable codes, or with a seed from a sample."""
+        """The images decoded from their own most probable codes, or with a seed from a sample."""
         return self._images(self._compiled("reconstruct", seed is not None)(self._checked(images), self._seed(seed)))
 
     @cached_property
@@ -95,7 +95,7 @@ class TrainedRun:
         return {}
 
     def _compiled(self, what: str, sampled: bool) -> Any:
-        """One compiled program per use: draws are the same compiled only (backend/random.py)."""
+        """The functions, one compiled program each: only compiled code repeats the draws (backend/random.py)."""
         if (what, sampled) not in self._programs:
             autoencoder = self._autoencoder
             import tensorflow as tf
@@ -131,13 +131,13 @@ class TrainedRun:
 
 
 def load_run(path: str | Path, *, weights: str = "last") -> TrainedRun:
-    """The finished run of a folder, e.g. "outputs/gumbel-1a2b3c4d-s0".
+    """Loads the finished run of a folder, e.g. "outputs/gumbel-1a2b3c4d-s0".
 
     Args:
         weights: "last", "best" (on the validation split, where there was one) or a milestone such as "epoch-00005".
 
     Raises:
-        RunError: the folder is no finished run, or has no such weights.
+        RunError: the folder is not a finished run, or has no such weights.
     """
     run = Run(Path(path))
     if not run.exists:

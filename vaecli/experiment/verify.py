@@ -1,7 +1,7 @@
-"""`vaecli verify RUN`: that a run's files are what it wrote, and that its config survives a kill bit for bit here.
+"""`vaecli verify RUN`: checks that a run's files are what it wrote, and that its config survives a kill bit for bit.
 
-The proof trains a short copy of the run three times, each in a process of its own: uninterrupted; killed by a real
-SIGKILL; and resumed from what the killed one left. It is short in images and epochs, and equal in all else.
+The proof trains a short copy of the run three times, each in its own process: uninterrupted; killed by a real SIGKILL;
+and resumed from what the killed one left. The copy has fewer images and epochs, and is equal in everything else.
 """
 
 import os
@@ -23,11 +23,11 @@ from vaecli.runs.provenance import changes, environment, session
 
 EPOCHS, STEPS, OTHER_IMAGES = 2, 24, 500
 COPY = "import sys; from vaecli.experiment.verify import copy; copy(*sys.argv[1:])"
-CALL_OF_DEATH = 2  # the first saved a state inside the epoch; this one has just written rows that it does not know
+CALL_OF_DEATH = 2  # the first call saved a state inside the epoch; this one has just written rows unknown to that state
 
 
 class Proof(NamedTuple):
-    """Of an uninterrupted training and of one that was killed and resumed."""
+    """The comparison of an uninterrupted training with one that was killed and resumed."""
 
     epochs: int
     steps: int  # per epoch
@@ -48,10 +48,10 @@ class Proof(NamedTuple):
 
 
 def prove(run: Run, folder: Path, data_dir: Path | None) -> Proof:
-    """Trains the copies under an empty folder.
+    """Trains the copies in an empty folder.
 
     Raises:
-        RunFailed: a copy did not end as it should; the line ends with what it said.
+        RunFailed: a copy did not end as it should; the line ends with its last output.
     """
     whole = _train_copy(run, folder / "whole", data_dir, kill=False)
     _train_copy(run, folder / "killed", data_dir, kill=True)
@@ -68,13 +68,13 @@ def prove(run: Run, folder: Path, data_dir: Path | None) -> Proof:
 
 
 def changed_here(run: Run) -> list[str]:
-    """What may give other bits here than when the run was made, e.g. "keras 3.14 -> 3.15"."""
+    """What may change bits here compared with when the run was made, e.g. "keras 3.14 -> 3.15"."""
     made = session(run.info)
-    return changes(made, {**environment(), "threads": made["threads"]})  # the copies take as many
+    return changes(made, {**environment(), "threads": made["threads"]})  # the copies use the same number
 
 
 def copy(run_path: str, output_dir: str, data_dir: str, kill: str) -> None:
-    """In a process of its own: trains the short copy; with kill = "kill" it dies on the way."""
+    """Trains the short copy, in its own process; with kill = "kill" it is killed on the way."""
     from vaecli.backend.process import prepare
     from vaecli.experiment.plan import plan_run
     from vaecli.experiment.train import train_run
@@ -138,7 +138,7 @@ def _cut(dataset: Dataset, config: Config) -> Dataset:
 
 
 def _state(run: Run) -> Arrays:
-    """The newest complete state, without the text of metrics.csv, whose seconds nobody repeats."""
+    """The newest complete state, without the text of metrics.csv, whose seconds never repeat."""
     newest: Arrays = next((arrays for _, arrays in run.states() if arrays), {})
     return {name: array for name, array in newest.items() if name not in ("metrics", "written")}
 
@@ -148,7 +148,7 @@ def _rows(run: Run) -> list[dict[str, float | None]]:
 
 
 class _Silent:
-    """A Reporter that tells nobody."""
+    """A Reporter that shows nothing."""
 
     def say(self, line: str) -> None:
         pass

@@ -1,1 +1,1 @@
-"""Many runs behind one Executor: which there should be, which are missing, and training those side by side."""
+"""Many runs behind one Executor: which are requested, which are missing, and training those side by side."""

@@ -1,4 +1,4 @@
-"""From what was asked (configs, runs, folders; seeds, settings, sweeps) to one plan per run."""
+"""Resolves a request (configs, runs, folders; seeds, settings, sweeps) to one plan per run."""
 
 import contextlib
 import itertools
@@ -23,13 +23,13 @@ SEED = "training.seed"
 
 
 class Asked(NamedTuple):
-    """What a comparison is of."""
+    """The contents of a comparison."""
 
-    plans: list[Plan]  # of every run that a config describes, and of the half done ones that were named
-    runs: list[Run]  # those, and the finished ones that were named
+    plans: list[Plan]  # of every run that a config describes, and of the named unfinished ones
+    runs: list[Run]  # these, and the named finished ones
     data: "DataSets"
     notes: list[str]  # settings that some of the methods go without
-    problems: dict[str, str]  # of runs that were named and can neither be read nor go on, by name
+    problems: dict[str, str]  # of named runs that can neither be read nor resumed, by name
 
 
 def ask(
@@ -43,16 +43,16 @@ def ask(
     fetching: Callable[[str, int, int], None] | None,
     training: bool,
 ) -> Asked:
-    """What the arguments of `compare` mean.
+    """Resolves the arguments of `compare`.
 
     Args:
-        fetching: told of the progress of downloads; None: nothing is fetched.
-        training: whether half done runs that were named are to go on.
+        fetching: called with the progress of downloads; None: nothing is fetched.
+        training: whether named unfinished runs are to be resumed.
 
     Raises:
-        ConfigError: a mistake in a config, a setting or a sweep, or one of these where only runs were named.
-        RunError: a name that means nothing, or none of the runs that were named can be read or go on.
-        DataError: a data set that cannot be had.
+        ConfigError: a mistake in a config, a setting or a sweep, or one of these when only runs are named.
+        RunError: an unknown name, or none of the named runs can be read or resumed.
+        DataError: a data set is not available.
     """
     config_names, named = sort_out(names, output_dir)
     if not config_names and (settings or sweeps or seeds is not None):
@@ -79,7 +79,7 @@ def ask(
 
 
 def plan_lines(asked: Asked, speeds: Mapping[str, float], jobs: int) -> Iterator[str]:
-    """A line for each run (finished, half done or missing, with the time it will take), and one for all."""
+    """One line per run (finished, half done or missing, with the time it will take), and a total."""
     left = {plan.run.name: seconds_left(plan, speeds) for plan in asked.plans}
     states = []
     for run in asked.runs:
@@ -96,12 +96,12 @@ def plan_lines(asked: Asked, speeds: Mapping[str, float], jobs: int) -> Iterator
 
 
 def sort_out(names: Iterable[str], output_dir: Path) -> tuple[list[str], list[Run]]:
-    """Each name is a run, a folder of runs, a config, or the beginning of names of runs: the first that fits.
+    """Resolves each name as a run, a folder of runs, a config, or the beginning of run names: the first that fits.
 
     Returns:
         The names of configs, and the runs.
     Raises:
-        RunError: it is nothing of these.
+        RunError: a name is none of these.
     """
     configs: list[str] = []
     runs: list[Run] = []
@@ -131,15 +131,15 @@ def sort_out(names: Iterable[str], output_dir: Path) -> tuple[list[str], list[Ru
 def configs_of(
     names: Sequence[str], settings: Sequence[str], sweeps: Sequence[str], seeds: Sequence[int] | None
 ) -> list[Config]:
-    """Every config with the settings, at every combination of the sweeps and every seed.
+    """All configs with the settings, at every combination of the sweeps and every seed.
 
-    A key of `model` goes to the methods that have it, and a weight of the rate to those whose rate is not constant.
+    A key of `model` is applied to the methods that have it, and a weight of the rate to those whose rate is not constant.
 
     Args:
         seeds: None: each config's own.
 
     Raises:
-        ConfigError: all mistakes of a config; a key that has an effect for none of the methods; a seed given twice.
+        ConfigError: all mistakes of a config; a setting without effect for all of the methods; a seed given twice.
     """
     asked = {name: read_config(name) for name in names}
     methods = {name: config.model for name, config in asked.items()}
@@ -177,7 +177,7 @@ def _has_effect(setting: str, model: ModelConfig) -> bool:
 
 
 def sweep_settings(sweep: str) -> list[str]:
-    """ "key=v1,v2" as ["key=v1", "key=v2"]; a comma inside brackets does not part values. Raises ConfigError."""
+    """Splits "key=v1,v2" into ["key=v1", "key=v2"], but not at commas inside brackets. Raises ConfigError."""
     key, equals, text = sweep.partition("=")
     values, depth = [""], 0
     for letter in text:
@@ -192,7 +192,7 @@ def sweep_settings(sweep: str) -> list[str]:
 
 
 def _model_key(setting: str) -> str | None:
-    """The key of a setting that only some methods have; None for all others."""
+    """The key of a setting if only some methods have it; None for all others."""
     block, _, key = setting.partition("=")[0].strip().partition(".")
     every = {option for method in METHODS.values() for option in method.options}
     return key if block == "model" and key in every else None
@@ -207,7 +207,7 @@ class DataSets:
         self._loaded: dict[str, Dataset] = {}
 
     def of(self, config: Config) -> Dataset:
-        """Raises DataError if it cannot be had."""
+        """Returns the data set; raises DataError if it is not available."""
         key, name, source = config.data.model_dump_json(), config.data.name, source_of(config.data)
         if self.fetching is None and source.fetchable and not source.here(self.data_dir):
             raise DataError(f"{name} is not here, so its runs have no names yet; `vaecli data fetch {name}`")
@@ -216,12 +216,12 @@ class DataSets:
         return self._loaded[key]
 
     def folder(self, config: Config) -> Path | None:
-        """Where a worker looks first to find the same files; None for data that come with a package."""
+        """The folder in which a worker looks first for the same files; None for data that come with a package."""
         return source_of(config.data).folder(self.data_dir)
 
 
 def plans_of(configs: Iterable[Config], output_dir: Path, data: DataSets) -> list[Plan]:
-    """The run of each config; raises DataError where a data set cannot be had."""
+    """The run of each config; raises DataError if a data set is not available."""
     plans = {}
     for config in configs:
         plan = plan_run(config, data.of(config), output_dir)
@@ -230,38 +230,38 @@ def plans_of(configs: Iterable[Config], output_dir: Path, data: DataSets) -> lis
 
 
 def plan_of(run: Run, data: DataSets) -> Plan:
-    """How a half done run goes on where it is.
+    """The plan that resumes an unfinished run in place.
 
     Raises:
-        DataError: its data set cannot be had.
-        RunError: it cannot go on: it is damaged, was renamed, or its data are others now.
+        DataError: its data set is not available.
+        RunError: it cannot be resumed: it is damaged, was renamed, or its data have changed.
     """
     dataset = data.of(run.config)
     plan = plan_run(run.config, dataset, run.path.parent)
     if plan.run.name != run.path.resolve().name:
-        raise RunError(f"{run.path}: cannot go on: {_why_not(run, dataset, plan)}; see --no-train")
+        raise RunError(f"{run.path}: cannot be resumed: {_why_not(run, dataset, plan)}; see --no-train")
     return plan
 
 
 def _why_not(run: Run, dataset: Dataset, plan: Plan) -> str:
-    """Why a half done run is not the one that its config and the data at hand describe."""
+    """Why an unfinished run is not the one that its config and the current data describe."""
     if dataset.digest != run.info["data"]["digest"]:
         return f"it was trained on other data than {dataset.source}"
     began = run.info.get("run", run.name)
     if began == plan.run.name:
-        return f"the folder was renamed, its name is {began}"
-    return "a version of vaecli made it whose numbers differ from this one's"
+        return f"the folder was renamed; its name was {began}"
+    return "it was made by a version of vaecli whose numbers differ from this one's"
 
 
 def absent_of(asked: Asked, failures: Mapping[str, str]) -> list[Absent]:
-    """The runs that were asked for and have no figures, with the reason in a word or two."""
+    """The requested runs without figures, with the reason in a word or two."""
     found = []
     described = {plan.run.path.resolve(): (plan.config, facts(plan.dataset)) for plan in asked.plans}
     for run in asked.runs:
         if run.finished and run.name not in failures:
             continue
         reason = reason_of(run) if run.name not in failures else "damaged" if run.finished else "failed"
-        with contextlib.suppress(RunError):  # nobody knows which row a run is of whose run.json cannot be read
+        with contextlib.suppress(RunError):  # without a readable run.json nobody knows which row a run belongs to
             config, data = described.get(run.path.resolve()) or (run.config, run.info["data"])
             found.append(Absent(config, data, reason))
     return found

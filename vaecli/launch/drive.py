@@ -1,4 +1,4 @@
-"""Tasks handed to an Executor, watched through the launch's folder, and stopped through it."""
+"""Submits tasks to an Executor, and watches and stops them through the launch's folder."""
 
 import contextlib
 import errno
@@ -29,7 +29,7 @@ from vaecli.runs.references import load_references, references_path, wanted
 
 PREFIX, ALIVE = ".launch-", "alive"
 SECONDS_BETWEEN_LOOKS = 0.2
-REFERENCE_SECONDS = 30.0  # k-means with ten centres on MNIST; of other sizes only the order is right
+REFERENCE_SECONDS = 30.0  # k-means with ten centres on MNIST; for other sizes only the order of magnitude is right
 
 
 class Launch:
@@ -40,11 +40,11 @@ class Launch:
         self.stop_file = folder / STOP
 
     def stop(self, code: int) -> None:
-        """Running tasks save and end; those that wait end at once."""
+        """Makes running tasks save and end; waiting ones end at once."""
         write(self.stop_file, str(code))
 
     def given_up(self, task: Task) -> bool:
-        """Whether it is told to stop while it trains nothing yet, so that there is nothing to save."""
+        """Whether a task is told to stop before it trains, so that there is nothing to save."""
         if not self.stop_file.exists():
             return False
         beat = read_beat(self.folder, task.name)
@@ -53,7 +53,7 @@ class Launch:
 
 @contextlib.contextmanager
 def open_launch(output_dir: Path) -> Iterator[Launch]:
-    """Its folder, for as long as the block lasts; those of launches that were killed are removed.
+    """The launch's folder for the duration of the block; folders of killed launches are removed.
 
     Raises:
         RunError: the output folder cannot be written.
@@ -71,12 +71,12 @@ def open_launch(output_dir: Path) -> Iterator[Launch]:
     try:
         yield Launch(folder)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)  # a task that is still there takes that for a stop
+        shutil.rmtree(folder, ignore_errors=True)  # a task that still runs treats that as a stop
         os.close(alive)
 
 
 def _remove_if_dead(folder: Path) -> None:
-    """The system drops the lock of a process that dies."""
+    """Removes the folder of a launch if its process is dead: the system drops the lock of a process that dies."""
     with contextlib.suppress(OSError):
         handle = os.open(folder / ALIVE, os.O_RDWR)
         try:
@@ -94,7 +94,7 @@ def jobs_of(
     argv: Sequence[str],
     speeds: Mapping[str, float],
 ) -> list[Job]:
-    """What is missing, the longest first, so that none is left for the end; references are one task per data set."""
+    """The missing runs, longest first, so that none is left at the end; references are one task per data set."""
     jobs = []
     for plan in plans:
         if not plan.run.whole:
@@ -127,7 +127,7 @@ def _references(plans: Sequence[Plan], launch: Launch, data: DataSets) -> Iterat
 
 
 def _lacking(plans: Sequence[Plan]) -> dict[Path, list[Plan]]:
-    """Those whose references were not computed yet, or cannot be read, by the file of their data."""
+    """The plans whose references were not computed yet, or cannot be read, by the file of their references."""
     found: dict[Path, list[Plan]] = {}
     for plan in plans:
         path = references_path(plan.run.path.parent, plan.dataset.name, plan.dataset.digest)
@@ -142,7 +142,7 @@ def _lacking(plans: Sequence[Plan]) -> dict[Path, list[Plan]]:
 
 
 def _from_anywhere(config: Config) -> Config:
-    """A config whose data are found in any working directory."""
+    """The config with data that are found from any working directory."""
     return config.model_copy(update={"data": source_of(config.data).from_anywhere()})
 
 
@@ -159,21 +159,21 @@ def train_missing(
     stop: Callable[[], int | None],
     idle: Callable[[], None],
 ) -> dict[str, str]:
-    """Trains or resumes what is not finished, and computes the references that are lacking.
+    """Trains or resumes what is not finished, and computes the missing references.
 
-    A single job has all cores; of several, here or on a cluster, each has one thread.
+    A single job has all cores; several jobs, here or on a cluster, have one thread each.
 
     Args:
         idle: called in a thread once fewer tasks are left than can run at once.
 
     Returns:
-        The reason of each failure, by the task's name: a run that fails does not stop the others.
+        The reason for each failure, by the task's name: a run that fails does not stop the others.
     Raises:
-        Interrupted: what ran is saved; the same command goes on from there.
-        RunError: the output folder cannot be written, or the scheduler not be reached.
+        Interrupted: running tasks are saved; the same command resumes.
+        RunError: the output folder cannot be written, or the scheduler cannot be reached.
     """
     if all(plan.run.whole for plan in plans) and not (_lacking(plans) and os.access(output_dir, os.W_OK)):
-        return {}  # and a folder that may only be read is no obstacle
+        return {}  # so a read-only folder is no obstacle
     with open_launch(output_dir) as launch:
         asked = jobs_of(plans, launch, data, argv=argv, speeds=speeds)
         jobs = min(jobs, len(asked))
@@ -198,19 +198,19 @@ def carry_out(
     at_once: int = 0,
     idle: Callable[[], None] = lambda: None,
 ) -> dict[str, str]:
-    """Hands in every job and watches until the last has ended.
+    """Submits every job and watches until the last has ended.
 
-    A run that another process trains is waited for when there is nothing else to do, and taken over if that dies.
+    A run that another process trains is waited for when nothing else is left, and taken over if that process dies.
 
     Args:
-        stop: asked again and again; an exit code means: let the running ones save, and raise Interrupted with it.
+        stop: called repeatedly; an exit code means: let the running tasks save, and raise Interrupted with it.
         at_once: how many tasks can run side by side.
         idle: called in a thread once fewer are left.
 
     Returns:
-        The reason of each failure, by the task's name.
+        The reason for each failure, by the task's name.
     Raises:
-        Interrupted: what ran is saved; the same command goes on from there.
+        Interrupted: running tasks are saved; the same command resumes.
     """
     futures: dict[str, Future[Outcome]] = {job.task.name: workers.executor.submit(perform, job.task) for job in jobs}
     views = {job.task.name: View(job, launch.folder, watcher) for job in jobs}
@@ -251,7 +251,7 @@ def carry_out(
         if views:
             time.sleep(SECONDS_BETWEEN_LOOKS)
     if stopped and unfinished:
-        raise Interrupted("stopped and saved; the same command goes on from there", exit_code=stopped)
+        raise Interrupted("stopped and saved; the same command resumes", exit_code=stopped)
     return failures
 
 
@@ -259,10 +259,10 @@ def _outcome(future: "Future[Outcome]", *, stopped: bool) -> Outcome:
     try:
         return future.result()
     except CancelledError:
-        return Outcome(interrupted=True) if stopped else Outcome("the scheduler has gone, or was told to forget it")
+        return Outcome(interrupted=True) if stopped else Outcome("the scheduler is gone, or has dropped the task")
     except Interrupted:
         return Outcome(interrupted=True)
     except VaecliError as error:
         return Outcome(error.lines[-1])
-    except Exception as error:  # the task returns its own mistakes: this one is of the workers
+    except Exception as error:  # the task returns its own errors: this one comes from the workers
         return Outcome(f"{type(error).__name__}: {error}")

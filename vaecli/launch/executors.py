@@ -1,4 +1,4 @@
-"""The one place that knows where tasks run: on worker processes of this machine, or on the workers of a scheduler."""
+"""The only place that knows where tasks run: in worker processes of this machine, or on a scheduler's workers."""
 
 import contextlib
 import logging
@@ -17,15 +17,15 @@ LOGGERS = ("distributed", "distributed.client", "tornado", "tornado.application"
 
 
 class Workers(NamedTuple):
-    """An Executor, and whether anybody is there to do what it is asked."""
+    """An Executor, and whether it has workers to run its tasks."""
 
     executor: Executor
-    lacking: Callable[[], tuple[float, str] | None] = lambda: None  # since when (monotonic) it waits, and for what
+    lacking: Callable[[], tuple[float, str] | None] = lambda: None  # since when (monotonic) it waits, and what for
 
 
 @contextlib.contextmanager
 def open_pool(jobs: int, folder: Path, **options: Any) -> Iterator[Workers]:
-    """So many processes of this machine; several have one thread each. The options are those of a Pool."""
+    """Opens a pool of `jobs` processes of this machine; several have one thread each. Takes the options of Pool."""
     threads = {"OMP_NUM_THREADS": "1"} if jobs > 1 else {}
     pool = Pool(jobs, folder, settings=threads, **options)
     try:
@@ -42,7 +42,7 @@ def open_cluster(scheduler: str) -> Iterator[Workers]:
         scheduler: an address such as tcp://host:8786, or the path of a scheduler file.
 
     Raises:
-        RunError: it cannot be reached.
+        RunError: the scheduler cannot be reached.
     """
     _quieten()
     from distributed import Client
@@ -54,7 +54,7 @@ def open_cluster(scheduler: str) -> Iterator[Workers]:
         raise RunError(f"--scheduler {scheduler}: neither an address such as tcp://host:8786 nor a scheduler file")
     try:
         client = Client(**where, timeout=CONNECT_SECONDS, name="vaecli", set_as_default=False)
-    except Exception as error:  # whatever answers at that address need not be a scheduler
+    except Exception as error:  # what answers at that address may not be a scheduler
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise RunError(
             f"--scheduler {scheduler}: cannot be reached ({reason}); `dask scheduler` starts one, "
@@ -63,7 +63,7 @@ def open_cluster(scheduler: str) -> Iterator[Workers]:
     try:
         yield Workers(client.get_executor(pure=False), Lacking(client))
     finally:
-        with contextlib.suppress(Exception):  # a scheduler that has gone cannot be taken leave of
+        with contextlib.suppress(Exception):  # a scheduler that is gone cannot be closed
             client.close(timeout=CLOSE_SECONDS)
 
 
@@ -77,7 +77,7 @@ class Lacking:
     def __call__(self) -> tuple[float, str] | None:
         try:
             found = self._client.sync(self._client.scheduler.ncores, callback_timeout=ANSWER_SECONDS)
-        except Exception:  # whichever way the connection has broken
+        except Exception:  # however the connection broke
             found = None
         if found:
             self._since = None
@@ -87,7 +87,7 @@ class Lacking:
 
 
 def _quieten() -> None:
-    """What dask has to say is said by the run that it concerns."""
+    """Silences dask's loggers: what matters is reported with the run that it concerns."""
     import distributed  # noqa: F401  # sets its loggers' levels when it is imported
 
     for name in LOGGERS:

@@ -1,4 +1,4 @@
-"""How long runs will take, from those that are finished."""
+"""Estimates how long runs will take, from those that are finished."""
 
 import statistics
 from collections.abc import Iterable, Mapping
@@ -11,12 +11,12 @@ from vaecli.experiment.plan import Plan
 from vaecli.runs import Run
 
 START_SECONDS = 4.0  # compiling, evaluating, drawing
-COMPILING = 0.4e9  # bytes that a worker takes at its peak beyond what a training needs
-PRODUCTS_PER_SECOND = 2e10  # of one thread, where no finished run says better
+COMPILING = 0.4e9  # bytes that a worker takes at its peak in addition to a training's
+PRODUCTS_PER_SECOND = 2e10  # of one thread, if no finished run gives a better value
 
 
 def speeds(runs: Iterable[Run]) -> dict[str, float]:
-    """Multiplications of a decoding per second, by method: the median over its finished runs."""
+    """The multiplications of a decoding per second, by method: the median over its finished runs."""
     found: dict[str, list[float]] = {}
     for run in runs:
         try:
@@ -31,7 +31,7 @@ def speeds(runs: Iterable[Run]) -> dict[str, float]:
 
 
 def seconds_left(plan: Plan, known: Mapping[str, float]) -> float:
-    """Of one thread, about; nothing for a finished run."""
+    """The approximate time on one thread; 0 for a finished run."""
     if plan.run.whole:
         return 0.0
     config, dataset = plan.config, plan.dataset
@@ -41,7 +41,7 @@ def seconds_left(plan: Plan, known: Mapping[str, float]) -> float:
 
 
 def side_by_side(plans: Iterable[Plan]) -> tuple[int, str | None]:
-    """How many runs this machine trains at once, and why it is fewer than it has cores for."""
+    """The number of runs this machine trains at once, and why it is smaller than the number of cores."""
     needs = [memory.needed(plan.config, plan.dataset) + COMPILING for plan in plans if not plan.run.finished]
     wanted, free = min(cores(), len(needs)), memory.available()
     if wanted < 2 or free is None or wanted * max(needs) <= free:
@@ -49,12 +49,12 @@ def side_by_side(plans: Iterable[Plan]) -> tuple[int, str | None]:
     fitting = max(1, int(free / max(needs)))
     return fitting, (
         f"{fitting} at once, though there are cores for {wanted}: a run needs about {max(needs) / 1e9:.1f} GB, and "
-        f"{free / 1e9:.1f} GB are free (--jobs overrules this)"
+        f"{free / 1e9:.1f} GB are free (--jobs overrides this)"
     )
 
 
 def in_words(seconds: float) -> str:
-    """ "about 40 s", "about 3 min", "about 2.5 h"."""
+    """A duration in words: "about 40 s", "about 3 min", "about 2.5 h"."""
     if seconds < 90:
         return f"about {max(1, round(seconds))} s"
     return f"about {seconds / 60:.0f} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"

@@ -1,7 +1,7 @@
 """Worker processes of this machine as an Executor.
 
-Each is fed through a socket pair of its own: nothing listens, so no other user of the machine can get in, and nothing
-is left behind when a process is killed. One that dies is replaced, and its task begins again from what is on disk.
+Each has its own socket pair: nothing listens, so no other user of the machine can connect, and nothing is left behind
+when a process is killed. A worker that dies is replaced, and its task continues from what is on disk.
 """
 
 import contextlib
@@ -21,29 +21,29 @@ from vaecli.errors import Interrupted, RunFailed
 from vaecli.launch.worker import GIVE_UP, RENEWED, python
 
 PROGRAM = "from vaecli.launch.worker import main; main('vaecli.launch.task')"
-LOG = "workers.log"  # what workers say while no run has their stderr
+LOG = "workers.log"  # stderr of workers while no run has it
 POLL = 0.1  # seconds
-GRACE = 8.0  # seconds to give up a task that trains nothing yet: a compilation must end first
+GRACE = 8.0  # seconds to stop a task that does not train yet: a compilation must end first
 PAUSES = (0.1, 0.5, 1.0, 2.0, 4.0)  # seconds between a death and the next worker
-PATIENCE, DEATHS = 20.0, 4  # a task, or all workers, are given up after so many seconds and deaths
+PATIENCE, DEATHS = 20.0, 4  # seconds and deaths after which a task, or all workers, are given up
 
 
 class Died(Exception):
     """A worker ended before its task."""
 
-    started = False  # it had begun the task
-    for_memory = False  # the system killed it because memory ran out
+    started = False  # whether it had begun the task
+    for_memory = False  # whether the system killed it because memory ran out
 
 
 class Renewed(Exception):
-    """A worker that has compiled enough made way for another."""
+    """A worker that has compiled enough was replaced."""
 
 
 class Worker:
     """One process, and the parent's end of its socket pair."""
 
     def __init__(self, log: Path, settings: Mapping[str, str]) -> None:
-        """Starts it; raises Died where the system refuses a process."""
+        """Starts the process; raises Died if the system refuses one."""
         self.kills_before = kills_for_memory()
         self.ready = False
         self.log = log
@@ -58,13 +58,13 @@ class Worker:
                     stderr=said,
                     env={**os.environ, **settings},
                     pass_fds=(theirs.fileno(),),
-                    start_new_session=True,  # Ctrl-C is answered by the parent, who has the runs saved first
+                    start_new_session=True,  # Ctrl-C is handled by the parent, which has the runs saved first
                 )
         except OSError as error:
             raise Died(f"no process can be started ({error.strerror or error})") from None
 
     def call(self, function: Callable[..., Any], arguments: tuple[Any, ...], given_up: Callable[[], bool]) -> Any:
-        """Its result. Raises Died, Renewed, or Interrupted where `given_up` says so before it is there."""
+        """The result of a call. Raises Died, Renewed, or Interrupted if `given_up` says so before the result."""
         try:
             if not self.ready:
                 self._receive(given_up)
@@ -75,7 +75,7 @@ class Worker:
             raise self._end() from None
 
     def close(self, *, seconds: float) -> None:
-        """Ends it: by itself, as its socket does, or by force where that takes longer."""
+        """Ends the process: by closing its socket, or by force if that takes too long."""
         self.connection.close()
         try:
             self.process.wait(seconds)
@@ -94,7 +94,7 @@ class Worker:
         return self.connection.recv()
 
     def _end(self) -> Exception:
-        """Why it has ended."""
+        """The reason why it ended."""
         self.connection.close()
         code = self.process.wait()
         if code == RENEWED:
@@ -119,10 +119,11 @@ class Worker:
 
 
 class Pool(Executor):
-    """So many workers, each kept by a thread.
+    """An Executor of several workers, each managed by a thread.
 
-    A task whose worker dies begins again in another, for some time; one whose worker the system killed because memory
-    ran out, when nothing else runs. Where no worker can be started, what is left runs in this process, one by one.
+    A task whose worker dies is restarted in another one, for some time; if the system killed the worker because memory
+    ran out, it is restarted when nothing else runs. If no worker can be started, the remaining tasks run in this
+    process, one by one.
     """
 
     def __init__(
@@ -138,14 +139,14 @@ class Pool(Executor):
 
         Args:
             folder: where the workers' stderr goes.
-            given_up: asked with a call's arguments, again and again: whether it is not worth its end any more.
-            say: called in a thread with a line for people.
+            given_up: called repeatedly with a call's arguments: whether its result is no longer needed.
+            say: called in a thread with a line for the user.
             settings: environment variables of the workers.
         """
         self._log, self._given_up, self._say, self._settings = folder / LOG, given_up, say, settings or {}
         self._threads = ThreadPoolExecutor(size, "worker")
         self._workers: dict[int, Worker] = {}  # by thread
-        self._without: dict[int, tuple[float, str]] = {}  # by thread whose workers die: since when, and why
+        self._without: dict[int, tuple[float, str]] = {}  # by thread whose workers die: since when and why
         self._over = threading.Event()
         self._turns = threading.Condition()
         self._running = 0
@@ -156,7 +157,7 @@ class Pool(Executor):
         return self._threads.submit(self._perform, function, arguments)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = True) -> None:
-        """Ends the workers; what they have begun stays on disk as it is."""
+        """Ends the workers; unfinished work stays on disk as it is."""
         self._over.set()
         self._threads.shutdown(wait=False, cancel_futures=cancel_futures)
         for worker in list(self._workers.values()):
@@ -164,7 +165,7 @@ class Pool(Executor):
         self._threads.shutdown(wait=wait)
 
     def lacking(self) -> tuple[float, str] | None:
-        """Since when workers die, and what is waited for; None where one is at work."""
+        """Since when workers have been dying, and what is awaited; None if one is working."""
         without = list(self._without.values())
         if not without or self._barren or self._any_ready():
             return None
@@ -195,7 +196,7 @@ class Pool(Executor):
         return function(*arguments)
 
     def _give_up(self, death: Died, deaths: int) -> None:
-        """What kills a task's workers is kept away from this process; what lets none start need not be."""
+        """Gives up a task whose workers die, to protect this process; if none can be started, runs it here."""
         if death.started:
             raise RunFailed(f"its worker died {deaths} times; the last, {death}") from None
         if not self._any_ready():
@@ -219,7 +220,7 @@ class Pool(Executor):
 
     @contextlib.contextmanager
     def _turn(self, alone: bool) -> Iterator[None]:
-        """Inside, a task runs; one that must be alone waits until no other does."""
+        """A context in which a task runs; one that must be alone waits until no other runs."""
         with self._turns:
             self._turns.wait_for(lambda: not (alone and self._running))
             self._running += 1

@@ -1,7 +1,7 @@
-"""What one worker does: one run, or the reference limits. A task is plain text and paths; so is its outcome.
+"""The work of one worker: one run, or the reference limits. A task is plain text and paths, and so is its outcome.
 
-Parent and workers share nothing but a file system. A launch has a folder of its own beside the runs: a task writes
-there how far it is, and looks there for a stop file.
+Parent and workers share nothing but a file system. A launch has its own folder beside the runs: a task writes its
+progress there, and looks there for a stop file.
 """
 
 import contextlib
@@ -40,20 +40,20 @@ STOP = "stop"
 SECONDS_BETWEEN_BEATS = 0.5
 REFERENCES = "references"
 COMMAND = "from vaecli.launch.worker import end_with_stdin; end_with_stdin(); from vaecli.cli import main; main()"
-# XLA never lets a compiled program go: some 400 memory maps and 20 MB for each setting at the article's size, while its
+# XLA never frees a compiled program: some 400 memory maps and 20 MB for each setting at the article's size, while its
 # seeds share one. Measured on MNIST, the largest worker peaks 470 to 480 MB above importing TensorFlow with the five
 # methods of the article; with all methods 540 MB when renewed after three settings, 580 MB after six.
 SETTINGS_PER_PROCESS = 3
 
-# TensorFlow, its log and its compiled programs belong to a process, whatever number of threads a worker has.
+# TensorFlow, its log and its compiled programs belong to a process, however many threads a worker has.
 _ONE_AT_A_TIME = threading.Lock()
-_trained: set[str] = set()  # by this process, but for the seed
+_trained: set[str] = set()  # by this process, ignoring the seed
 
 
 class Task(NamedTuple):
     """One run, or (with `configs` and no `config`) the references of several. All paths are absolute."""
 
-    name: str  # of the run, as the parent has planned it
+    name: str  # of the run, as the parent planned it
     config: str  # YAML
     output_dir: Path
     data_dir: Path | None
@@ -65,18 +65,18 @@ class Task(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """How a task ended: well, with a reason, saved and stopped, or in the hands of another process.
+    """How a task ended: successfully, with a reason, saved and stopped, or because another process trains the run.
 
-    Never an exception, so that nothing is retried.
+    This is never an exception, so that nothing is retried.
     """
 
     failure: str | None = None
     interrupted: bool = False
-    held_by: str | None = None  # who trains this run elsewhere; empty where that is not known
+    held_by: str | None = None  # who trains this run elsewhere; empty if unknown
 
 
 class Beat(NamedTuple):
-    """How far a running task is."""
+    """The progress of a running task."""
 
     done: int  # steps
     of: int
@@ -87,7 +87,7 @@ class Beat(NamedTuple):
 
 
 def perform(task: Task) -> Outcome:
-    """Trains or resumes the run of a task to its end, or to where the stop file appears."""
+    """Trains or resumes the run of a task until it is finished, or until the stop file appears."""
     with _ONE_AT_A_TIME:
         try:
             _perform(task)
@@ -105,9 +105,9 @@ def perform(task: Task) -> Outcome:
 
 
 def _give_back() -> None:
-    """What a run leaves to the system: its trainer and the programs' graphs refer to each other, so nobody frees them.
+    """Frees a run's memory: its trainer and the programs' graphs form reference cycles.
 
-    XLA compiles in many small pieces, between which glibc keeps some 100 MB of a worker's memory until it is asked.
+    XLA compiles in many small pieces, between which glibc keeps some 100 MB of a worker's memory until told to free it.
     """
     gc.collect()
     with contextlib.suppress(AttributeError):  # only glibc has it
@@ -124,9 +124,9 @@ def _perform(task: Task) -> None:
         _compute_references(task, stop)
         return
     run = Run(task.output_dir / task.name)
-    if reason := record_death(run, since=task.log_size):  # in an earlier worker of this launch: so would this one end
+    if reason := record_death(run, since=task.log_size):  # in an earlier worker of this launch: so would this one
         raise RunFailed(reason)
-    if not run.finished:  # a worker's end may have lost the outcome of its last task
+    if not run.finished:  # the outcome of a worker's last task may have been lost with it
         setting = but_for_the_seed(task.name)
         if len(_trained | {setting}) > SETTINGS_PER_PROCESS and is_renewed():
             os._exit(RENEWED)  # the task goes to another process
@@ -145,19 +145,19 @@ def _stop_code(folder: Path) -> int | None:
     try:
         return int((folder / STOP).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return None if folder.is_dir() else 128 + signal.SIGTERM  # whoever launched this has gone
+        return None if folder.is_dir() else 128 + signal.SIGTERM  # the launching process is gone
     except (OSError, ValueError):
         return 128 + signal.SIGTERM
 
 
 @functools.lru_cache(maxsize=1)
 def _dataset(data: DataConfig, folder: Path | None) -> Dataset:
-    """Read once per worker from where the parent found it."""
+    """The data set, read once per worker from where the parent found it."""
     return source_of(data).read_in(folder).hold_out(data.validation)
 
 
 def _compute_references(task: Task, stop: Callable[[], int | None]) -> None:
-    """In a process of its own, because k-means copies the images."""
+    """Computes the references in a separate process, because k-means copies the images."""
     options = [word for path in task.configs for word in ("--config", str(path))]
     command = python(COMMAND, "data", "references", "--quiet", *options)
     command += ["--output-dir", str(task.output_dir)]
@@ -173,7 +173,7 @@ def _compute_references(task: Task, stop: Callable[[], int | None]) -> None:
             stdout=subprocess.DEVNULL,
             stderr=said,
             env={**os.environ, **threads},
-            start_new_session=True,  # Ctrl-C is answered by the parent
+            start_new_session=True,  # Ctrl-C is handled by the parent
         )
     try:
         while process.poll() is None:
@@ -189,7 +189,7 @@ def _compute_references(task: Task, stop: Callable[[], int | None]) -> None:
 
 
 class Beacon:
-    """A Reporter that writes how far a run is into a file, for the parent to read."""
+    """A Reporter that writes the progress of a run into a file for the parent."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -208,17 +208,17 @@ class Beacon:
         self._next = time.monotonic() + SECONDS_BETWEEN_BEATS
 
     def epoch(self, row: Mapping[str, float | None], epochs: int) -> None:
-        """The parent reads metrics.csv."""
+        """Does nothing: the parent reads metrics.csv."""
 
 
 def _beat(path: Path, done: int, of: int, loss: float, said: list[str]) -> None:
     beat = Beat(done, of, loss, platform.node(), os.getpid(), said)
-    if path.parent.is_dir():  # the launch may be over, and its folder gone
+    if path.parent.is_dir():  # the launch may be over and its folder gone
         write_json(path, {**beat._asdict(), "loss": loss if math.isfinite(loss) else None})
 
 
 def read_beat(folder: Path, name: str) -> Beat | None:
-    """The last one of a task; None before its first."""
+    """The last beat of a task; None before its first."""
     try:
         found = Beat(**json.loads((folder / f"{name}.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):

@@ -1,4 +1,4 @@
-"""What the parent of a launch sees of its tasks, and tells whoever watches."""
+"""The parent's view of the tasks of a launch, which it reports to a watcher."""
 
 import math
 import os
@@ -12,37 +12,37 @@ from vaecli.experiment.plan import Plan
 from vaecli.launch.executors import Workers
 from vaecli.launch.task import Beat, Outcome, Task, read_beat
 
-SECONDS_BETWEEN_QUESTIONS = 1.0  # to a scheduler, or to a run that another process trains
-SECONDS_BEFORE_A_WORD, SECONDS_BETWEEN_WORDS = 5.0, 300.0  # about workers that are waited for
+SECONDS_BETWEEN_QUESTIONS = 1.0  # between checks of a scheduler, or of a run that another process trains
+SECONDS_BEFORE_A_WORD, SECONDS_BETWEEN_WORDS = 5.0, 300.0  # for messages about missing workers
 
 
 class Watcher(Protocol):
-    """Who watches a launch."""
+    """The observer of a launch."""
 
     def said(self, name: str, line: str) -> None:
-        """What a task has to say, e.g. from where it resumes."""
+        """A message of a task, e.g. from where it resumes."""
 
     def moved(self, name: str, beat: Beat) -> None:
-        """A task is so far."""
+        """The progress of a task."""
 
     def lost(self, name: str) -> None:
-        """A task has no worker any more, and waits for another."""
+        """A task has lost its worker and waits for another."""
 
     def epoch(self, name: str, row: Mapping[str, float | None], epochs: int) -> None:
-        """A row has come to a run's metrics.csv."""
+        """A row was added to a run's metrics.csv."""
 
     def ended(self, name: str, outcome: Outcome) -> None:
         """A task is over."""
 
     def left(self, seconds: float) -> None:
-        """Of the whole launch, about."""
+        """The approximate time left for the whole launch."""
 
     def note(self, line: str) -> None:
-        """What concerns no task alone, e.g. that there are no workers; from any thread."""
+        """A message that concerns no single task, e.g. that there are no workers; called from any thread."""
 
 
 class Job(NamedTuple):
-    """A task, and what the parent knows of it."""
+    """A task, and what the parent knows about it."""
 
     task: Task
     seconds: float  # estimated
@@ -50,7 +50,7 @@ class Job(NamedTuple):
 
 
 class Waiting:
-    """Says, now and then, for what a launch waits while it has no workers."""
+    """Reports from time to time what a launch waits for while it has no workers."""
 
     def __init__(self, workers: Workers, watcher: Watcher) -> None:
         self.workers, self.watcher = workers, watcher
@@ -72,15 +72,15 @@ class Waiting:
 
 
 class View:
-    """What the parent has seen of one job, and tells a watcher."""
+    """The parent's view of one job, reported to a watcher."""
 
     def __init__(self, job: Job, folder: Path, watcher: Watcher) -> None:
         self.job, self.folder, self.watcher = job, folder, watcher
         self.rows = job.plan.run.epochs_done if job.plan else 0
         self.said = 0
         self.pid: int | None = None
-        self.first: int | None = None  # steps that were done before this launch
-        self.share = 0.0  # of what was to do, done
+        self.first: int | None = None  # steps done before this launch
+        self.share = 0.0  # done, of what this launch had to do
         self._holder: str | None = None
         self._next = 0.0
 
@@ -108,7 +108,7 @@ class View:
                 self.rows += 1
 
     def held_by(self, holder: str) -> None:
-        """Another process trains this run: said once, and the worker that met it is forgotten."""
+        """Reports once that another process trains this run, and forgets the worker that noticed it."""
         name = self.job.task.name
         if self.pid is not None:
             self.pid, self.said = None, 0
@@ -116,10 +116,10 @@ class View:
             self.watcher.lost(name)
         if holder != self._holder:
             self._holder = holder
-            self.watcher.said(name, f"is being trained by {holder or 'another process'}; waits for it")
+            self.watcher.said(name, f"is being trained by {holder or 'another process'}; waiting for it")
 
     def is_free(self) -> bool:
-        """Whether no other process trains it any more: it is finished, or whoever did so has stopped or died."""
+        """Whether no other process trains it any more: it is finished, or its trainer has stopped or died."""
         if time.monotonic() < self._next or self.job.plan is None:
             return False
         self._next = time.monotonic() + SECONDS_BETWEEN_QUESTIONS
@@ -127,20 +127,20 @@ class View:
 
 
 def _is_gone(beat: Beat) -> bool:
-    """Whether the process is known to have ended; that of another machine is not."""
+    """Whether the process is known to have ended; on another machine this is unknown."""
     if beat.host != platform.node():
         return False
     try:
         os.kill(beat.pid, 0)
     except ProcessLookupError:
         return True
-    except OSError:  # somebody else's
+    except OSError:  # another user's
         pass
     return False
 
 
 def left(jobs: Sequence[Job], views: Mapping[str, View], elapsed: float) -> float:
-    """At first by the estimates, the further it is the more by the pace so far."""
+    """The time left: at first from the estimates, later more and more from the pace so far."""
     at_once = max(1, sum(view.pid is not None for view in views.values()))
     total = sum(job.seconds for job in jobs)
     waiting = sum(view.job.seconds * (1 - view.share) for view in views.values()) / total

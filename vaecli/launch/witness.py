@@ -1,4 +1,4 @@
-"""Deaths that no Python code sees: an abort or a fault of a native library, and the system's kill for memory."""
+"""Records deaths that no Python code sees: an abort or fault of a native library, and the out-of-memory killer."""
 
 import contextlib
 import subprocess
@@ -21,14 +21,14 @@ if sys.stdin.buffer.read() != b".":
     main()
 """
 WELL = b"."  # what the witness reads when all is well; its imports come only where it is not
-SHOW_CURSOR = "\r\x1b[K\x1b[?25h"  # a bar that is cut off hides it
+SHOW_CURSOR = "\r\x1b[K\x1b[?25h"  # a bar that is cut off leaves it hidden
 
 
 def record_death(run: "Run", *, since: int = 0) -> str | None:
-    """What native code said when it ended a session of the run, recorded as its failure; None if it did not.
+    """Records the last words of native code that ended a session of the run as its failure; None if there are none.
 
     Args:
-        since: bytes of the run's tensorflow.log that are older.
+        since: number of older bytes of the run's tensorflow.log.
     """
     words = last_words(run.tensorflow_log, since)
     if words is None:
@@ -46,9 +46,9 @@ def _record(run: "Run", reason: str) -> None:
 
 @contextlib.contextmanager
 def witnessed(run: "Run", terminal: TextIO) -> Iterator[None]:
-    """Inside, another process waits for the end of this one, and tells what it could not tell itself.
+    """A context in which another process waits for the end of this one, and reports what this one could not.
 
-    The C++ libraries end a process without asking Python, and what they say is in the run's tensorflow.log.
+    The C++ libraries can end a process without involving Python; their messages are in the run's tensorflow.log.
     """
     log = run.tensorflow_log
     try:
@@ -58,9 +58,9 @@ def witnessed(run: "Run", terminal: TextIO) -> Iterator[None]:
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=terminal,
-            start_new_session=True,  # what ends a whole group of processes leaves it
+            start_new_session=True,  # a signal to the whole process group does not reach it
         )
-    except (OSError, ValueError):  # no more processes, or no real stream: a training is worth more than its witness
+    except (OSError, ValueError):  # no more processes, or no real stream: train without a witness
         yield
         return
     try:
@@ -71,7 +71,7 @@ def witnessed(run: "Run", terminal: TextIO) -> Iterator[None]:
 
 
 def main() -> None:
-    """Tells of a process that has not said that it ended well, first on the terminal, then in its run's folder.
+    """Reports a process that did not confirm a normal end, first on the terminal, then in its run's folder.
 
     Arguments: the run's folder, its log, the log's size at the beginning, and the system's kills before it.
     """

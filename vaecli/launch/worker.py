@@ -1,7 +1,6 @@
-"""A worker process of this machine: it performs what its parent sends through a socket pair that nobody else can reach.
+"""A worker process of this machine: it performs the calls that its parent sends through a private socket pair.
 
-A process that ends with the end of its parent's socket needs no one to look after it: whatever kills the parent closes
-the socket.
+A worker ends when its parent's socket closes, so it needs no supervision: whatever kills the parent closes the socket.
 """
 
 import contextlib
@@ -19,31 +18,31 @@ from typing import Any
 import vaecli
 
 READY, GIVE_UP = "ready", "give up"
-RENEWED = 75  # exit code of a worker that has compiled enough: its task goes to another (EX_TEMPFAIL)
+RENEWED = 75  # exit code of a worker that has compiled enough: its task is given to another (EX_TEMPFAIL)
 
 _ours: list[Connection] = []
 
 
 def python(program: str, *arguments: str) -> list[str]:
-    """The command of another process with this program and this vaecli, whatever the working directory holds."""
+    """The command that runs this program with this vaecli in another process, whatever the working directory holds."""
     folder = str(Path(vaecli.__file__).parents[1])
     found = f"import sys\nif {folder!r} not in sys.path: sys.path.insert(0, {folder!r})\n"
     return [sys.executable, "-P", "-X", "faulthandler", "-c", found + program, *arguments]
 
 
 def is_renewed() -> bool:
-    """Whether this process is a local worker, in whose place another is started when it ends."""
+    """Whether this process is a local worker, which is replaced by another when it ends."""
     return bool(_ours)
 
 
 def end_with(parent: Connection, receive: Callable[[Any], None] = lambda message: None) -> None:
-    """Hands on what the parent sends, in a thread; where the parent dies or closes its end, this process ends."""
+    """Receives calls from the parent in a thread; if the parent dies or closes its end, this process ends."""
 
     def listen() -> None:
         with contextlib.suppress(EOFError, OSError):
             while True:
                 receive(parent.recv())
-        os._exit(0)  # runs are on disk, and TensorFlow takes a second to take itself apart
+        os._exit(0)  # runs are on disk, and TensorFlow takes a second to shut down
 
     threading.Thread(target=listen, daemon=True).start()
 
@@ -52,11 +51,11 @@ def main(module: str) -> None:
     """Performs one call after another: the program of a worker, whose only argument is the socket to its parent.
 
     Args:
-        module: what takes time to import; it comes before the parent hears of this process.
+        module: a slow import, done before this process reports to the parent.
     """
     parent = Connection(int(sys.argv[1]))
     _ours.append(parent)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # the parent may have been told to ignore it
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # the parent may ignore it
     calls: queue.SimpleQueue[tuple[Callable[..., Any], tuple[Any, ...]]] = queue.SimpleQueue()
 
     def receive(message: Any) -> None:

@@ -1,1 +1,1 @@
-"""What figures mean: intervals over seeds, and what codes say about labels."""
+"""The metrics: their table, intervals over seeds, and what codes say about labels."""

@@ -1,6 +1,6 @@
-"""What codes say about labels: from how often each code goes with each label, never from a table of all pairs.
+"""What codes say about labels: computed from the pairs of code and label that occur, not from a table of all pairs.
 
-Of many codes and many labels such a table holds almost nothing but zeros; the images decide how many pairs there are.
+For many codes and labels such a table is almost all zeros; the number of pairs is limited by the number of images.
 """
 
 from typing import NamedTuple
@@ -12,29 +12,29 @@ Counts = NDArray[np.int64]
 
 
 class Pairs(NamedTuple):
-    """The pairs of a code and a label that some image has."""
+    """The pairs of code and label that occur among the images."""
 
     codes: Counts  # [P]
-    labels: Counts  # [P], places in `values`
+    labels: Counts  # [P], indices into `values`
     counts: Counts  # [P] images, at least 1
     values: Counts  # [V], the distinct labels, ascending
 
     def table(self, num_codes: int) -> Counts:
-        """[K, V], zeros and all."""
+        """The full table [K, V], zeros included."""
         table = np.zeros((num_codes, len(self.values)), np.int64)
         table[self.codes, self.labels] = self.counts
         return table
 
 
 def contingency(codes: NDArray[np.int32], labels: NDArray[np.int32]) -> Pairs:
-    """How often each code goes with each label; codes [N], labels [N]."""
+    """Counts how often each code occurs with each label; codes [N], labels [N]."""
     values, places = np.unique(labels, return_inverse=True)
     pairs, counts = np.unique(codes.astype(np.int64) * len(values) + places.reshape(-1), return_counts=True)
     return Pairs(*np.divmod(pairs, len(values)), counts, values.astype(np.int64))
 
 
 def perplexity(counts: Counts) -> float:
-    """exp of the entropy of code use [K]: how many codes are in use, from 1 to K."""
+    """exp of the entropy of code use [K]: the effective number of codes in use, from 1 to K."""
     p = counts[counts > 0] / counts.sum()
     return float(np.exp(-(p * np.log(p)).sum()))
 
@@ -50,10 +50,10 @@ def normalized_mutual_information(pairs: Pairs) -> float:
 
 
 def matching_accuracy(pairs: Pairs) -> float:
-    """Share of images whose label is their code's, when each code is matched to at most one label, at best.
+    """The share of images whose label matches their code, under the best matching of each code to at most one label.
 
-    Each code may also be matched to a label of its own that no image has, so that a full matching always exists: the
-    one of least cost, where a pair costs the less the more images it has.
+    Each code may also be matched to a private label that no image has, so that a full matching always exists. The
+    matching of least cost is taken, where a pair with more images costs less.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import min_weight_full_bipartite_matching

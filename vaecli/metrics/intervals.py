@@ -1,4 +1,4 @@
-"""What a handful of seeds can say: means with 95 % intervals, and differences paired by seed."""
+"""Statistics over a few seeds: means with 95 % intervals, and differences paired by seed."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ CONFIDENCE = 0.95
 
 
 class Interval(NamedTuple):
-    """A mean over runs and the half width of its 95 % interval (Student's t); None where one run gives none."""
+    """A mean over runs and the half width of its 95 % interval (Student's t), which is None for a single run."""
 
     mean: float
     half_width: float | None
@@ -19,7 +19,7 @@ def interval(values: Sequence[float]) -> Interval:
     """mean ± t(0.975, n - 1) s / sqrt(n), s the standard deviation with n - 1 in the denominator.
 
     Raises:
-        ValueError: for no values.
+        ValueError: there are no values.
     """
     count = len(values)
     if count == 0:
@@ -35,11 +35,11 @@ def interval(values: Sequence[float]) -> Interval:
 
 
 def paired(one: Mapping[int, float], two: Mapping[int, float]) -> Interval | None:
-    """Of the differences one - two over the seeds that both have; None if they share none."""
+    """The interval of the differences one - two over the seeds that both have; None if they share none."""
     seeds = sorted(one.keys() & two.keys())
     return interval([one[seed] - two[seed] for seed in seeds]) if seeds else None
 
 
 def resolved(difference: Interval | None) -> bool:
-    """Whether the seeds at hand tell the difference from zero; one seed never does."""
+    """Whether the difference from zero is resolved by the seeds; with one seed it never is."""
     return difference is not None and difference.half_width is not None and abs(difference.mean) > difference.half_width

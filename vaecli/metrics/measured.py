@@ -1,4 +1,4 @@
-"""What the evaluation of one split found, from which every metric is reckoned."""
+"""The measurements of one split, from which every metric is computed."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,13 +12,13 @@ from vaecli.metrics.codes import Pairs, contingency, perplexity
 
 @dataclass(frozen=True)
 class Measured:
-    """Means over a whole split, and each image's most probable codes. None where the method has no such thing."""
+    """Means over a whole split, and each image's most probable codes. None if the method has no such quantity."""
 
     latent: Latent
     mse_sampled: float  # per pixel, on sampled hard codes
     mse_mode: float  # per pixel, on the most probable codes (a Gaussian's mean)
-    mse_relaxed: float | None  # per pixel, on the relaxed sample that the loss reads
-    distortion: float | None  # nats per image, on sampled codes; None where the likelihood is no density
+    mse_relaxed: float | None  # per pixel, on the relaxed sample used by the loss
+    distortion: float | None  # nats per image, on sampled codes; None if the likelihood is not a density
     rate: float  # nats per image
     codes: NDArray[np.int32] | None  # [B, N], the mode
     labels: NDArray[np.int32] | None  # [B]

@@ -1,6 +1,6 @@
-"""Every figure of a run, described once: where it stands, what it is called, what it means and how it is reckoned.
+"""Every metric of a run, described once: its key, name, meaning and computation.
 
-The journal, summary.json, lists, comparisons and figures read this table; a metric is added by one entry.
+The journal, summary.json, lists, comparisons and figures read this table; one entry adds a metric.
 """
 
 import math
@@ -19,19 +19,19 @@ class Metric:
     """One figure of a finished run."""
 
     key: str  # its place in summary.json
-    meaning: str  # a sentence for README and page
+    meaning: str  # a sentence for the README and the page
     unit: str = ""
     decimals: int = 4
     better: Literal["low", "high"] | None = None
     exists_for: str = "every latent"
-    column: str | None = None  # its header in comparisons; None: it has no column there
+    column: str | None = None  # header in comparisons; None: no column there
     listed: bool = False  # whether `vaecli list` shows it
     of_epoch: str | None = None  # its name in metrics.csv, after "test_" and "validation_"
-    of: Callable[[Measured], float | None] | None = None  # None: it is no figure of the evaluation
+    of: Callable[[Measured], float | None] | None = None  # None: it does not come from the evaluation
     before: Callable[[Mapping[str, Any]], float | None] | None = None  # of a summary.json without it
 
     def value(self, summary: Mapping[str, Any]) -> float | None:
-        """Its value in a summary.json, None where there is none."""
+        """The value in a summary.json; None if there is none."""
         found: Any = summary
         for key in self.key.split("."):
             found = found.get(key) if isinstance(found, Mapping) else None
@@ -145,7 +145,7 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         "test.capacity_bits",
-        "What the codes could carry at most.",
+        "The most that the codes could carry.",
         "bits per image",
         decimals=2,
         exists_for="codes",
@@ -181,7 +181,7 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         "test.accuracy",
-        "The share of images whose label is their code's, when each code is matched to at most one label, at best.",
+        "The share of images whose label is that of their code, under the best one-to-one matching of codes to labels.",
         decimals=2,
         better="high",
         exists_for="one code per image, and data with labels",
@@ -195,7 +195,7 @@ METRICS: tuple[Metric, ...] = (
         better="high",
         column="encoder gradient",
     ),
-    Metric("parameters", "The numbers that are learnt.", decimals=0, better="low", column="parameters"),
+    Metric("parameters", "The number of parameters.", decimals=0, better="low", column="parameters"),
     Metric(
         "seconds",
         "The time of all training steps, without start and evaluation.",
@@ -211,7 +211,7 @@ OF_EPOCH = tuple(metric for metric in OF_TEST if metric.of_epoch)
 
 
 def epoch_columns(found: Measured | None) -> dict[str, float | None]:
-    """A split's columns of metrics.csv, without the split's name; all None where there is no such split."""
+    """A split's columns of metrics.csv, without the split's name; all None if there is no such split."""
     return {metric.of_epoch or "": metric.of(found) if found and metric.of else None for metric in OF_EPOCH}
 
 

@@ -1,4 +1,4 @@
-"""Encoder, bottleneck, decoder: the one object that is equal for all methods but for its bottleneck."""
+"""Encoder, bottleneck, decoder: one object that differs between methods only in its bottleneck."""
 
 import math
 from collections.abc import Hashable, Mapping
@@ -33,7 +33,7 @@ class Losses(NamedTuple):
 
 
 class PerImage(NamedTuple):
-    """Of each test image [B]. Distortions are in the likelihood's unit; relaxed is None where there is none."""
+    """Measurements of each test image [B]. Distortions have the likelihood's unit; relaxed may be None."""
 
     mse_sampled: tf.Tensor
     mse_mode: tf.Tensor
@@ -46,7 +46,7 @@ class PerImage(NamedTuple):
 class Reconstructions(NamedTuple):
     mode: Any  # [B, H, W, C], in [0, 1] or near it
     sampled: Any
-    relaxed: Any  # None where there is none
+    relaxed: Any  # None if there is none
 
 
 class Autoencoder:
@@ -63,7 +63,7 @@ class Autoencoder:
         trained_as: Hashable,
         measured_as: Hashable,
     ) -> None:
-        """Of two autoencoders that are `trained_as` equals, `losses` is the same function; so for `measure`."""
+        """Autoencoders with equal `trained_as` have the same function `losses`; likewise for `measure`."""
         self.trained_as, self.measured_as = trained_as, measured_as
         self.encoder = encoder
         self.bottleneck = bottleneck
@@ -73,7 +73,7 @@ class Autoencoder:
 
     @property
     def weights(self) -> dict[str, keras.Variable]:
-        """Every weight once, by "part/layer/name", encoder first; those without a gradient are among them."""
+        """Every weight once, by "part/layer/name", encoder first; including those without a gradient."""
         return {
             f"{part}/{layer.name}/{variable.name}": variable
             for part in PARTS
@@ -88,11 +88,11 @@ class Autoencoder:
 
     @property
     def num_pixels(self) -> int:
-        """The numbers of one image, over rows, columns and channels."""
+        """The number of values of one image, over rows, columns and channels."""
         return math.prod(self.image_shape)
 
     def _flat(self, images: tf.Tensor) -> tf.Tensor:
-        """Images [B, H, W, C] -> [B, P], in which all reckoning is done."""
+        """Images [B, H, W, C] -> [B, P], the shape used in all computations."""
         return tf.reshape(images, (-1, self.num_pixels))
 
     def _images(self, flat: tf.Tensor) -> tf.Tensor:
@@ -100,12 +100,12 @@ class Autoencoder:
         return tf.reshape(flat, (-1, *self.image_shape))
 
     def decode(self, z: tf.Tensor, codes: tf.Tensor | None = None) -> tf.Tensor:
-        """z [..., N, D] -> the decoder's outputs [..., P], of P numbers an image.
+        """z [..., N, D] -> the decoder's outputs [..., P], P numbers per image.
 
         Args:
             codes: [..., N, K], the one_hot codes that z has the value of. Where one latent has at most half as many of
                 them as there are z, each is decoded once: the values and the gradients, in z and in the decoder's
-                weights, are the same but for rounding.
+                weights, are the same up to rounding.
 
         Of a layer's three products, the outputs and the gradient in the weights then have K rows, not one for each z;
         the gradient in the inputs is computed only where z has a gradient. Measured on one thread at the article's
@@ -121,7 +121,7 @@ class Autoencoder:
     def distortion(self, images: tf.Tensor, z: tf.Tensor, codes: tf.Tensor | None = None) -> tf.Tensor:
         """The distortion [..., B] of images [B, P] decoded from z [..., B or 1, N, D]; `codes` as in `decode`.
 
-        With at least as many draws for an image as there are codes, each image is held against each code once.
+        With at least as many draws per image as there are codes, each image is compared with each code once.
         """
         if codes is None or not _few(codes, images.shape[0]):
             return self.likelihood.distortion(images, self.decode(z, codes))
@@ -135,7 +135,7 @@ class Autoencoder:
         return self.decode(tf.stop_gradient(self.bottleneck.lookup(each)))
 
     def _decode_for_z(self, z: tf.Tensor) -> tf.Tensor:
-        """decode(z) with a gradient in z alone; what only its value needs is not computed where that is not used."""
+        """decode(z) with a gradient in z only; what only the value needs is not computed if the value is unused."""
         weights = [weight for layer in self.decoder.layers for weight in layer.weights]
         with keras.StatelessScope([(weight, tf.stop_gradient(weight.value)) for weight in weights]):
             return self.decode(z)
@@ -157,7 +157,7 @@ class Autoencoder:
         return Losses(distortion + beta * rate + penalty, distortion, rate, penalty, step.state, updates)
 
     def measure(self, images: tf.Tensor, *, seed: tf.Tensor) -> tuple[PerImage, Reconstructions]:
-        """The same for all methods: hard codes, sampled and mode, and the relaxed sample where one is trained on."""
+        """Measures all methods alike: on hard codes, sampled and mode, and on a relaxed sample if one is trained on."""
         features = self.encoder(images)
         sampled = self.bottleneck.encode(features, seed=fold_in(seed, 0))
         mode = self.bottleneck.encode(features)
@@ -181,7 +181,7 @@ class Autoencoder:
         return measures, Reconstructions(*(None if y is None else self._images(y) for y in pixels))
 
     def _decode_hard(self, latents: Latents) -> tf.Tensor:
-        single = self.latent.single  # of several codes each image is decoded
+        single = self.latent.single  # with several codes each image is decoded
         return self.decode(latents.z, None if single is None else tf.one_hot(latents.codes, single))
 
     def pixels(self, z: tf.Tensor) -> tf.Tensor:
@@ -204,22 +204,22 @@ class Autoencoder:
 
 
 def _few(codes: tf.Tensor, times: int) -> bool:
-    """Whether codes [..., L, K] are of one latent, and at least so many times as many as it has values."""
+    """Whether codes [..., L, K] are of one latent, and at least `times` as many as it has values."""
     return codes.shape[-2] == 1 and times * codes.shape[-1] <= (codes.shape[:-2].num_elements() or 0)
 
 
 @tf.custom_gradient
 def _with_gradient_to_both(value: tf.Tensor, other: tf.Tensor) -> Any:
-    """`value`, whose gradient goes to both."""
+    """The value, with its gradient passed to both."""
     del other
     return value, lambda upstream: (upstream, upstream)
 
 
 def build(config: Config, image_shape: ImageShape, mean: NDArray[np.float64] | None = None) -> Autoencoder:
-    """The autoencoder that a config describes, with its first weights.
+    """The autoencoder that a config describes, with its initial weights.
 
     Args:
-        image_shape: H, W, C; [H, W] is of one channel.
+        image_shape: H, W, C; [H, W] means one channel.
         mean: the mean training image [H, W, C] in [0, 1]; without it, as for weights that are to be loaded, the
             decoder's last bias does not start there.
     """
@@ -235,7 +235,7 @@ def build(config: Config, image_shape: ImageShape, mean: NDArray[np.float64] | N
     estimator = getattr(bottleneck, "estimator", None)
     around = (config.network, config.objective.likelihood, sizes.image)
     trained_as = (config.model, estimator, *around)
-    # estimators of hard codes differ in the gradient alone
+    # estimators of hard codes differ only in the gradient
     hard = (method.bottleneck.target, *(options[name] for name in method.bottleneck.options), *around)
     measured_as = trained_as if estimator and estimator.relaxed else hard
     return Autoencoder(

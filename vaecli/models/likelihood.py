@@ -1,4 +1,4 @@
-"""How far a decoded image is from the true one."""
+"""The distance of a decoded image from the true one."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ LEAST = 1e-3
 
 @dataclass(frozen=True)
 class Likelihood:
-    """What the decoder's outputs mean.
+    """The meaning of the decoder's outputs.
 
     distortion(images [B, P], outputs [..., B or 1, P]) -> [..., B]; pixels(outputs) -> images in [0, 1] or near it.
     """
@@ -25,7 +25,7 @@ class Likelihood:
 
 
 def squared_error(images: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
-    """Mean over pixels of (x - y)^2."""
+    """The mean over pixels of (x - y)^2."""
     return tf.reduce_mean(tf.square(images - outputs), -1)
 
 

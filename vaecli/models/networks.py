@@ -1,4 +1,4 @@
-"""Encoder and decoder behind the same two calls, whatever lies in them.
+"""Encoder and decoder behind the same two calls, whatever their layers.
 
 encoder(images [B, H, W, C]) -> features [B, P, F], of P positions
 decoder(z [B, P, L * D])     -> outputs [B, H, W, C]
@@ -17,10 +17,10 @@ from vaecli.registry import NETWORKS
 
 
 class Network:
-    """Layers one after another, on tensors and on Keras' symbolic inputs alike."""
+    """A sequence of layers, for tensors and Keras' symbolic inputs alike."""
 
     def __init__(self, layers: Iterable[keras.layers.Layer], inputs: tuple[int, ...], outputs: tuple[int, ...]) -> None:
-        """Takes what `inputs` says into the first layer, and gives what `outputs` says, both without the batch."""
+        """`inputs` is the shape that the first layer takes, `outputs` the resulting shape, both without the batch."""
         self.layers = list(layers)
         self.inputs, self.outputs = inputs, outputs
 
@@ -32,14 +32,14 @@ class Network:
 
 
 def build(network: NetworkConfig, shapes: Shapes, *, seed: int) -> tuple[Network, Network]:
-    """The encoder and the decoder of a config, with their first weights."""
+    """The encoder and the decoder of a config, with their initial weights."""
     module, _, function = NETWORKS[network.kind].build.partition(":")
     made: tuple[Network, Network] = getattr(importlib.import_module(module), function)(network, shapes, seed=seed)
     return made
 
 
 def mlp(network: MlpConfig, shapes: Shapes, *, seed: int) -> tuple[Network, Network]:
-    """Dense layers, each but the decoder's last activated; without hidden layers the features are the pixels."""
+    """Dense layers, all but the decoder's last activated; without hidden layers the features are the pixels."""
 
     def layers(sizes: Sequence[Layer]) -> Iterator[keras.layers.Layer]:
         for size in sizes:

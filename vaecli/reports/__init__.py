@@ -1,1 +1,1 @@
-"""Figures and references, drawn and read from run folders alone."""
+"""Figures, tables and pages, made from run folders alone."""

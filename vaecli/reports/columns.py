@@ -7,7 +7,7 @@ from vaecli.errors import printable
 
 
 def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """{"a": {"b": 1}} as {"a.b": 1}."""
+    """Flattens {"a": {"b": 1}} to {"a.b": 1}."""
     found: dict[str, Any] = {}
     for key, value in tree.items():
         if isinstance(value, Mapping):
@@ -18,21 +18,21 @@ def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def numbers(values: Sequence[int]) -> str:
-    """Ascending integers in words: "0", "0 to 4", "0, 3, 7"."""
+    """Ascending integers as text: "0", "0 to 4", "0, 3, 7"."""
     if len(values) > 2 and list(values) == list(range(values[0], values[-1] + 1)):
         return f"{values[0]} to {values[-1]}"
     return ", ".join(map(str, values))
 
 
 def plain(value: Any) -> str:
-    """For a cell: six significant digits, and nothing for None."""
+    """The text of a cell: six significant digits, and nothing for None."""
     if isinstance(value, float):
         return f"{value:.6g}"
     return "" if value is None else str(value)
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Columns as wide as their widest cell, two spaces apart; a cell stays on its line."""
+    """Aligns columns to their widest cell, two spaces apart; a cell stays on one line."""
     rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
@@ -40,7 +40,7 @@ def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def folded(columns: Sequence[Sequence[str]], width: int) -> Iterator[list[Sequence[str]]]:
-    """The columns parted so that each part fits, the first column repeated; two spaces lie between."""
+    """Splits the columns into parts that fit the width, repeating the first column."""
     first, *others = columns
     part, used = [first], _width(first)
     for column in others:

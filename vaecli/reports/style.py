@@ -1,7 +1,7 @@
-"""What figures share, and the only door to matplotlib: colours, tiles of images, titles, files.
+"""The common parts of figures and the only access to matplotlib: colours, tiles of images, titles, files.
 
-A figure is the same file whatever the user's environment says of matplotlib; no pyplot and no state. A picture that
-cannot be drawn is reported, and the others are drawn.
+A figure is the same file whatever the user's matplotlib settings; no pyplot and no state. A picture that cannot be
+drawn is reported, and the others are drawn.
 """
 
 import contextlib
@@ -26,10 +26,10 @@ from vaecli.runs.provenance import data_name
 
 
 def _import_matplotlib() -> None:
-    """As if the user had no matplotlibrc and no MPLBACKEND; a wrong one ends the import.
+    """Imports matplotlib without the user's matplotlibrc and MPLBACKEND, since a wrong one ends the import.
 
-    A file `matplotlibrc` in the working directory goes before every other place, so that one is hidden. What matplotlib
-    logs, such as a folder of settings that cannot be written, changes no figure.
+    A file `matplotlibrc` in the working directory takes precedence over every other place, so it is hidden. Warnings of
+    matplotlib, such as a settings folder that cannot be written, affect no figure.
     """
     logging.getLogger("matplotlib").setLevel(logging.CRITICAL)
     if "matplotlib" in sys.modules:
@@ -83,24 +83,24 @@ STYLE: Any = {
     "axes.spines.right": False,
     "legend.frameon": False,
     "figure.constrained_layout.use": True,
-    "text.parse_math": False,  # a name is a name, whatever signs it has
+    "text.parse_math": False,  # names are plain text, whatever characters they contain
     "svg.hashsalt": "vaecli",  # the same figure is the same file
     "image.cmap": "gray_r",
     "image.interpolation": "nearest",
 }
 FORMATS = ("png", "svg", "pdf")
 DPI = 200
-MOST_PIXELS, LONGEST_SIDE = 25_000_000, 12_000  # of a figure; a larger one has fewer dots per inch
+MOST_PIXELS, LONGEST_SIDE = 25_000_000, 12_000  # limits of a figure; a larger one gets fewer dots per inch
 WIDTH = 7.2  # inches: the text of a page
-# Okabe and Ito's palette without its yellow, which white paper swallows. Marker and dashes alone tell 36 rows apart,
-# so that grey paper and colour-blind readers lose nothing.
+# Okabe and Ito's palette without its yellow, which is invisible on white. Marker and dashes alone distinguish 36 rows,
+# so that grey prints and colour-blind readers lose nothing.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#000000", "#CC79A7", "#56B4E9", "#E69F00")
 DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
-MAX_POINTS_DRAWN = 2000  # of a curve; more than there are dots to draw them
+MAX_POINTS_DRAWN = 2000  # of a curve; more than a figure can resolve
 TILE_GAP = 0.03
 TILE_PIXELS, MOST_TILE_PIXELS = 56, 256  # along a side
-THINNEST = 0.2  # of a tile, its shorter side against its longer one; a thinner image is widened to it
+THINNEST = 0.2  # shortest side of a tile relative to the longer one; a thinner image is widened
 FRAME: Any = {"linewidth": 0.4, "edgecolor": "0.7"}
 
 
@@ -112,7 +112,7 @@ class Undrawn(NamedTuple):
 
     @property
     def line(self) -> str:
-        if isinstance(self.error, RunError):  # which names the file
+        if isinstance(self.error, RunError):  # its text names the file
             return str(self.error)
         kind = "out of memory" if isinstance(self.error, MemoryError) else type(self.error).__name__
         words = str(self.error).strip().splitlines()
@@ -122,10 +122,10 @@ class Undrawn(NamedTuple):
 def draw_each(
     figures: Mapping[str, Callable[[], Figure]], folder: Path, failed: Callable[[Undrawn], None]
 ) -> list[Path]:
-    """Draws and writes each figure; one that cannot be is handed to `failed`, and the others are drawn.
+    """Draws and writes each figure; one that cannot be drawn is passed to `failed`, and the others are drawn.
 
     Args:
-        figures: by the name of the file in the folder.
+        figures: the figures by file name.
 
     Returns:
         The files written.
@@ -136,14 +136,14 @@ def draw_each(
         try:
             with styled():
                 paths.append(save(draw(), path))
-        except Exception as error:  # a picture is not worth the results beside it, whatever is wrong
+        except Exception as error:  # whatever is wrong, a picture must not cost the results beside it
             failed(Undrawn(path, error))
     return paths
 
 
 @contextlib.contextmanager
 def styled() -> Iterator[None]:
-    """Inside, figures look as STYLE and matplotlib's defaults say, and warnings, as of missing signs, are mute."""
+    """A context with STYLE and matplotlib's defaults, without warnings such as those about missing glyphs."""
     with matplotlib.rc_context(), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         matplotlib.rcdefaults()
@@ -152,7 +152,7 @@ def styled() -> Iterator[None]:
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Written beside and renamed; raises RunError if the folder cannot be written."""
+    """Writes the figure to a temporary file and renames it; raises RunError if the folder cannot be written."""
     buffer = io.BytesIO()
     fmt = checked_format(path.suffix[1:], path)
     dated = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}[fmt]
@@ -164,17 +164,17 @@ def save(figure: Figure, path: Path) -> Path:
 
 
 def checked_format(fmt: str, path: Path) -> str:
-    """A format that figures can have; raises RunError."""
+    """The format of a figure file; raises RunError for an unknown one."""
     if fmt not in FORMATS:
         raise RunError(f"{path}: the format is one of {', '.join(FORMATS)}")
     return fmt
 
 
 def heading(figure: Figure, text: str, fontsize: float, *, left: bool = False) -> None:
-    """The figure's title; a line that is wider than the figure is broken at its dots, or else between words.
+    """Sets the figure's title; a line wider than the figure is broken at its dots, or between words.
 
     Args:
-        left: begins at the left edge, where a legend stands at the right.
+        left: aligned at the left edge, for figures with a legend at the right.
     """
     room = 72 * figure.get_size_inches()[0]
     lines = text.split("\n")
@@ -199,14 +199,14 @@ def _broken(line: str, separator: str, room: float, fontsize: float) -> list[str
 
 
 def _width(text: str, fontsize: float) -> float:
-    """Of one line, in points."""
+    """The width of one line, in points."""
     if not text.strip():
         return 0.0
     return float(TextPath((0, 0), text, prop=FontProperties(size=fontsize)).get_extents().width)
 
 
 def data_title(data: Mapping[str, Any]) -> str:
-    """Of run.json's data block: the data set, and what it stands for."""
+    """The title of run.json's data block: the data set, and what it is a fallback for."""
     name, stands_for = data_name(data), data["fallback_for"]
     return _title(name) + (f" (fallback for {_title(stands_for)})" if stands_for else "")
 
@@ -217,9 +217,9 @@ def _title(name: str) -> str:
 
 
 def labelled(arrays: Any) -> tuple[NDArray[np.int64] | None, NDArray[np.int64]]:
-    """How often each code goes with each label [K, V], without labels that no image has, and what those labels are [V].
+    """The counts of codes and labels [K, V] without labels that no image has, and the labels [V].
 
-    Files of before have no `label_values`: theirs are 0, 1, 2, ... None, and no labels, where there is no such table.
+    Older files have no `label_values`: their labels are 0, 1, 2, ... Returns None and no labels if there is no table.
     """
     if "contingency" not in arrays:
         return None, np.zeros(0, np.int64)
@@ -230,23 +230,23 @@ def labelled(arrays: Any) -> tuple[NDArray[np.int64] | None, NDArray[np.int64]]:
 
 
 def thinned(points: Sequence[Any]) -> Sequence[Any]:
-    """No more than MAX_POINTS_DRAWN of them, evenly apart, with the first and the last."""
+    """At most MAX_POINTS_DRAWN of the points, evenly spaced, including the first and the last."""
     if len(points) <= MAX_POINTS_DRAWN:
         return points
     return [points[place] for place in np.linspace(0, len(points) - 1, MAX_POINTS_DRAWN).round().astype(int)]
 
 
 def tile_size(images: NDArray[np.float32]) -> tuple[float, float]:
-    """Width and height of the images [N, H, W] as tiles: in their own proportion, the longer side 1."""
+    """The width and height of the images [N, H, W] as tiles: in their proportion, the longer side 1."""
     height, width = images.shape[1:]
     longer = max(height, width)
     return max(THINNEST, width / longer), max(THINNEST, height / longer)
 
 
 def tiles(axis: Axes, lines: Sequence[NDArray[np.float32]], *, cell: tuple[float, float]) -> None:
-    """Lines of images side by side, each in a cell of this width and height: at its top, and in its middle.
+    """Draws lines of images side by side, each at the top centre of a cell of this width and height.
 
-    A line is one picture, which draws fastest.
+    Each line is one picture, which is fastest.
     """
     across, down = cell
     size = wide, high = tile_size(lines[0])
@@ -265,9 +265,9 @@ def tiles(axis: Axes, lines: Sequence[NDArray[np.float32]], *, cell: tuple[float
 
 
 def _side_by_side(images: NDArray[np.float32], size: tuple[float, float], across: float) -> NDArray[np.float32]:
-    """[N, H, W] -> one image, with a white margin around each: TILE_GAP, and what a cell is wider than its tile.
+    """Joins images [N, H, W] to one, each with a white margin of TILE_GAP and the extra width of its cell.
 
-    Margins are whole pixels, so small images grow first; large ones shrink, because nobody sees so many pixels.
+    Margins are whole pixels, so small images are enlarged first; large ones are reduced, because nobody sees more.
     """
     wide, high = size
     grown = images
@@ -281,7 +281,7 @@ def _side_by_side(images: NDArray[np.float32], size: tuple[float, float], across
 
 
 def _shrunk(images: NDArray[np.float32], side: int) -> NDArray[np.float32]:
-    """No more than MOST_TILE_PIXELS along a side: each the mean of those that it stands for."""
+    """Reduces images to at most MOST_TILE_PIXELS along a side; each pixel is the mean of those it replaces."""
     pixels = images.shape[side]
     if pixels <= MOST_TILE_PIXELS:
         return images
@@ -293,7 +293,7 @@ def _shrunk(images: NDArray[np.float32], side: int) -> NDArray[np.float32]:
 
 
 def look(place: int) -> dict[str, Any]:
-    """Colour, dashes and marker of the line with this number."""
+    """The colour, dashes and marker of the line with this number."""
     colour = COLOURS[place % len(COLOURS)]
     return {
         "color": colour,

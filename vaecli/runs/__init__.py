@@ -1,4 +1,4 @@
-"""Run folders: one class that knows every file, and finding them."""
+"""Run folders: one class that knows every file, and functions that find them."""
 
 from vaecli.runs.find import all_runs, find_run, find_runs, newest_finished
 from vaecli.runs.identity import but_for_the_seed, run_name

@@ -1,4 +1,4 @@
-"""Which of the runs that a comparison asks for have figures, and why the others have none."""
+"""Sorts the runs requested by a comparison into those with figures and those without, with the reasons."""
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,15 +10,15 @@ from vaecli.runs.run import Run, file_digest
 
 
 class Absent(NamedTuple):
-    """A run that was asked for and has no figures."""
+    """A requested run without figures."""
 
     config: Config
-    data: Mapping[str, Any]  # as run.json has it
+    data: Mapping[str, Any]  # as in run.json
     reason: str  # in a word or two: "missing", "half done", "failed"
 
 
 def reason_of(run: Run) -> str:
-    """Why a run that is not finished has no figures."""
+    """The reason why an unfinished run has no figures."""
     if not run.exists:
         return "missing"
     status = run.status
@@ -26,11 +26,11 @@ def reason_of(run: Run) -> str:
 
 
 def remarks(runs: Sequence[Run]) -> Iterator[str]:
-    """What a reader of these finished runs ought to know, though their figures are whole."""
+    """Notes that a reader of these finished runs should know, although their figures are intact."""
     before = [run.name for run in runs if run.before_seals]
     if before:
         more = f" and {len(before) - 1:,} more" if before[1:] else ""
-        yield f"{before[0]}{more}: made before summary.json had a digest of its own, so it is taken as it is"
+        yield f"{before[0]}{more}: made before summary.json had its own digest, so it is used unchecked"
     for run in runs:
         with contextlib.suppress(OSError):
             if file_digest(run.config_yaml) != run.summary["files"].get(run.config_yaml.name):
@@ -38,7 +38,7 @@ def remarks(runs: Sequence[Run]) -> Iterator[str]:
 
 
 def whole_runs(runs: Iterable[Run]) -> tuple[list[Run], dict[str, str]]:
-    """Those finished runs whose figures are what they wrote, and of the others why not, by name."""
+    """The finished runs whose figures are what they wrote, and the reasons for the others, by name."""
     whole, damaged = [], {}
     for run in runs:
         try:

@@ -1,4 +1,4 @@
-"""Audits in the output folder: what was measured of gradient estimators, as rows that need no TensorFlow to be read."""
+"""Audits in the output folder: measurements of gradient estimators, readable without TensorFlow."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from vaecli.runs.sealed import read_sealed, write_sealed
 PREFIX = "audit-"
 FORMAT = 2  # 1: without a seal
 AGAIN = "remove it and audit again"
-# Raise it when the same audit would measure other numbers than before.
+# Raise it when the same audit would give different numbers.
 NUMERICS = 1
 NARROW = 0.05  # half of an interval, as a share of its value
 
@@ -37,16 +37,16 @@ class Bounded(NamedTuple):
 
 
 class GradientErrors(NamedTuple):
-    """Of an estimate g of the exact gradient g*, in units of |g*|."""
+    """The errors of an estimate g of the exact gradient g*, in units of |g*|."""
 
     relative_bias: Bounded  # |E g - g*|
     relative_std: Bounded  # square root of E |g - E g|^2
-    cosine: Bounded | None  # between E g and g*; None where E g is 0
+    cosine: Bounded | None  # between E g and g*; None if E g is 0
     mse: Bounded  # E |g - g*|^2
 
     @property
     def wide(self) -> list[str]:
-        """The figures whose interval is more than NARROW of their value on either side."""
+        """The figures whose half interval is more than NARROW of their value."""
         return [name for name, found in self._asdict().items() if found is not None and not found.narrow]
 
 
@@ -57,7 +57,7 @@ class AuditRow(NamedTuple):
     estimator: str
     temperature: float | None  # None: it has none
     decodings: int  # of each image and draw
-    warm_up: int  # steps that it learned for before it was measured; 0: it learns nothing
+    warm_up: int  # steps that it learned for before the measurement; 0: it does not learn
     draws: int
     milliseconds: float  # for each draw of the gradient of all images; differs between two audits
     logits: GradientErrors
@@ -78,7 +78,7 @@ class AuditRow(NamedTuple):
 
 
 class Audit:
-    """One audit is one folder, named by all that was asked."""
+    """One audit is one folder, named by a hash of the request."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -89,22 +89,22 @@ class Audit:
         return self.path.name
 
     def read(self) -> dict[str, Any]:
-        """All of audit.json but its rows; raises RunError if it cannot be understood."""
+        """The contents of audit.json without its rows; raises RunError if it cannot be read."""
         return {key: value for key, value in self._tree.items() if key != "rows"}
 
     @property
     def finished(self) -> bool:
-        """Whether it holds a row for all that was asked."""
+        """Whether it holds a row for every requested measurement."""
         return self.audit_json.exists() and bool(self.read().get("finished"))
 
     @property
     def left_out(self) -> dict[str, str]:
-        """The estimators that were not measured, and why."""
+        """The estimators that were not measured, with the reasons."""
         return dict(self.read().get("left_out", {})) if self.audit_json.exists() else {}
 
     @property
     def rows(self) -> list[AuditRow]:
-        """What has been measured so far, in the order of the measurements."""
+        """The rows measured so far, in order of measurement."""
         if not self.audit_json.exists():
             return []
         try:
@@ -113,7 +113,7 @@ class Audit:
             raise Damaged(f"{self.audit_json}: damaged ({error!r}); {AGAIN}") from None
 
     def write(self, about: Mapping[str, Any], rows: Iterable[AuditRow]) -> None:
-        """Raises RunFailed where the folder cannot be written."""
+        """Writes audit.json; raises RunFailed if the folder cannot be written."""
         tree = {**about, "format": FORMAT, "rows": [row.to_dict() for row in rows]}
         write_sealed(self.audit_json, tree, within=self.path)
         self.__dict__.pop("_tree", None)
@@ -124,7 +124,7 @@ class Audit:
 
 
 def audit_of(asked: Mapping[str, Any], output_dir: Path) -> Audit:
-    """audit-<hash> of all that decides what is measured."""
+    """The folder name audit-<hash>, from everything that decides what is measured."""
     text = json.dumps({**asked, "numerics": NUMERICS}, sort_keys=True)
     return Audit(output_dir / f"{PREFIX}{hashlib.sha256(text.encode()).hexdigest()[:8]}")
 
@@ -132,7 +132,7 @@ def audit_of(asked: Mapping[str, Any], output_dir: Path) -> Audit:
 def audits_of(runs: Sequence[Run], output_dir: Path) -> tuple[list[Audit], list[str]]:
     """The finished audits of any of these runs, by name, and a line for each that cannot be read.
 
-    An audit of weights that a run no longer has is not of that run.
+    An audit of weights that a run no longer has does not belong to that run.
     """
     found, lines = [], []
     by_name = {run.name: run for run in runs}
@@ -150,7 +150,7 @@ def audits_of(runs: Sequence[Run], output_dir: Path) -> tuple[list[Audit], list[
 
 
 def _has(run: Run, weights: Any) -> bool:
-    """Whether the weights that were audited, by epoch, are still those of the run; its first ones always are."""
+    """Whether the audited weights, by epoch, are still those of the run; its initial ones always are."""
     if isinstance(weights, str):
         return weights == "first"
     return isinstance(weights, Mapping) and set(weights.values()) <= set(run.summary["files"].values())

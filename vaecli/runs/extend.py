@@ -1,4 +1,4 @@
-"""More epochs of a run that is already there: a new folder that starts from a copy of the old last state."""
+"""Extends a finished run by more epochs: a new folder that starts from a copy of its last state."""
 
 from vaecli.config import Config
 from vaecli.data import Dataset
@@ -10,7 +10,7 @@ from vaecli.runs.run import Run
 
 
 def shorter_run(run: Run, config: Config, dataset: Dataset) -> Run | None:
-    """The longest finished run beside it that differs in nothing but fewer epochs, and has its last state still."""
+    """The longest finished run beside it that differs only in having fewer epochs, and still has its last state."""
     found = []
     for other in all_runs(run.path.parent):
         if not other.finished or not other.name.startswith(f"{config.model.name}-"):
@@ -27,10 +27,10 @@ def shorter_run(run: Run, config: Config, dataset: Dataset) -> Run | None:
 
 
 def copy_state(origin: Run, run: Run) -> None:
-    """Its states, its rows, and the weights that the longer run will have too: all but the last. Raises RunFailed.
+    """Copies its states, rows, and the weights that the longer run will have too: all but the last. Raises RunFailed.
 
-    Nothing that a training step reads depends on the number of epochs, so the copy goes on with the bits that a
-    longer run would have had; but for a temperature schedule, which is stretched over all epochs.
+    Nothing that a training step reads depends on the number of epochs, so the copy continues with the bits that a
+    longer run would have had; the exception is a temperature schedule, which is stretched over all epochs.
     """
     for path in sorted(origin.weights.glob("*.npz")):
         if path.stem != "last":

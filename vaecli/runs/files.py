@@ -1,4 +1,4 @@
-"""Files that are either there and whole, or not there."""
+"""Files that are either complete or absent."""
 
 import contextlib
 import errno
@@ -21,13 +21,13 @@ from vaecli.filesystems import where_supported
 
 Arrays = Mapping[str, NDArray[Any]]
 
-PART = ".part."  # how the name of a file begins that is not yet whole
-MODE = 0o666  # less the umask, as for every other file that the user makes
+PART = ".part."  # prefix of the names of incomplete files
+MODE = 0o666  # minus the umask, as for every other file of the user
 
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Inside, what the system refuses is one line that names the file: RunFailed."""
+    """A context that turns an error of the system into one line that names the file: RunFailed."""
     try:
         yield
     except OSError as error:
@@ -41,7 +41,7 @@ def read(path: Path, *, most: int | None = None) -> bytes:
         most: a larger file is refused before it is read.
 
     Raises:
-        OSError: it cannot be opened, is larger, or is no file: reading a named pipe would wait for ever.
+        OSError: it cannot be opened, is larger, or is not a regular file: reading a named pipe would block forever.
     """
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
@@ -59,13 +59,13 @@ def read(path: Path, *, most: int | None = None) -> bytes:
 
 
 def write(path: Path, content: bytes | str, *, within: Path | None = None) -> None:
-    """Beside, synced, then renamed: a reader or a power cut sees the old file or the new one.
+    """Writes a file beside, syncs and renames it: readers and power cuts see the old file or the new one.
 
     Args:
         within: a folder that holds the file; a symbolic link between the two is refused, as it leads elsewhere.
 
     Raises:
-        RunFailed: if the folder cannot be written or the disk is full.
+        RunFailed: the folder cannot be written or the disk is full.
     """
     raw = content.encode() if isinstance(content, str) else content
     part = None
@@ -85,12 +85,12 @@ def write(path: Path, content: bytes | str, *, within: Path | None = None) -> No
 
 
 def write_by(path: Path, save: Callable[[Path], None]) -> str:
-    """As `write`, where a library does the writing: `save` gets a name with the same ending, beside the file.
+    """Does what `write` does where a library writes: `save` gets a name with the same ending, beside the file.
 
     Returns:
-        The SHA-256 of what was written.
+        The SHA-256 of the written file.
     Raises:
-        RunFailed: as `write`.
+        RunFailed: as in `write`.
     """
     part = None
     try:
@@ -117,22 +117,22 @@ def refuse_links(path: Path, within: Path) -> None:
 
 
 def append(path: Path, text: str) -> None:
-    """At the end of the file, and not synced: what comes after a crash must not need it. Raises RunFailed."""
+    """Appends to the file without syncing: nothing may depend on it after a crash. Raises RunFailed."""
     with writing(path):
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK, MODE)
         try:
             raw = memoryview(text.encode())
-            while raw:  # a disk that fills up takes the beginning, and refuses the rest
+            while raw:  # a disk that fills up takes the beginning and refuses the rest
                 raw = raw[os.write(handle, raw) :]
         finally:
             os.close(handle)
 
 
 def sync(path: Path) -> None:
-    """What the file or folder holds survives a power cut from now on, where the file system can do that.
+    """Makes the contents of the file or folder survive a power cut, if the file system supports it.
 
     Raises:
-        OSError: what it could do went wrong, as on a full or dying disk.
+        OSError: it is supported but failed, as on a full or failing disk.
     """
     handle = os.open(path, os.O_RDONLY)
     try:
@@ -143,12 +143,12 @@ def sync(path: Path) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Indented; NaN is refused, because JSON has none."""
+    """Writes indented JSON; refuses NaN, which JSON does not have."""
     write(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
 def to_npz(arrays: Arrays) -> bytes:
-    """Uncompressed: weights do not compress, and each array carries a checksum either way."""
+    """The arrays as an uncompressed npz: weights do not compress, and each array carries a checksum anyway."""
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
@@ -159,7 +159,7 @@ def write_npz(path: Path, arrays: Arrays) -> None:
 
 
 def read_npz(source: Path | io.BytesIO) -> dict[str, NDArray[Any]]:
-    """All arrays of a file that this program wrote: nothing pickled, and never more memory than the file is large.
+    """All arrays of a file that this program wrote: nothing pickled, and no more memory than the size of the file.
 
     Raises:
         OSError: it cannot be opened.
@@ -174,12 +174,12 @@ def read_npz(source: Path | io.BytesIO) -> dict[str, NDArray[Any]]:
             if sum(entry.file_size for entry in entries) > len(raw):
                 raise ValueError("entries that overlap")
             return {entry.filename.removesuffix(".npy"): _array(archive.read(entry)) for entry in entries}
-    except Exception as error:  # whatever zipfile, zlib or a header's parser think of it
+    except Exception as error:  # anything from zipfile, zlib or the header's parser it
         raise ValueError(f"damaged: {error}") from None
 
 
 def _array(raw: bytes) -> NDArray[Any]:
-    """The array of a npy file; raises ValueError where its header promises more than there is."""
+    """The array of an npy file; raises ValueError if its header promises more than there is."""
     stream = io.BytesIO(raw)
     version = np.lib.format.read_magic(stream)
     header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
@@ -188,7 +188,7 @@ def _array(raw: bytes) -> NDArray[Any]:
 
 
 def _new_part(path: Path, *, ending: str = "") -> tuple[Path, int]:
-    """A file beside that nobody else has, with the permissions that the user's umask gives, open for writing."""
+    """An exclusive new file beside the target, with the permissions of the user's umask, open for writing."""
     part = path.with_name(f"{PART}{path.name}.{secrets.token_hex(4)}{ending}")
     return part, os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, MODE)
 

@@ -1,4 +1,4 @@
-"""Runs are found by looking: a folder that holds a file or folder of a run is one."""
+"""Finds runs by searching: a folder that holds a file or folder of a run is one."""
 
 import os
 from collections.abc import Sequence
@@ -10,10 +10,10 @@ from vaecli.runs.run import MARKS, Run
 
 
 def all_runs(output_dir: Path) -> list[Run]:
-    """Every run of the folder, newest first; none where there is no such folder.
+    """All runs of the folder, newest first; none if there is no such folder.
 
     Raises:
-        RunError: the folder is there and cannot be read.
+        RunError: the folder exists and cannot be read.
     """
     try:
         with os.scandir(output_dir) as entries:
@@ -26,7 +26,7 @@ def all_runs(output_dir: Path) -> list[Run]:
 
 
 def _started(folder: str) -> int | None:
-    """When a run began, in nanoseconds; None for what is none, cannot be entered, or was removed meanwhile."""
+    """The start of a run, in nanoseconds; None for what is no run, cannot be entered, or was removed meanwhile."""
     for mark in MARKS:
         try:
             return os.stat(os.path.join(folder, mark)).st_mtime_ns
@@ -36,7 +36,7 @@ def _started(folder: str) -> int | None:
 
 
 def closed_folders(output_dir: Path) -> list[Path]:
-    """Folders in it that may hold runs and cannot be entered, such as lost+found."""
+    """The folders inside that may hold runs but cannot be entered, such as lost+found."""
     try:
         with os.scandir(output_dir) as entries:
             folders = [entry.path for entry in entries if entry.is_dir()]
@@ -46,9 +46,9 @@ def closed_folders(output_dir: Path) -> list[Path]:
 
 
 def find_runs(names: Sequence[str], output_dir: Path) -> list[Run]:
-    """The runs that RUN arguments mean: names, unique beginnings of names, or paths of their folders.
+    """The runs that RUN arguments refer to: names, beginnings of names, or paths of their folders.
 
-    Several runs that share a beginning are all meant. Without names it is the newest run.
+    A beginning refers to all runs that share it. Without names it is the newest run.
 
     Raises:
         RunError: there is none.
@@ -74,7 +74,7 @@ def find_runs(names: Sequence[str], output_dir: Path) -> list[Run]:
 
 
 def newest_finished(output_dir: Path) -> Run:
-    """Raises RunError where no run is finished."""
+    """The newest finished run; raises RunError if no run is finished."""
     for run in all_runs(output_dir):
         if run.finished:
             return run
@@ -82,10 +82,12 @@ def newest_finished(output_dir: Path) -> Run:
 
 
 def find_run(name: str, output_dir: Path) -> Run:
-    """The one run that a RUN argument means; raises RunError where it means none or several."""
+    """The single run that a RUN argument refers to; raises RunError if there is none or several."""
     found = find_runs([name], output_dir)
     if len(found) > 1:
-        raise RunError(f"{name}: means {len(found)} runs: {', '.join(run.name for run in found[:5])}; write more of it")
+        raise RunError(
+            f"{name}: means {len(found)} runs: {', '.join(run.name for run in found[:5])}; give more of the name"
+        )
     return found[0]
 
 
@@ -94,8 +96,8 @@ def _is_path(name: str) -> bool:
 
 
 def _at(path: Path, output_dir: Path) -> list[Run]:
-    """The run of a folder; of a path inside the output folder also those whose names begin so."""
-    whole = Path(os.path.abspath(path))  # a run may be a link, and is called by its own name
+    """The run of a folder; for a path inside the output folder also the runs whose names begin with it."""
+    whole = Path(os.path.abspath(path))  # a run may be a link, and is named by that
     if Run(whole).exists:
         inside = whole.parent == Path(os.path.abspath(output_dir))
         return [Run(output_dir / whole.name if inside else whole)]

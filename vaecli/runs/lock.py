@@ -1,7 +1,7 @@
-"""One process at a time trains a run: a lock that the system drops when its holder dies, and who the holder is.
+"""A lock that lets one process at a time train a run; the system drops it when its holder dies.
 
-Some file systems have no locks (CIFS, FUSE, NFS without its lock daemon). There the name of the holder decides, as long
-as its process lives. Of a process on another host nobody here can tell: it counts as living until the file is removed.
+Some file systems have no locks (CIFS, FUSE, NFS without its lock daemon). There the name of the holder counts as long
+as its process lives. A process on another host cannot be checked: it counts as living until the file is removed.
 """
 
 import contextlib
@@ -19,31 +19,31 @@ from typing import NamedTuple
 from vaecli.errors import BeingTrained, RunError, RunFailed
 from vaecli.filesystems import UNSUPPORTED
 
-ATTEMPTS = 4  # asking whether it is held takes it for a moment
-FULL = (errno.ENOSPC, errno.EDQUOT)  # any other refusal of the folder is a mistake in what was asked
-WITHOUT_LOCKS = (errno.ENOLCK, *UNSUPPORTED)  # what a file system answers that has none
+ATTEMPTS = 4  # checking whether it is held takes it for a moment
+FULL = (errno.ENOSPC, errno.EDQUOT)  # any other error of the folder is a mistake in the request
+WITHOUT_LOCKS = (errno.ENOLCK, *UNSUPPORTED)  # errors of a file system without locks
 _HOLDER_BYTES = 1000
 
 
 class Holder(NamedTuple):
-    """A process that took the lock, as it wrote itself into the file."""
+    """A process that took the lock, as recorded in the file."""
 
     pid: int
     host: str
     since: str
-    started: str | None = None  # by the system's clock: another process may get the number of a dead one
+    started: str | None = None  # by the system's clock: a process id may be reused
 
     def __str__(self) -> str:
         return f"pid {self.pid} on {self.host} since {self.since}"
 
     @property
     def elsewhere(self) -> bool:
-        """On another host, where this one cannot look."""
+        """Whether it is on another host, which cannot be checked from here."""
         return self.host != platform.node()
 
     @property
     def lives(self) -> bool:
-        """Whether its process is there, as far as this host can tell."""
+        """Whether its process exists, as far as this host can tell."""
         if self.elsewhere:
             return True
         try:
@@ -51,21 +51,21 @@ class Holder(NamedTuple):
         except (ProcessLookupError, OverflowError):
             return False
         except OSError:
-            pass  # somebody else's
+            pass  # another user's
         return self.started in (None, _started(self.pid))
 
 
 class Lock:
-    """On a file of the run's folder; the system's lock decides where there is one, and the file only says who."""
+    """A lock on a file of the run's folder; the system's lock decides if supported, and the file names the holder."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.by_name = False  # whether, while it is held, it is by its holder's name alone
+        self.by_name = False  # whether it is held by its holder's name alone
         self._handle: int | None = None
 
     @contextlib.contextmanager
     def held(self) -> Iterator[str | None]:
-        """Inside, it is this process's; yields who held it last, if that process died without giving it back.
+        """A context in which this process holds it; yields the last holder if that died without releasing it.
 
         Raises:
             RunError: the folder cannot be written.
@@ -94,7 +94,7 @@ class Lock:
             self._handle = None
 
     def held_elsewhere(self) -> bool:
-        """Whether a process, this one included, holds it."""
+        """Whether any process, this one included, holds it."""
         try:
             handle = os.open(self.path, os.O_RDONLY)
         except OSError:
@@ -111,7 +111,7 @@ class Lock:
         return False
 
     def check(self) -> None:
-        """Raises RunFailed if the folder was removed or exchanged since the lock on it was taken."""
+        """Raises RunFailed if the folder was removed or replaced since the lock was taken."""
         if self._handle is None:
             return
         try:
@@ -119,7 +119,7 @@ class Lock:
         except OSError as error:
             raise RunFailed(f"{self.path.parent}: cannot be written any more ({error.strerror})") from None
         if not same:
-            raise RunFailed(f"{self.path.parent}: removed, and made anew by somebody else, while training")
+            raise RunFailed(f"{self.path.parent}: removed and made again by another process while training")
 
     def _take(self, handle: int) -> None:
         for attempt in range(ATTEMPTS):
@@ -146,13 +146,13 @@ class Lock:
 
     def _name_holder(self, text: str) -> None:
         assert self._handle is not None
-        with contextlib.suppress(OSError):  # a full disk: then the lock holds, and names nobody
+        with contextlib.suppress(OSError):  # a full disk: the lock holds but names nobody
             os.ftruncate(self._handle, 0)
             os.pwrite(self._handle, text.encode(), 0)
 
 
 def _holder(handle: int) -> Holder | None:
-    """Whom the file names; None where it names nobody that can be understood."""
+    """The holder named in the file; None if it cannot be read."""
     try:
         found = json.loads(os.pread(handle, _HOLDER_BYTES, 0))
         return Holder(int(found["pid"]), str(found["host"]), str(found["since"]), found.get("started"))
@@ -161,7 +161,7 @@ def _holder(handle: int) -> Holder | None:
 
 
 def _started(pid: int) -> str | None:
-    """When a process started, in ticks of its system; None where the system does not say, or there is none."""
+    """The start of a process in ticks of its system; None if unknown, or if there is no such process."""
     try:
         after_the_name = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2]
         return after_the_name.split()[19]

@@ -1,4 +1,4 @@
-"""Where, when and with what a run was made."""
+"""The provenance of runs: where, when and with what they were made."""
 
 import os
 import platform
@@ -14,12 +14,12 @@ from vaecli.data import Dataset
 from vaecli.data.files import OWN, title_of_file
 from vaecli.runs.schema import Info, Session
 
-NUMERICAL = ("vaecli", "tensorflow", "keras", "numpy")  # another version of these may give other bits
+NUMERICAL = ("vaecli", "tensorflow", "keras", "numpy")  # another version of these may change bits
 PACKAGES = ("vaecli", "tensorflow", "keras", "numpy", "scikit-learn", "matplotlib", "pydantic")
 
 
 def provenance(dataset: Dataset, argv: Sequence[str]) -> dict[str, Any]:
-    """What run.json holds beside the config; nothing in it changes a result."""
+    """The contents of run.json beside the config; nothing in it changes a result."""
     return {
         "argv": list(argv),
         "started": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
@@ -45,7 +45,7 @@ def facts(dataset: Dataset) -> dict[str, Any]:
 
 
 def data_name(data: Mapping[str, Any]) -> str:
-    """What people call the data of run.json's data block: by their title, a user's own without one by their file."""
+    """The name of the data in run.json's data block: the title, or the file of user-supplied data without a title."""
     if data["name"] != OWN:
         name: str = data["name"]
         return name
@@ -53,7 +53,7 @@ def data_name(data: Mapping[str, Any]) -> str:
 
 
 def environment() -> dict[str, Any]:
-    """The source, the libraries and the machine."""
+    """The versions of source and libraries, and the machine."""
     return {
         "git_commit": _git_commit(),
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
@@ -71,7 +71,7 @@ def session(info: Info) -> Session:
 
 
 def made_with(info: Info) -> dict[str, str]:
-    """What may decide a bit of a run, over all of its sessions; several values where they were not alike."""
+    """What may affect the bits of a run, over all of its sessions; several values if they differed."""
     found: dict[str, list[str]] = {}
     for one in (info, *info.get("history", [])):
         for name, value in _numerical(one).items():
@@ -81,7 +81,7 @@ def made_with(info: Info) -> dict[str, str]:
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What may change bits between two sessions, e.g. "keras 3.14 -> 3.15" or "threads 2 -> 1"."""
+    """Changes between two sessions that may affect bits, e.g. "keras 3.14 -> 3.15" or "threads 2 -> 1"."""
     old, new = _numerical(before), _numerical(now)
     return [f"{name} {old[name]} -> {new[name]}" for name in old if str(old[name]) != str(new[name])]
 
@@ -92,7 +92,7 @@ def _numerical(session: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _git_commit() -> str | None:
-    """Of the source that runs, with "+" where it has uncommitted changes; None outside a checkout."""
+    """The commit of the running source, with "+" if it has uncommitted changes; None outside a checkout."""
     source = Path(__file__).resolve().parents[2]
     if not (source / ".git").exists():
         return None

@@ -1,4 +1,4 @@
-"""What predictors without a gradient reach on the same data: read from a cache beside the runs.
+"""The results of predictors without a gradient on the same data, read from a cache beside the runs.
 
 `vaecli data references` computes them (evaluation/references.py); nothing here does.
 """
@@ -24,7 +24,7 @@ FORMAT = 2  # 1: without a seal
 
 @dataclass
 class References:
-    """Test errors per pixel; the k-means and PCA entries by their number of codes or components."""
+    """The test errors per pixel; k-means and PCA entries by their number of codes or components."""
 
     data: str
     digest: str
@@ -42,16 +42,16 @@ class References:
         return label, found["mse"]
 
     def learned(self, latent: Latent, mse: float) -> float | None:
-        """(mean image - mse) / (mean image - reference): 0 nothing, 1 as good as the reference.
+        """(mean image - mse) / (mean image - reference): 0 means nothing, 1 as good as the reference.
 
-        None without a reference, or where the mean image is as good and there is nothing to learn.
+        None without a reference, or if the mean image is as good as it, so that there is nothing to learn.
         """
         limit = self.limit(latent)
         way = self.mean_image - limit[1] if limit else 0.0
         return (self.mean_image - mse) / way if way > 0 else None
 
     def lines(self, latent: Latent) -> Iterator[tuple[str, float]]:
-        """(label, test error) of what fits the run."""
+        """The label and test error of the reference that fits the run."""
         yield "mean image", self.mean_image
         limit = self.limit(latent)
         if limit:
@@ -59,24 +59,24 @@ class References:
 
 
 def reference_of(latent: Latent) -> tuple[str, int | None]:
-    """("kmeans", K^N) or ("pca", D); None where there are too many codes for k-means to mean anything."""
+    """The reference ("kmeans", K^N) or ("pca", D); None if there are too many codes for k-means."""
     return ("kmeans", latent.combinations) if latent.discrete else ("pca", latent.size)
 
 
 def wanted(config: Config, dataset: Dataset) -> tuple[str, int] | None:
-    """("kmeans", K^N) or ("pca", D) where the data can have it: no more centres than images, or axes than pixels."""
+    """The same if the data allow it: no more centres than images, or axes than pixels; else None."""
     kind, size = reference_of(latent_of(config, dataset.image_shape))
     most = len(dataset.train) if kind == "kmeans" else min(len(dataset.train), dataset.num_pixels)
     return (kind, size) if size is not None and size <= most else None
 
 
 def references_path(output_dir: Path, data: str, digest: str) -> Path:
-    """Where the references of a data set are kept."""
+    """The path of the references of a data set."""
     return output_dir / FOLDER / f"{data}-{digest[:12]}.json"
 
 
 def references_of(run: Run) -> References | None:
-    """Those of the run's own data; None if they were not computed, or their file is damaged."""
+    """The references of the run's data; None if they were not computed, or their file is damaged."""
     path, digest = _of_data(run)
     try:
         return _read(path, digest, path.stat().st_mtime_ns)
@@ -85,7 +85,7 @@ def references_of(run: Run) -> References | None:
 
 
 def references_problem(run: Run) -> str | None:
-    """Why the references of the run's data cannot be read; None if they can, or were not computed."""
+    """The reason why the references of the run's data cannot be read; None if they can, or were not computed."""
     try:
         load_references(*_of_data(run))
     except RunError as error:
@@ -94,7 +94,7 @@ def references_problem(run: Run) -> str | None:
 
 
 def load_references(path: Path, digest: str) -> References | None:
-    """None if the file is not there, or of other data; raises RunError if it cannot be understood."""
+    """Reads the references; None if the file is missing or of other data; raises RunError if it is damaged."""
     if not path.exists():
         return None
     found = read_sealed(path, REFERENCES, newest=FORMAT, way_out="`vaecli data references` makes it again")
@@ -105,7 +105,7 @@ def load_references(path: Path, digest: str) -> References | None:
 
 @lru_cache(maxsize=64)
 def _read(path: Path, digest: str, changed: int) -> References | None:
-    """Once for all runs of a comparison; `changed` is the time of the file's last change."""
+    """Reads the file once for all runs of a comparison; `changed` is the time of its last change."""
     del changed
     return load_references(path, digest)
 
@@ -116,5 +116,5 @@ def _of_data(run: Run) -> tuple[Path, str]:
 
 
 def save_references(path: Path, references: References) -> None:
-    """Raises RunFailed where the folder cannot be written."""
+    """Writes the references; raises RunFailed if the folder cannot be written."""
     write_sealed(path, {"format": FORMAT, **vars(references)})

@@ -1,4 +1,4 @@
-"""One run is one folder, and every file in it is an attribute here."""
+"""One run is one folder, and each of its files is an attribute of Run."""
 
 import contextlib
 import csv
@@ -26,15 +26,15 @@ from vaecli.runs.sealed import MAX_BYTES, parse_sealed, read_json, read_sealed, 
 
 FORMAT = 2  # 1: without seals
 MENDED = "the command that made the run makes the file again"
-MARKS = ("run.json", "summary.json", "checkpoints")  # a folder that has one of them is a run, whole or not
-NUMBERS = ("epoch", "loss", "test_mse_sampled", "test_mse_mode", "seconds")  # columns that every row has a value for
+MARKS = ("run.json", "summary.json", "checkpoints")  # a folder with one of them is a run, complete or not
+NUMBERS = ("epoch", "loss", "test_mse_sampled", "test_mse_mode", "seconds")  # columns with a value in every row
 
 Status = Literal["finished", "running", "failed", "interrupted"]
 MetricsRow = Mapping[str, float | None]
 
 
 class Cells(dict[str, float | None]):
-    """A row of metrics.csv; a column that it ought to have and lacks is damage."""
+    """A row of metrics.csv; a missing column is damage."""
 
     def __init__(self, path: Path, items: Iterable[tuple[str, float | None]]) -> None:
         super().__init__(items)
@@ -45,7 +45,7 @@ class Cells(dict[str, float | None]):
 
 
 class Files(NamedTuple):
-    """By name, what became of the files of a finished run."""
+    """The state of the files of a finished run, by name."""
 
     whole: list[str]
     changed: list[str]
@@ -60,7 +60,7 @@ class Files(NamedTuple):
 
 
 class Place:
-    """A file or folder of a run; its path is made when it is first asked for, since thousands of runs are listed."""
+    """A file or folder of a run; its path is made on first use, since thousands of runs are listed."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -75,9 +75,9 @@ class Place:
 
 
 class Run:
-    """The only thing that a training leaves, and all that figures and comparisons read.
+    """The only output of a training, and the only input of figures and comparisons.
 
-    What a finished run says is read through the digests of summary.json: a file that is another one now is Damaged.
+    Files of a finished run are checked against the digests of summary.json when read: a changed one raises Damaged.
     """
 
     config_yaml = Place("config.yaml")
@@ -100,7 +100,7 @@ class Run:
         self._info: Info | None = None
         self._config: Config | None = None
         self._info_bytes = b""
-        self.written: dict[str, str] = {}  # SHA-256 by name, of what nobody writes again once the run is finished
+        self.written: dict[str, str] = {}  # SHA-256 by name, of files that are final once the run is finished
 
     @cached_property
     def _lock(self) -> Lock:
@@ -120,20 +120,20 @@ class Run:
 
     @property
     def status(self) -> Status:
-        """Derived from files alone, so that it is right after any crash."""
+        """The status, derived from files alone, so that it is right after any crash."""
         if self.finished:
             return "finished"
         if self._lock.held_elsewhere():
             return "running"
         return "failed" if os.path.exists(self.failure_json) else "interrupted"
 
-    # What the run is
+    # The run itself
 
-    # What is read of a finished run is kept: nobody writes it again. An unfinished one may be in other hands meanwhile.
+    # What is read of a finished run is cached, as it is final. Another process may be writing to an unfinished one.
 
     @property
     def config(self) -> Config:
-        """The complete config, from run.json; raises RunError if it is none."""
+        """The complete config, from run.json; raises RunError if it is invalid."""
         if self._config is not None:
             return self._config
         try:
@@ -146,18 +146,18 @@ class Run:
 
     @property
     def latent(self) -> Latent:
-        """What its codes are, from run.json; of a run made before that was written down, from its config."""
+        """The latent, from run.json; for older runs without a record of it, from the config."""
         found = self.info.get("latent")
         return Latent.from_dict(found) if found else latent_of(self.config, self.info["data"]["image_shape"])
 
     @property
     def info(self) -> Info:
-        """run.json: where, when and with what it was made."""
+        """The contents of run.json: where, when and with what the run was made."""
         if self._info is not None:
             return self._info
         if not self.finished:
             return self._parse_info(read_json(self.run_json, way_out=MENDED))
-        _ = self.summary  # which knows its run.json
+        _ = self.summary  # which checks run.json
         self._info = self._parse_info(self._info_bytes)
         return self._info
 
@@ -166,24 +166,26 @@ class Run:
 
     @cached_property
     def summary(self) -> Summary:
-        """Final figures; raises RunError if the run is not finished."""
+        """The final figures; raises RunError if the run is not finished."""
         if not self.finished:
             raise self._unfinished()
         summary = read_sealed(self.summary_json, SUMMARY, newest=FORMAT, way_out=MENDED)
         self._info_bytes = read_json(self.run_json, way_out=MENDED)
         of_run = hashlib.sha256(self._info_bytes).hexdigest()
         if summary["files"].get(self.run_json.name, of_run) != of_run:
-            raise Damaged(f"{self.summary_json}: not of this run.json: one of the two was changed; {MENDED}")
+            raise Damaged(
+                f"{self.summary_json}: does not belong to this run.json: one of the two was changed; {MENDED}"
+            )
         return summary
 
     @property
     def before_seals(self) -> bool:
-        """Whether the run was finished before summary.json was sealed, so that nobody can tell whether it changed."""
+        """Whether the run was finished before summary.json was sealed, so that changes cannot be detected."""
         return self.finished and self.summary["format"] < 2
 
     @property
     def failure(self) -> str | None:
-        """Why the run failed, if it did."""
+        """The reason why the run failed, if it did."""
         if not os.path.exists(self.failure_json):
             return None
         try:
@@ -193,13 +195,13 @@ class Run:
 
     @property
     def metrics(self) -> list[dict[str, float | None]]:
-        """One row per epoch; raises RunError if the file is damaged."""
+        """The rows of the epochs; raises RunError if the file is damaged."""
         return self.read_metrics()
 
     def read_metrics(self, *, finite: bool = True) -> list[dict[str, float | None]]:
-        """One row per epoch; raises RunError if the file is damaged, or holds what is not finite and has to be."""
+        """The rows of the epochs; raises RunError if the file is damaged, or a required value is not finite."""
         text = self.metrics_text
-        whole = text[: text.rfind("\n") + 1]  # a last line without its end was cut off by a crash
+        whole = text[: text.rfind("\n") + 1]  # a last line without a newline was cut off by a crash
         rows = csv.DictReader(io.StringIO(whole))
         found: list[dict[str, float | None]] = []
         try:
@@ -210,7 +212,7 @@ class Run:
                 numbers = [(key, cells[key]) for key in cells if cells[key] is not None or key in NUMBERS]
                 wrong = [key for key, value in numbers if value is None or (finite and not math.isfinite(value))]
                 if wrong:
-                    raise ValueError(f"{wrong[0]} of epoch {len(found) + 1} is no number")
+                    raise ValueError(f"{wrong[0]} of epoch {len(found) + 1} is not a number")
                 found.append(cells)
         except (ValueError, TypeError, csv.Error) as error:
             raise Damaged(f"{self.metrics_csv}: damaged ({error}); {MENDED}") from None
@@ -218,7 +220,7 @@ class Run:
 
     @property
     def epochs_done(self) -> int:
-        """As many as metrics.csv has rows, whatever they hold."""
+        """The number of rows of metrics.csv, whatever they hold."""
         try:
             return max(0, read(self.metrics_csv, most=MAX_BYTES).count(b"\n") - 1)
         except OSError:
@@ -226,7 +228,7 @@ class Run:
 
     @property
     def metrics_text(self) -> str:
-        """metrics.csv as it is; what is no text in it is marked, and empty where there is no such file."""
+        """The text of metrics.csv, invalid bytes marked; empty if there is no such file."""
         try:
             raw = read(self.metrics_csv, most=MAX_BYTES)
         except FileNotFoundError:
@@ -250,9 +252,9 @@ class Run:
         return self._arrays(self.weights / f"{name}.npz")
 
     def examine(self) -> Files:
-        """Reads every file again whose digest summary.json has.
+        """Reads again every file whose digest summary.json has.
 
-        Where summary.json itself is damaged, that is all that can be said.
+        If summary.json itself is damaged, only that can be reported.
 
         Raises:
             RunError: the run is not finished.
@@ -275,7 +277,7 @@ class Run:
 
     @property
     def whole(self) -> bool:
-        """Whether it is finished, and all that tables and figures are made of is what it wrote."""
+        """Whether it is finished, and everything that tables and figures use is what it wrote."""
         try:
             if self.finished:
                 self.check()
@@ -284,12 +286,12 @@ class Run:
             return False
 
     def check(self) -> None:
-        """Raises Damaged unless all that tables and figures are made of is what the finished run wrote."""
+        """Raises Damaged unless everything that tables and figures use is what the finished run wrote."""
         _ = self.summary, self.config, self.metrics_text
         if self.reconstructions_npz.name in self.summary["files"]:
             self._read(self.reconstructions_npz)
 
-    # What training writes: all of it raises RunFailed where the disk or the folder refuses
+    # What training writes: all of it raises RunFailed if the disk or the folder refuses
 
     def begin(self, config: Config, info: Mapping[str, Any]) -> None:
         """Creates the folder."""
@@ -298,21 +300,21 @@ class Run:
         self._write_info({**info, "run": self.name, "config": config.to_dict(), "latent": latent})
 
     def resume(self, config: Config, session: Mapping[str, Any]) -> None:
-        """Tidies up after the session that did not come to its end, and adds this one to the history in run.json."""
-        self.tidy()  # first of all: on a full disk, this makes the room
+        """Tidies up after the unfinished session, and adds this one to the history in run.json."""
+        self.tidy()  # first: on a full disk, this frees space
         self._write_info({**self.info, "history": [*self.info.get("history", []), session]})
         self._write_config(config)
         with writing(self.failure_json):
             self.failure_json.unlink(missing_ok=True)
 
     def tidy(self) -> None:
-        """Removes what a crash left half written."""
+        """Removes files that a crash left incomplete."""
         with writing(self.path):
             for part in self.path.rglob(f"{PART}*"):
                 part.unlink(missing_ok=True)
 
     def clear(self) -> None:
-        """Removes all that the folder holds but its lock; raises RunError where that is refused."""
+        """Removes everything in the folder except its lock; raises RunError if that fails."""
         try:
             for path in self.path.iterdir():
                 if path.is_dir() and not path.is_symlink():
@@ -324,21 +326,21 @@ class Run:
         self._forget()
 
     def reopen(self) -> None:
-        """Sets summary.json aside: the run is no longer finished, and training goes on from its last state."""
+        """Sets summary.json aside: the run is no longer finished, and training resumes from its last state."""
         set_aside(self.summary_json)
         self._forget()
 
     def set_info_aside(self) -> None:
-        """Sets a run.json aside that is damaged, or of another run."""
+        """Sets aside a run.json that is damaged or of another run."""
         set_aside(self.run_json)
         self._forget()
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[str | None]:
-        """Held while a process trains here; yields who held it last, if that process died with it.
+        """The lock held while a process trains here; yields the last holder if that died with it.
 
         Raises:
-            RunError: a file or folder in it is a symbolic link, which would lead what is written elsewhere.
+            RunError: a file or folder in it is a symbolic link, so that writes would go elsewhere.
         """
         self.refuse_links()
         with self._lock.held() as left_by:
@@ -354,11 +356,11 @@ class Run:
 
     @property
     def locked_by_name(self) -> bool:
-        """Whether the lock that this process holds is one that other hosts may overlook."""
+        """Whether other hosts may overlook the lock that this process holds."""
         return self._lock.by_name
 
     def write_metrics(self, text: str) -> None:
-        """The whole file again, if it is another, after a resume has taken back rows."""
+        """Rewrites the whole file if it differs, after a resume has dropped rows."""
         if not text:
             with writing(self.metrics_csv):
                 self.metrics_csv.unlink(missing_ok=True)
@@ -366,36 +368,36 @@ class Run:
             self._write(self.metrics_csv, text)
 
     def append_metrics(self, row: MetricsRow) -> str:
-        """One epoch. Returns the text that was added, header included."""
+        """Appends the row of one epoch. Returns the added text, header included."""
         text = _csv(row, header=not self.metrics_csv.exists())
         self._append(self.metrics_csv, text)
         return text
 
     def save_checkpoint(self, arrays: Arrays, *, step: int) -> None:
-        """A complete state under the number of steps done; the newest two stay."""
+        """Saves a complete state under the number of steps done; the newest two are kept."""
         path = self.checkpoints / f"step-{step:09d}.npz"
         self._write(path, checkpoints.seal(to_npz(arrays)))
         with writing(path):
             checkpoints.prune(self.checkpoints)
 
     def save_best_checkpoint(self, arrays: Arrays) -> None:
-        """The complete state that is the best on the validation split so far."""
+        """Saves the best complete state on the validation split so far."""
         self._write(self.checkpoints / "best.npz", checkpoints.seal(to_npz(arrays)))
 
     def states(self) -> Iterator[tuple[Path, Arrays | None]]:
-        """Every complete state, the newest first and the best last; None where the file is damaged."""
+        """All complete states, the newest first and the best last; None for a damaged file."""
         return checkpoints.states(self.checkpoints)
 
     def adopt(self, written: Mapping[str, str] | None) -> Iterator[tuple[str, str]]:
-        """Goes on with the weights that earlier sessions kept; those that are not what they wrote are set aside.
+        """Takes over the weights that earlier sessions kept; those that changed since are set aside.
 
         Their digests stay, so that summary.json will name them.
 
         Args:
-            written: SHA-256 by name, as a state has it; None: whatever lies there is what was written.
+            written: SHA-256 by name, from a state; None: the existing files are taken as written.
 
         Yields:
-            The name of each that is no longer there, and what is wrong with it.
+            The name of each that is set aside or missing, and what is wrong with it.
         """
         if written is None:
             there = sorted(self.weights.glob("*.npz"))
@@ -409,7 +411,7 @@ class Run:
             except OSError:
                 yield name, "missing"
                 continue
-            if path.name != "best.npz":  # may be newer than the state, and is written again when training comes there
+            if path.name != "best.npz":  # may be newer than the state, and is written again later
                 set_aside(path)
                 yield name, "not what the run wrote"
 
@@ -417,7 +419,7 @@ class Run:
         self._write(self.weights / f"{name}.npz", to_npz(arrays))
 
     def take(self, name: Path, origin: "Run") -> None:
-        """A copy of a file of another, finished run; one that is not what that run wrote is left out."""
+        """Copies a file of another, finished run; one that is not what that run wrote is left out."""
         try:
             raw = origin._read(origin.path / name)
         except (OSError, Damaged):
@@ -428,9 +430,9 @@ class Run:
         self._write(self.reconstructions_npz, to_npz(arrays))
 
     def save_model(self, save: Callable[[Path], None]) -> None:
-        """model.keras, which Keras writes, and model.weights.h5, which is a copy of the one inside that.
+        """Writes model.keras, by Keras, and model.weights.h5, a copy of the file inside it.
 
-        Keras has made the inner one in memory; asked to write it to a full disk, HDF5 ends the process.
+        Keras makes the inner file in memory; HDF5 writing to a full disk would end the process.
         """
         self._lock.check()
         with writing(self.model_keras):
@@ -441,11 +443,11 @@ class Run:
         self._write(self.model_weights, weights)
 
     def finish(self, summary: Mapping[str, Any], metrics: str) -> None:
-        """Written when all results are safe: from now on the run is finished.
+        """Writes summary.json when all results are safe: from now on the run is finished.
 
         Args:
-            summary: what summary.json says, but for the digests of the files, which are of what the run wrote and not
-                of what lies there now.
+            summary: the contents of summary.json except the digests of the files, which are of what the run wrote,
+                not of what is there now.
             metrics: the text of metrics.csv as the training knows it.
         """
         self.write_metrics(metrics)
@@ -455,7 +457,7 @@ class Run:
             self.failure_json.unlink(missing_ok=True)
         for path in [*self.checkpoints.glob("*.npz")]:
             name = str(path.relative_to(self.path))
-            if name not in self.written:  # of an earlier session
+            if name not in self.written:  # from an earlier session
                 with writing(path):
                     raw = read(path)
                 if checkpoints.is_whole(raw):
@@ -472,7 +474,7 @@ class Run:
         write_sealed(self.failure_json, {"format": FORMAT, "reason": reason}, within=self.path)
 
     def log(self, line: str) -> None:
-        """One line with its time into train.log."""
+        """Appends one line with its time to train.log."""
         self._append(self.train_log, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {line}\n")
 
     def _write_config(self, config: Config) -> None:
@@ -502,10 +504,10 @@ class Run:
         self._info, self._config = None, None
         self.__dict__.pop("summary", None)
 
-    # What is read of a finished run is what it wrote
+    # Reading a finished run checks that files are what it wrote
 
     def _read(self, path: Path) -> bytes:
-        """Raises OSError, or Damaged where a finished run wrote other bytes."""
+        """The bytes of a file; raises OSError, or Damaged if a finished run wrote other bytes."""
         raw = read(path)
         if self.finished:
             self._recognise(path, raw)
@@ -539,17 +541,17 @@ def is_kept(name: str) -> bool:
 
 
 def set_aside(path: Path) -> None:
-    """A file that is not what was written there is kept, but takes no whole one's place. Raises RunFailed."""
+    """Sets a file aside that is not what was written, so that an intact one can take its place. Raises RunFailed."""
     with writing(path):
         path.replace(path.with_name(f"{path.name}.damaged"))
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes; raises OSError."""
+    """The SHA-256 of a file's bytes; raises OSError."""
     return hashlib.sha256(read(path)).hexdigest()
 
 
-# Of reconstructions.npz: dimensions and kinds of type. S images shown, L codes of K values, V labels.
+# The arrays of reconstructions.npz: dimensions and kinds of type. S images shown, L codes of K values, V labels.
 ARRAYS: Mapping[str, tuple[int, str]] = {
     "images": (3, "f"),  # [S, H, W]
     "index": (1, "iu"),  # [S]
@@ -566,7 +568,7 @@ ARRAYS: Mapping[str, tuple[int, str]] = {
 
 
 def wrong_reconstructions(arrays: Arrays) -> str | None:
-    """What does not fit in the arrays that figures are drawn from; None if all of it does."""
+    """What is inconsistent in the arrays that figures are drawn from; None if nothing is."""
     missing = [name for name in ("images", "index", "mode", "sampled") if name not in arrays]
     if missing:
         return f"it has no {missing[0]!r}"
@@ -577,14 +579,14 @@ def wrong_reconstructions(arrays: Arrays) -> str | None:
         if array.ndim != dimensions or array.dtype.kind not in kinds or 0 in array.shape:
             return f"{name} is {array.dtype} {array.shape}"
         if array.dtype.kind == "f" and not bool((abs(array) < 1e30).all()):
-            return f"{name} holds what is no number"
+            return f"{name} holds values that are not numbers"
     shown, size = arrays["images"].shape[0], arrays["images"].shape[1:]
     for name in ("mode", "sampled", "relaxed", "prototypes"):
         if name in arrays and (arrays[name].shape[1:] != size or (name != "prototypes" and len(arrays[name]) != shown)):
             return f"{name} is {arrays[name].shape}"
     of_codes = [name for name in ("codes", "code_counts") if name in arrays]
     if len(of_codes) == 1:
-        return f"it has {of_codes[0]!r} alone"
+        return f"it has only {of_codes[0]!r}"
     if any(len(arrays[name]) != shown for name in ("index", "labels", "codes") if name in arrays):
         return "not one entry for each image"
     of_values = [len(arrays[name]) for name in ("prototypes", "contingency") if name in arrays]

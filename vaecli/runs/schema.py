@@ -1,6 +1,6 @@
-"""The form of what lies in an output folder, which may come from others: types, ranges and lengths.
+"""The form of files in an output folder, which may come from others: types, ranges and lengths.
 
-Keys that are not named here are passed over, so that a newer version can add some.
+Unknown keys are ignored, so that a newer version can add some.
 """
 
 from typing import Annotated, Any, NotRequired
@@ -16,7 +16,7 @@ _WHOLE = ConfigDict(strict=True, allow_inf_nan=False, extra="allow")
 
 Text = Annotated[str, Field(max_length=10_000), AfterValidator(printable)]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$", max_length=64)]
-# Of a run's folder or of a folder in it; nothing that leads elsewhere.
+# Names of a run's folder or of a folder in it, which cannot lead elsewhere.
 _NAME = "[A-Za-z0-9_][A-Za-z0-9_.-]*"
 FileName = Annotated[str, Field(pattern=f"^{_NAME}(/{_NAME})?$", max_length=400)]
 Number = Annotated[float, Field(ge=-1e39, le=1e39)]  # float32 ends at 3.4e38
@@ -27,7 +27,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 @with_config(_STRICT)
 class Data(TypedDict):
-    """run.json's `data`: what the run was trained on."""
+    """The block `data` of run.json: what the run was trained on."""
 
     name: Text
     title: NotRequired[Text | None]
@@ -35,7 +35,7 @@ class Data(TypedDict):
     source: Text
     digest: Digest
     scale: Annotated[float, Field(gt=0, le=1)]
-    image_shape: Annotated[list[Size], Field(min_length=2, max_length=3)]  # H, W, and C where it is not 1
+    image_shape: Annotated[list[Size], Field(min_length=2, max_length=3)]  # H, W, and C if it is not 1
     train: Count
     validation: Count
     test: Count
@@ -43,7 +43,7 @@ class Data(TypedDict):
 
 @with_config(_STRICT)
 class Session(TypedDict):
-    """With what, and where, a run was started or resumed."""
+    """One session: where and with what a run was started or resumed."""
 
     argv: list[Text]
     started: Text
@@ -60,14 +60,14 @@ class Session(TypedDict):
 
 @with_config(_WHOLE)
 class ModelHead(TypedDict):
-    """Of a config's `model`."""
+    """The common part of a config's `model`."""
 
     name: Text
 
 
 @with_config(_WHOLE)
 class TrainingHead(TypedDict):
-    """Of a config's `training`."""
+    """The common part of a config's `training`."""
 
     seed: Count
     epochs: Size
@@ -75,7 +75,7 @@ class TrainingHead(TypedDict):
 
 @with_config(_WHOLE)
 class ConfigHead(TypedDict):
-    """A config, as far as a list of runs reads it; vaecli.config reads all of it."""
+    """The part of a config that a list of runs reads; vaecli.config reads all of it."""
 
     model: ModelHead
     training: TrainingHead
@@ -83,7 +83,7 @@ class ConfigHead(TypedDict):
 
 @with_config(_STRICT)
 class LatentFile(TypedDict):
-    """What an image's codes are, in run.json and summary.json."""
+    """The latent of an image, in run.json and summary.json."""
 
     positions: Annotated[list[Size], Field(min_length=2, max_length=2)]
     codes_per_position: Size
@@ -114,7 +114,7 @@ class Errors(TypedDict):
 
 @with_config(_STRICT)
 class PerLatent(TypedDict):
-    """Of each of several codes."""
+    """Metrics of each of several codes."""
 
     perplexity: list[Number]
     codes_used: list[Share]
@@ -122,7 +122,7 @@ class PerLatent(TypedDict):
 
 
 def _test() -> Any:
-    """The form of summary.json's `test`, from the table of metrics; a run of before may lack what was added since."""
+    """The form of summary.json's `test`, from the table of metrics; older runs may lack metrics added since."""
     fields: dict[str, Any] = {
         metric.key.removeprefix("test."): NotRequired[Number | None]
         for metric in OF_TEST
@@ -132,7 +132,7 @@ def _test() -> Any:
     return with_config(_STRICT)(TypedDict("Test", {**fields, "per_latent": NotRequired[PerLatent]}))  # type: ignore
 
 
-FIRST: dict[str, Any] = {  # figures that every run has had
+FIRST: dict[str, Any] = {  # figures that all runs have
     "test.distortion": Number | None,
     "test.rate": Number,
     "test.elbo": Number | None,
@@ -164,7 +164,7 @@ class SplitSizes(TypedDict):
 
 @with_config(_STRICT)
 class Protocol(TypedDict):
-    """summary.json's `protocol`: how the figures were measured."""
+    """The block `protocol` of summary.json: how the figures were measured."""
 
     likelihood: Text
     binarization: Text
@@ -228,7 +228,7 @@ class Interval(TypedDict):
 
 @with_config(_STRICT)
 class GradientErrors(TypedDict):
-    """Of one gradient."""
+    """The errors of one gradient."""
 
     relative_bias: Interval
     relative_std: Interval

@@ -1,4 +1,4 @@
-"""JSON files that end in the digest of all bytes before it: whoever reads one knows whether a byte has changed."""
+"""JSON files that end in the digest of all bytes before it, so that readers notice any change."""
 
 import hashlib
 import json
@@ -20,26 +20,26 @@ Tree = TypeVar("Tree", bound=Mapping[str, Any])
 
 
 def seal(tree: Mapping[str, Any]) -> bytes:
-    """The tree as indented JSON whose last key is the digest; NaN is refused, because JSON has none."""
+    """The tree as indented JSON whose last key is the digest; refuses NaN, which JSON does not have."""
     text = json.dumps({**tree, "seal": "0" * _DIGITS}, indent=2, allow_nan=False) + "\n"
     body = text.encode()[: -_DIGITS - len(_END)]
     return body + hashlib.sha256(body).hexdigest().encode() + _END
 
 
 def has_seal(raw: bytes) -> bool:
-    """Whether the bytes end as `seal` makes them end, whatever the digest says."""
+    """Whether the bytes end in the form of a seal, whatever the digest says."""
     return raw[-_TAIL:].startswith(_KEY) and raw.endswith(_END)
 
 
 def write_sealed(path: Path, tree: Mapping[str, Any], *, within: Path | None = None) -> bytes:
-    """Returns what was written; raises RunFailed as `write` does."""
+    """Writes a sealed file and returns what was written; raises RunFailed as `write` does."""
     raw = seal(tree)
     write(path, raw, within=within)
     return raw
 
 
 def read_sealed(path: Path, schema: TypeAdapter[Tree], *, newest: int, way_out: str) -> Tree:
-    """The tree of a file; arguments and errors as of `parse_sealed`."""
+    """The tree of a file; arguments and errors are those of `parse_sealed`."""
     return parse_sealed(path, read_json(path, way_out=way_out), schema, newest=newest, way_out=way_out)
 
 
@@ -54,22 +54,22 @@ def read_json(path: Path, *, way_out: str) -> bytes:
 def parse_sealed(path: Path, raw: bytes, schema: TypeAdapter[Tree], *, newest: int, way_out: str) -> Tree:
     """The tree that the bytes of a file hold.
 
-    Files of format 1 were written before there was a seal; from format 2 on one without it is damaged.
+    Files of format 1 were written before seals existed; from format 2 on a file without a seal is damaged.
 
     Args:
         newest: the highest format that can be read.
         way_out: what to do about a damaged file; ends the message.
 
     Raises:
-        Damaged: the file is not what was written, or of another form.
+        Damaged: the file is not what was written, or has another form.
         RunError: a newer version wrote it.
     """
     try:
         tree = _DECODER.decode(raw.decode("utf-8"))
     except (ValueError, RecursionError) as error:
-        raise Damaged(f"{path}: damaged, no JSON ({error}); {way_out}") from None
+        raise Damaged(f"{path}: damaged, not JSON ({error}); {way_out}") from None
     if not isinstance(tree, dict) or type(tree.get("format", 1)) is not int:
-        raise Damaged(f"{path}: damaged, of another form; {way_out}")
+        raise Damaged(f"{path}: damaged, in another form; {way_out}")
     number = tree.get("format", 1)
     if has_seal(raw):
         if hashlib.sha256(raw[: -_DIGITS - len(_END)]).hexdigest() != tree.pop("seal"):
@@ -100,7 +100,7 @@ def _short(value: Any) -> str:
 
 
 def _refused(name: str) -> None:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 _DECODER = json.JSONDecoder(parse_constant=_refused)  # one for thousands of files

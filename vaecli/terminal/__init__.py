@@ -1,1 +1,1 @@
-"""What people see while something runs, and how they stop it; the commands and the public functions share it."""
+"""Progress display and signal handling, shared by the commands and the public functions."""

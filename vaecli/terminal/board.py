@@ -1,4 +1,4 @@
-"""A launch on a terminal: a line for each running task and one for the whole; elsewhere clean lines."""
+"""The display of a launch: on a terminal one line per running task and one for the total; elsewhere plain lines."""
 
 from collections.abc import Mapping
 from types import TracebackType
@@ -44,7 +44,7 @@ class Board:
             return
         if name not in self._tasks:
             self._tasks[name] = self._bars.add_task(name, total=None, words="")
-            if WHOLE in self._tasks:  # stays the last line
+            if WHOLE in self._tasks:  # keeps it the last line
                 self._bars.remove_task(self._tasks.pop(WHOLE))
         if beat.loss == beat.loss:
             words = f"loss {beat.loss:.4f}"

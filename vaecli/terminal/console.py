@@ -1,4 +1,4 @@
-"""What people see: on stderr, with a bar on a terminal and one clean line per epoch elsewhere."""
+"""Messages on stderr, with a bar on a terminal and one plain line per epoch elsewhere."""
 
 import contextlib
 import os
@@ -39,11 +39,11 @@ class Console:
 
     @property
     def on_terminal(self) -> bool:
-        """Whether somebody watches, so that bars move and nothing is told twice."""
+        """Whether a terminal shows bars, so that nothing needs to be repeated."""
         return not self.quiet and self.stream.isatty()
 
     def say(self, line: str = "") -> None:
-        """One line, unless --quiet."""
+        """Prints one line, unless --quiet is set."""
         if self.quiet:
             return
         line = printable(line)
@@ -58,7 +58,7 @@ class Console:
             self.say(line)
 
     def progress(self, chunk: "Chunk", trainer: "Trainer") -> None:
-        """Moves the bar of a terminal; nothing elsewhere."""
+        """Moves the bar of a terminal; does nothing elsewhere."""
         if not self.on_terminal:
             return
         with self._until_closed():
@@ -84,7 +84,7 @@ class Console:
             self._end_bar()
 
     def fetching(self, name: str, done: int, total: int) -> None:
-        """Progress of a download, on a terminal in place."""
+        """Shows the progress of a download, in place on a terminal."""
         if not self.on_terminal:
             if done == total and not self.quiet:
                 self.say(f"fetched {name}, {done / 1e6:.1f} MB")
@@ -102,7 +102,7 @@ class Console:
 
     @contextlib.contextmanager
     def _until_closed(self) -> Iterator[None]:
-        """A reader that went away ends the messages, not the training."""
+        """Stops the messages, but not the training, if their reader is gone."""
         try:
             yield
         except OSError:
@@ -114,7 +114,7 @@ def _duplicate_of_stderr() -> TextIO:
         if sys.stderr.fileno() == 2:
             return os.fdopen(os.dup(2), "w", encoding=sys.stderr.encoding, errors="replace", buffering=1)
     except (OSError, ValueError):
-        pass  # a test, or a program around this one, has put something of its own there
+        pass  # a test or a surrounding program has replaced it
     return sys.stderr
 
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: while training, save and stop; before and after, or when told twice, stop at once."""
+"""Ctrl-C and SIGTERM: while training, save and stop; before and after, or at a second signal, stop at once."""
 
 import contextlib
 import os
@@ -9,19 +9,19 @@ from types import FrameType, TracebackType
 from vaecli.errors import Interrupted
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-GRACE = 0.5  # seconds from a second signal to the end, whatever compiled call is still running
+GRACE = 0.5  # seconds from a second signal to the end, even during a compiled call
 SHOW_CURSOR = b"\x1b[?25h\n"  # a bar that is cut off leaves it hidden
 
 
 def end_quietly() -> None:
-    """From now on a signal ends this process with its exit code and no traceback; `nohup` stays respected."""
+    """Makes a signal end this process with its exit code and no traceback; `nohup` is respected."""
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _end)
 
 
 def ends_quietly() -> bool:
-    """Whether this process is the command's, so that a signal may end it; a program around the functions goes on."""
+    """Whether this process runs the command, so that a signal may end it; other programs continue."""
     return any(signal.getsignal(number) is _end for number in SIGNALS)
 
 
@@ -31,20 +31,20 @@ def _end(number: int, frame: FrameType | None) -> None:
 
 
 class Stop:
-    """Asked between calls by the training loop: None, or the exit code (128 + signal) to stop with.
+    """A stop request, polled by the training loop between calls: None, or the exit code (128 + signal) to stop with.
 
-    The first signal is remembered until the loop asks; a second one, or any before the loop has asked for the
-    first time, interrupts at once. Python answers a signal only after the compiled call at hand, which may take
-    minutes: a thread that hears of signals from the system ends the process then. Python tells only its first thread of
-    signals: in any other one nothing is changed, and nothing is ever asked for.
+    The first signal is stored until the loop polls; a second one, or any before the first poll, interrupts at once.
+    Python handles a signal only after the current compiled call, which may take minutes: a thread that the system
+    notifies of signals ends the process then. Python handles signals in its first thread only: in any other thread
+    nothing is changed, and no stop is ever requested.
     """
 
     def __init__(self, reason: str = "stopped before training began", *, ends_process: bool = True) -> None:
-        """Settles how a signal is answered.
+        """Installs the signal handling.
 
         Args:
-            reason: what to say of one that comes before the loop has asked.
-            ends_process: whether a second one may end the process where Python cannot answer it.
+            reason: the message for a signal before the first poll.
+            ends_process: whether a second signal may end the process if Python cannot handle it.
         """
         self.code: int | None = None
         self.training = False
@@ -59,7 +59,7 @@ class Stop:
         return self.code
 
     def at_once(self, reason: str) -> None:
-        """From now on nobody asks: a signal interrupts at once, and one that nobody has asked for does so here."""
+        """Ends the polling: from now on a signal interrupts at once, and a stored one interrupts here."""
         self.training = False
         self._reason = reason
         if self.code is not None:
@@ -70,10 +70,10 @@ class Stop:
         if not self._listens:
             return self
         self._before = {number: signal.getsignal(number) for number in SIGNALS}
-        heard, self._told = os.pipe()
+        received, self._told = os.pipe()
         os.set_blocking(self._told, False)
         self._wakeup_before = signal.set_wakeup_fd(self._told, warn_on_full_buffer=False)
-        threading.Thread(target=self._watch, args=(heard,), daemon=True).start()
+        threading.Thread(target=self._watch, args=(received,), daemon=True).start()
         for number in SIGNALS:
             if self._before[number] is not signal.SIG_IGN:  # nohup
                 signal.signal(number, self._received)
@@ -88,7 +88,7 @@ class Stop:
         signal.set_wakeup_fd(self._wakeup_before)
         os.close(self._told)
         for number, handler in self._before.items():
-            if handler is not None:  # one that Python has not set cannot be put back
+            if handler is not None:  # a handler not set by Python cannot be restored
                 signal.signal(number, handler)
         if kind is KeyboardInterrupt and self.code is not None:
             raise Interrupted(self._reason, exit_code=self.code) from None
@@ -100,10 +100,10 @@ class Stop:
         if again or not self.training:
             raise KeyboardInterrupt
 
-    def _watch(self, heard: int) -> None:
-        """In a thread: the second signal's end, where the first thread is too busy for it."""
+    def _watch(self, received: int) -> None:
+        """Ends the process at the second signal if the first thread is busy; runs in a thread."""
         count = 0
-        with os.fdopen(heard, "rb", buffering=0) as pipe:
+        with os.fdopen(received, "rb", buffering=0) as pipe:
             while number := pipe.read(1):
                 count += number[0] in SIGNALS
                 if count >= 2 and self._ends_process and not self._over.wait(GRACE):

@@ -1,4 +1,4 @@
-"""The optimiser of a config. What it is built by takes the keys of its block as keywords of the same names."""
+"""The optimiser of a config. Its constructor takes the keys of its block as keywords of the same names."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from vaecli.config.schema import TrainingConfig
 
 
 class Muon(keras.optimizers.Muon):
-    """Muon for every matrix, also those that Keras would leave to Adam for the "embedding" in their name."""
+    """Muon for every matrix, including those with "embedding" in their name, which Keras would leave to Adam."""
 
     def __init__(self, *, beta_1: float, beta_2: float, weight_decay: float, **options: Any) -> None:
         super().__init__(
@@ -36,7 +36,7 @@ KERAS: Mapping[str, type[keras.Optimizer]] = {
 
 
 def optimizer(training: TrainingConfig, variables: list[keras.Variable]) -> Optimizer:
-    """The one that a config describes, for the weights in these variables."""
+    """The optimiser that a config describes, for the weights in these variables."""
     own = set(type(training).model_fields) - set(TrainingConfig.model_fields)
     keys = {"learning_rate": training.learning_rate, **training.model_dump(include=own)}
     name = training.optimizer

@@ -1,4 +1,4 @@
-"""A TrainState as named arrays and back."""
+"""Converts a TrainState to named arrays and back."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,11 +12,11 @@ from vaecli.training.trainer import TrainState
 
 
 def to_arrays(state: TrainState, names: list[str], learnt: list[str]) -> dict[str, NDArray[Any]]:
-    """Everything, under names that say what it is: weights/<name>, slots/<name>, estimator/<i>, log, ...
+    """The state as named arrays: weights/<name>, slots/<name>, estimator/<i>, log, ...
 
     Args:
-        names: those of all weights.
-        learnt: those of the weights that an optimiser changes.
+        names: the names of all weights.
+        learnt: the names of the weights that an optimiser changes.
     """
     arrays = {f"weights/{name}": w.numpy() for name, w in zip(names, state.weights, strict=True)}
     slots = zip(keras.tree.flatten(_slot_names(state.slots, learnt)), keras.tree.flatten(state.slots), strict=True)
@@ -32,10 +32,10 @@ def to_arrays(state: TrainState, names: list[str], learnt: list[str]) -> dict[st
 def from_arrays(
     arrays: Mapping[str, NDArray[Any]], like: TrainState, names: list[str], learnt: list[str]
 ) -> TrainState:
-    """The state that `to_arrays` was given; `like` is one of the same run, e.g. the initial one.
+    """The state that `to_arrays` was called on; `like` is one of the same run, e.g. the initial one.
 
     Raises:
-        KeyError, ValueError: if the arrays are of another model.
+        KeyError, ValueError: the arrays are of another model.
     """
 
     def take(name: str, like: tf.Tensor) -> tf.Tensor:
@@ -58,7 +58,7 @@ def from_arrays(
 
 
 def _slot_names(slots: Any, learnt: list[str]) -> Any:
-    """A name for each slot: that of Keras, or <i>/<name of the weight> of the i-th list."""
+    """The name of each slot: that of Keras, or <i>/<name of the weight> for the i-th list."""
     if isinstance(slots, Mapping):
         return {name: name for name in slots}
     return [[f"{i}/{name}" for name in learnt] for i in range(len(slots))]

@@ -1,8 +1,8 @@
 """The training loop: a generator that reads no file and prints nothing.
 
-One compiled call runs many steps. The state goes in and out as tensors, the random numbers of a step depend on
-seed, epoch and step alone, and the order of an epoch on seed and epoch: so the weights do not depend on how the
-steps are cut into calls, and a state that was saved and loaded goes on as if nothing had happened.
+One compiled call runs many steps. The state goes in and out as tensors, the random numbers of a step depend only on
+seed, epoch and step, and the order of an epoch on seed and epoch. The weights therefore do not depend on how the
+steps are divided into calls, and a saved and loaded state continues as if nothing had happened.
 """
 
 import time
@@ -22,9 +22,9 @@ from vaecli.estimators.estimator import State
 from vaecli.models.autoencoder import PARTS, Autoencoder
 from vaecli.training.optimizers import optimizer
 
-SECONDS_PER_CALL = 0.5  # progress moves and Ctrl-C is answered
-FIRST_CALL_STEPS = 8  # it compiles, and says how long a step takes
-LANES, FEW = 32, 4096  # more lanes, or lanes for small arrays, only take longer to compile
+SECONDS_PER_CALL = 0.5  # the interval of progress and of checks for Ctrl-C
+FIRST_CALL_STEPS = 8  # it compiles, and measures the time of a step
+LANES, FEW = 32, 4096  # more lanes, or lanes for small arrays, only slow down compilation
 STEP_METRICS = ("loss", "distortion", "rate", "penalty", *(f"gradient_norm_{part}" for part in PARTS))
 
 # What is folded into the run's seed for each independent use of randomness.
@@ -32,35 +32,35 @@ _TRAINING_NOISE, _ESTIMATOR_STATE = 1, 2
 
 
 class TrainState(NamedTuple):
-    """Everything that training changes: saved and loaded, it continues with the same bits."""
+    """Everything that training changes; after saving and loading it continues with the same bits."""
 
     weights: list[tf.Tensor]
     slots: Any  # the optimiser's
     estimator: State
-    log: tf.Tensor  # [steps per epoch, len(STEP_METRICS)], of the epoch at hand
-    epoch: int  # epochs finished
-    step: int  # steps of the next epoch that are done
+    log: tf.Tensor  # [steps per epoch, len(STEP_METRICS)], of the current epoch
+    epoch: int  # finished epochs
+    step: int  # finished steps of the current epoch
 
 
 class Chunk(NamedTuple):
-    """What one compiled call did."""
+    """The result of one compiled call."""
 
     state: TrainState
     loss: float  # mean over the call's steps
-    diverged: int | None  # the first of the call's steps, counted from 1 in its epoch, whose loss is no number
+    diverged: int | None  # the first step of the call whose loss is not finite, counted from 1 in its epoch
     images: int
     seconds: float
-    epoch_seconds: float  # of this epoch so far, in calls of this process
+    epoch_seconds: float  # time of this epoch so far in this process
     metrics: Mapping[str, float] | None  # at the end of an epoch: the mean of each step metric
 
 
 def batch_order(seed: int, epoch: int, num_images: int) -> NDArray[np.int32]:
-    """One permutation of the training images per seed and epoch, whatever the method."""
+    """A permutation of the training images for each seed and epoch, the same for all methods."""
     return np.random.default_rng((seed, epoch)).permutation(num_images).astype(np.int32)
 
 
 class Loop:
-    """Many steps in one call. It knows neither data nor seed: runs that differ in these alone share one program."""
+    """Runs many steps in one call. It depends on neither data nor seed, so runs that differ in these share it."""
 
     def __init__(self, autoencoder: Autoencoder, config: Config, steps_per_epoch: int, scale: float) -> None:
         training = config.training
@@ -143,7 +143,7 @@ class Trainer:
         self._compiled = program(loop, *loop.key)
 
     def initial_state(self) -> TrainState:
-        """Before the first step."""
+        """The state before the first step."""
         weights = [tf.identity(v.value) for v in self.variables]
         seed = _seed(self.seed, _ESTIMATOR_STATE)
         return TrainState(
@@ -196,7 +196,7 @@ class Trainer:
 
 
 def sum_of_squares(x: tf.Tensor) -> tf.Tensor:
-    """sum x^2; of a large array added up in lanes, because XLA's own reduction is one scalar loop.
+    """The sum of x^2, computed in lanes for a large array because XLA's own reduction is one scalar loop.
 
     Measured at the article's size: 25% of a step without lanes, 2% with them.
     """

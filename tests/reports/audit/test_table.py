@@ -19,7 +19,7 @@ ROWS = [
 
 
 def test_the_front_is_what_no_other_beats_in_both():
-    """exact aside; biases that are not told from 0 are equal, so that of those the least variance counts."""
+    """exact aside; biases not distinguishable from 0 are equal, so that among them the least variance counts."""
     assert [(r.estimator, r.temperature) for r in front(ROWS, "logits")] == [
         ("categorical", None),
         ("gumbel", 1.0),
@@ -33,7 +33,7 @@ def test_each_estimator_is_best_where_its_squared_error_is_least():
 
 def test_the_verdict_names_the_least_spread_without_bias_and_the_best_direction_with_one():
     assert verdict(ROWS) == (
-        "Without a bias that the draws tell from 0, rloo has the least spread (1.20 ± 0.02). Of the biased ones "
+        "With a bias not distinguishable from 0, rloo has the least spread (1.20 ± 0.02). Among the biased, "
         "straight_through points closest to the exact gradient (cosine 0.800 ± 0.016, bias 0.900 ± 0.018)."
     )
     assert verdict([row for row in ROWS if row.estimator == "exact"]) == ""

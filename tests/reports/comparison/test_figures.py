@@ -40,7 +40,7 @@ def frames(axis):
 
 
 def centres(drawn, pixels):
-    """Where the middle of each pixel lies among so many drawn ones."""
+    """The position of the middle of each pixel among the drawn ones."""
     return ((np.arange(pixels) + 0.5) * drawn / pixels).astype(int)
 
 

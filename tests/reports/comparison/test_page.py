@@ -199,6 +199,6 @@ def test_the_page_tells_of_audits_of_its_runs_and_of_no_others(groups, trained, 
     assert "audit &lt;b&gt;of&lt;/b&gt; mine" in html
     assert "audit of another" not in html
     assert sum(tag == "img" for tag, _ in Page(html).tags) == 5
-    assert "Without a bias that the draws tell from 0, rloo has the least spread" in html
+    assert "With a bias not distinguishable from 0, rloo has the least spread" in html
     for audit in audits:
         shutil.rmtree(audit.path)

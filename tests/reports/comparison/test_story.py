@@ -78,8 +78,10 @@ def test_codes_are_the_labels_from_an_accuracy_on(tmp_path, accuracy, words):
 
 
 def test_what_the_seeds_can_say_is_said(three_seeds):
-    assert "lowest error on sampled codes, which these seeds do not tell from categorical" in told(three_seeds, "exact")
-    assert "These 3 seeds do not tell it from exact." in told(three_seeds, "categorical")
+    assert "lowest error on sampled codes, not distinguishable from categorical by these seeds" in told(
+        three_seeds, "exact"
+    )
+    assert "It is not distinguishable from exact by these 3 seeds." in told(three_seeds, "categorical")
     assert "It is 0.0100 ± 0.0000 behind exact." in told(three_seeds, "gumbel")
 
 
@@ -97,7 +99,7 @@ def test_a_gaussian_without_noise_is_told(tmp_path, mode, said):
 
 def test_the_closing_question_is_answered_by_the_closest(tmp_path):
     runs = [made_up(tmp_path, "gumbel", 0, 0.05, accuracy=0.5), made_up(tmp_path, "exact", 0, 0.06, accuracy=0.4)]
-    assert answer(compared(runs)).startswith("No. Closest came gumbel: ")
+    assert answer(compared(runs)).startswith("No. The closest is gumbel: ")
     runs.append(made_up(tmp_path, "vqvae", 0, 0.06, accuracy=0.95))
-    assert answer(compared(runs)).startswith("Yes, for vqvae. Closest came vqvae: ")
+    assert answer(compared(runs)).startswith("Yes, for vqvae. The closest is vqvae: ")
     assert answer(compared([made_up(tmp_path, "vae", 0, 0.02)])) is None

@@ -59,7 +59,7 @@ def test_a_run_without_a_row_of_metrics_is_damaged(finished, tmp_path):
     digest = file_digest(run.metrics_csv)
     reseal(run.summary_json, lambda summary: summary["files"].update({"metrics.csv": digest}))
     run = Run(run.path)
-    with pytest.raises(RunError, match=r"metrics\.csv: damaged, it has no row"):
+    with pytest.raises(RunError, match=r"metrics\.csv: damaged, it has no rows"):
         draw(run)
 
 

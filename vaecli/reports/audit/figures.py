@@ -36,6 +36,7 @@ from vaecli.runs.audits import AuditRow, Bounded, GradientErrors
 
 PLACES = {name: place for place, name in enumerate(name for name, method in METHODS.items() if method.estimator)}
 MEASURES = {"relative_bias": "relative bias", "relative_std": "relative standard deviation", "mse": "relative MSE"}
+UNRESOLVED = "bias not distinguishable from 0"
 ROOM = 2.5  # between the data and the edge of a logarithmic axis, as a factor
 EQUAL_MSE = "0.72"
 PLAIN = FuncFormatter(lambda value, _: f"{value:g}")
@@ -50,13 +51,13 @@ def draw(
     again: bool,
     failed: Callable[[Undrawn], None],
 ) -> list[Path]:
-    """Every figure in every format, in the folder; without `again` only those that are not there yet.
+    """Draws every figure in every format into the folder; without `again` only the missing ones.
 
     Args:
-        failed: told of each that could not be drawn; the others are.
+        failed: called with each figure that could not be drawn; the others are drawn.
 
     Returns:
-        The files that are there.
+        The files that exist.
     """
     files = {f"{name}.{fmt}": make for name, make in figures(title, rows).items() for fmt in sorted(formats)}
     missing = {file: make for file, make in files.items() if again or not (folder / file).is_file()}
@@ -65,7 +66,7 @@ def draw(
 
 
 def figures(title: str, rows: Sequence[AuditRow]) -> dict[str, Callable[[], Figure]]:
-    """What can be drawn of these rows, by name."""
+    """The figures that can be drawn from these rows, by name."""
     epochs = by_epoch(rows)
     last = last_epoch(rows)
     place = "" if last is None else f", after {last} epoch{'s' * (last != 1)}"
@@ -80,7 +81,7 @@ def figures(title: str, rows: Sequence[AuditRow]) -> dict[str, Callable[[], Figu
 
 
 def bias_against_variance(title: str, rows: Sequence[AuditRow]) -> Figure:
-    """One marker for each estimator and temperature, larger where that is higher; lines of equal MSE behind them."""
+    """One marker per estimator and temperature, larger for higher ones, over lines of equal MSE."""
     drawn = [row for row in rows if row.estimator != ENUMERATED]
     parts = measured_parts(rows)
     figure = Figure(figsize=(WIDTH, 4.3 if len(parts) > 1 else 3.9))
@@ -94,7 +95,7 @@ def bias_against_variance(title: str, rows: Sequence[AuditRow]) -> Figure:
     handles += [
         Line2D([], [], label="Pareto front", **ring),  # type: ignore[arg-type]
         Line2D([], [], color=EQUAL_MSE, linewidth=0.8, label="equal MSE"),
-        Line2D([], [], color="0.3", marker="v", markerfacecolor="white", linestyle="", label="bias not told from 0"),
+        Line2D([], [], color="0.3", marker="v", markerfacecolor="white", linestyle="", label=UNRESOLVED),
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=5, fontsize=7, handlelength=1.5, columnspacing=1.2)
     words = "larger marker: higher temperature; 1 = |exact gradient|²"
@@ -138,12 +139,12 @@ _ARROW = {"arrowstyle": "-|>", "color": "0.3", "linewidth": 0.7, "mutation_scale
 
 
 def _height(found: GradientErrors) -> float:
-    """Squared bias; where the draws do not tell it from 0, the highest that it may be."""
+    """The squared bias, or its upper bound if it is not distinguishable from 0."""
     return found.relative_bias.value**2 if found.relative_bias.low > 0 else found.relative_bias.high**2
 
 
 def _equal_mse(axis: Axes) -> None:
-    """bias^2 + variance = 10^n: straight down and to the left, round the corner between."""
+    """Lines of bias^2 + variance = 10^n."""
     (low_x, high_x), (low_y, high_y) = axis.get_xlim(), axis.get_ylim()
     powers = range(math.floor(math.log10(low_x)), math.ceil(math.log10(high_x + high_y)) + 1)
     for power in list(powers)[:: 1 + len(powers) // 10]:
@@ -155,7 +156,7 @@ def _equal_mse(axis: Axes) -> None:
 
 
 def against_temperature(title: str, rows: Sequence[AuditRow]) -> Figure:
-    """Lines for estimators that have one; the others stand at the right, one beside the other."""
+    """Lines for estimators that have a temperature; the others stand at the right, side by side."""
     tempered = [row for row in rows if row.temperature is not None]
     others = [row for row in rows if row.temperature is None and row.estimator != ENUMERATED]
     temperatures = sorted({row.temperature for row in tempered if row.temperature is not None})
@@ -188,7 +189,7 @@ def against_temperature(title: str, rows: Sequence[AuditRow]) -> Figure:
 
 
 def over_training(title: str, epochs: Mapping[int | None, Sequence[AuditRow]]) -> Figure:
-    """Each estimator at the temperature that has the lowest MSE on the last checkpoint."""
+    """Every estimator at its temperature of lowest MSE on the last checkpoint."""
     order = sorted(epochs, key=lambda epoch: epoch or 0)
     at_best = {row.estimator: row.temperature for row in best(epochs[order[-1]])}
     figure = Figure(figsize=(WIDTH, 3.9))
@@ -215,7 +216,7 @@ def over_training(title: str, epochs: Mapping[int | None, Sequence[AuditRow]]) -
 
 
 def _log_axis(axis: Axes, figures: Sequence[Bounded]) -> float:
-    """A logarithmic axis; values that are 0, or are not told from it, stand on its lowest line, which is returned."""
+    """Sets a logarithmic axis and returns its lowest line, on which values not distinguishable from 0 stand."""
     known = [found.value for found in figures if found.low > 0 and found.value > 1e-4]
     low, high = min(known, default=1.0) / ROOM, max(known, default=1.0) * ROOM
     axis.set_yscale("log")
@@ -225,7 +226,7 @@ def _log_axis(axis: Axes, figures: Sequence[Bounded]) -> float:
     if any(_above(low, found) == low for found in figures):
         axis.axhline(low, color="0.8", linewidth=0.8, zorder=0)
         place = axis.get_yaxis_transform()
-        axis.text(0.02, low / 1.15, "0, or not told from it", fontsize=6, color="0.4", va="top", transform=place)
+        axis.text(0.02, low / 1.15, "not distinguishable from 0", fontsize=6, color="0.4", va="top", transform=place)
     return low
 
 
@@ -239,5 +240,5 @@ def _legend(rows: Sequence[AuditRow], **change: Any) -> list[Line2D]:
 
 
 def _place(estimator: str) -> int:
-    """The number of an estimator among all; of a package that is no longer there, the one after them."""
+    """The index of an estimator among all; for one of a missing package, the index after the last."""
     return PLACES.get(estimator, len(PLACES))

@@ -1,4 +1,4 @@
-"""An audit in words: a table for each checkpoint, and which estimators no other one beats in bias and variance both."""
+"""An audit in words: a table per checkpoint, and the estimators on the Pareto front of bias and variance."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,7 +11,7 @@ ENUMERATED = "exact"  # has neither bias nor variance, and would be the whole fr
 
 
 def row_line(row: AuditRow) -> str:
-    """One measurement, as it comes in."""
+    """One line for a new measurement."""
     place = "" if row.epoch is None else f", epoch {row.epoch}"
     return (
         f"{label(row)}{place}: bias {figure(row.logits.relative_bias)}, std {figure(row.logits.relative_std)} "
@@ -20,7 +20,7 @@ def row_line(row: AuditRow) -> str:
 
 
 def label(row: AuditRow) -> str:
-    """ "gumbel at 0.5"."""
+    """The label of a row: "gumbel at 0.5"."""
     return row.estimator if row.temperature is None else f"{row.estimator} at {row.temperature:g}"
 
 
@@ -38,7 +38,7 @@ def table_lines(rows: Sequence[AuditRow], left_out: Mapping[str, str], width: in
 
 
 def measured_parts(rows: Iterable[AuditRow]) -> list[str]:
-    """Those of PARTS that there are figures of: a toy has no weights."""
+    """The parts that have figures: a toy has no weights."""
     rows = list(rows)
     return [part for part in PARTS if any(getattr(row, part) for row in rows)]
 
@@ -55,7 +55,7 @@ def last_epoch(rows: Iterable[AuditRow]) -> int | None:
 
 
 def best(rows: Iterable[AuditRow]) -> list[AuditRow]:
-    """Of one checkpoint, each estimator at the temperature that has the lowest squared error."""
+    """The rows of one checkpoint: each estimator at its temperature of lowest squared error."""
     found: dict[str, AuditRow] = {}
     for row in rows:
         if row.estimator not in found or row.logits.mse.value < found[row.estimator].logits.mse.value:
@@ -64,9 +64,9 @@ def best(rows: Iterable[AuditRow]) -> list[AuditRow]:
 
 
 def verdict(rows: Sequence[AuditRow]) -> str:
-    """Of one checkpoint, in words: the least spread without bias, and the best direction with one.
+    """The verdict on one checkpoint: the least spread without bias, and the best direction with one.
 
-    Squared error alone would be won by an estimator that hardly gives a gradient: to give none has 1.
+    By squared error alone an estimator with almost no gradient would win: that of a zero gradient is 1.
     """
     drawing = [row for row in rows if row.estimator != ENUMERATED]
     unbiased = [row for row in drawing if row.logits.relative_bias.low == 0]
@@ -75,19 +75,19 @@ def verdict(rows: Sequence[AuditRow]) -> str:
     if unbiased:
         first = min(unbiased, key=lambda row: row.logits.relative_std.value)
         spread = figure(first.logits.relative_std)
-        sentences.append(f"Without a bias that the draws tell from 0, {label(first)} has the least spread ({spread}).")
+        sentences.append(f"With a bias not distinguishable from 0, {label(first)} has the least spread ({spread}).")
     pointing = [(row.logits.cosine.value, row) for row in biased if row.logits.cosine]
     if pointing:
         _, first = max(pointing, key=lambda found: found[0])
         cosine, bias = figure(first.logits.cosine), figure(first.logits.relative_bias)
         sentences.append(
-            f"Of the biased ones {label(first)} points closest to the exact gradient (cosine {cosine}, bias {bias})."
+            f"Among the biased, {label(first)} points closest to the exact gradient (cosine {cosine}, bias {bias})."
         )
     return " ".join(sentences)
 
 
 def columns(rows: Sequence[AuditRow], part: str) -> list[list[str]]:
-    """Header and cells of each column, of the rows of one checkpoint; what they cost stands beside the first part."""
+    """Header and cells of each column for the rows of one checkpoint; the first part also shows the costs."""
     measured = [row for row in rows if getattr(row, part)]
     of_front = front(measured, part)
     names = [row.estimator if row.temperature is None else f"{row.estimator} {row.temperature:g}" for row in measured]
@@ -110,16 +110,16 @@ def left_out_lines(left_out: Mapping[str, str]) -> Iterator[str]:
 
 
 def legend(rows: Sequence[AuditRow]) -> Iterator[str]:
-    """What the columns mean."""
-    yield "Of an estimate g of the exact gradient g*, in units of |g*|: bias |E g - g*|, std sqrt E |g - E g|^2,"
-    yield "cosine between E g and g*, mse E |g - g*|^2; ± half of the 95 % interval, ~ where that is above 5 %,"
-    yield "< where the draws do not tell a bias from 0. *: no other estimator that draws has less of both."
+    """Explains the columns."""
+    yield "For an estimate g of the exact gradient g*, in units of |g*|: bias |E g - g*|, std sqrt E |g - E g|^2,"
+    yield "cosine between E g and g*, mse E |g - g*|^2; ± half of the 95 % interval, ~ if that is above 5 %,"
+    yield "< if a bias is not distinguishable from 0. *: no other sampling estimator has less bias and less std."
     if any(row.warm_up for row in rows):
-        yield "warm-up: steps that an estimator learned for on this checkpoint before it was measured."
+        yield "warm-up: steps for which an adaptive estimator learned on this checkpoint before it was measured."
 
 
 def figure(found: Bounded | None) -> str:
-    """ "0.427 ± 0.012", "~0.427 ± 0.040" where the interval is wide, "< 0.02" where it begins at 0."""
+    """The cell "0.427 ± 0.012", "~0.427 ± 0.040" for a wide interval, "< 0.02" for one that begins at 0."""
     if found is None:
         return "none"
     if found.low == 0 < found.high:
@@ -131,19 +131,19 @@ def figure(found: Bounded | None) -> str:
 
 
 def _digits(value: float) -> int:
-    """After the point, so that three count."""
+    """The number of decimals that shows three significant digits."""
     rounded = float(f"{abs(value):.2e}")
     return max(0, 2 - math.floor(math.log10(rounded))) if rounded > 1e-4 else 4
 
 
 def bias_and_variance(measures: GradientErrors) -> tuple[float, float]:
-    """Squared bias, 0 where the draws do not tell it from 0, and variance."""
+    """The squared bias (0 if not distinguishable from 0) and the variance."""
     bias = measures.relative_bias
     return (bias.value**2 if bias.low > 0 else 0.0), measures.relative_std.value**2
 
 
 def front(rows: Sequence[AuditRow], part: str) -> list[AuditRow]:
-    """The rows of one checkpoint that no other one beats in bias and variance both, `exact` aside."""
+    """The rows of one checkpoint that no other row beats in both bias and variance, without `exact`."""
     measured = [row for row in rows if getattr(row, part) is not None and row.estimator != ENUMERATED]
     points = [bias_and_variance(getattr(row, part)) for row in measured]
     return [

@@ -1,1 +1,1 @@
-"""Runs held against each other: groups, table, figures, sentences and the page."""
+"""Comparisons of runs: groups, table, figures, sentences and the page."""

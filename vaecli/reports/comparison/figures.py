@@ -37,13 +37,13 @@ REFERENCES: Mapping[str, Any] = {
     "PCA": {"linestyle": (0, (4, 1.5, 1, 1.5)), "marker": ""},
 }
 REFERENCE_COLOUR = "0.45"
-MOST_CODES = 20  # of a row; the most used
-LINEAR_BITS = 16  # codes of at most so many bits stand on a linear axis
+MOST_CODES = 20  # per row; the most used
+LINEAR_BITS = 16  # codes of at most this many bits are on a linear axis
 ERROR = "test error on sampled codes\n(mean squared error per pixel)"
 
 
 def figures(scene: Scene) -> dict[str, Callable[[], Figure]]:
-    """What can be drawn of a scene, by name."""
+    """The figures that can be drawn of a scene, by name."""
     found: dict[str, Callable[[], Figure]] = {
         "reconstructions": partial(reconstructions, scene),
         "loss": partial(loss_curves, scene),
@@ -55,7 +55,7 @@ def figures(scene: Scene) -> dict[str, Callable[[], Figure]]:
 
 
 def title(scene: Scene, seeds: Sequence[int]) -> str:
-    """What every figure says: data (and what they stand for), epochs, seeds, and how many rows it leaves out."""
+    """The title of every figure: data (and their fallback), epochs, seeds, and how many rows are shown."""
     epochs = f"{scene.epochs} epoch{'s' * (scene.epochs != 1)}"
     words = f"{data_title(scene.data)} · {epochs} · seed{'s' * (len(seeds) != 1)} {numbers(seeds)}"
     return words + f" · the first {len(scene.members)} of {scene.rows:,} rows" * (len(scene.members) < scene.rows)
@@ -73,7 +73,7 @@ def reconstructions(scene: Scene) -> Figure:
     ]
     count = len(lines[0])
     wide, high = tile_size(lines[0])
-    cell = max(wide, 0.4), max(high, 0.5)  # room for two lines of words at the left
+    cell = max(wide, 0.4), max(high, 0.5)  # room for two lines of text at the left
     scale = 0.54 * min(1, 10 / (count * cell[0]))  # inches of one
     figure = Figure(figsize=(WIDTH, scale * cell[1] * len(lines) + 0.6))
     axis = figure.subplots()
@@ -86,7 +86,7 @@ def reconstructions(scene: Scene) -> Figure:
 
 
 def _rules(axis: Axes, scene: Scene, right: float, down: float) -> None:
-    """A line above each group but a scene's only one, and its latent at the right."""
+    """Draws a line above each group, unless it is the only one, with its latent at the right."""
     if len(scene.groups) == 1:
         return
     top = down
@@ -99,7 +99,7 @@ def _rules(axis: Axes, scene: Scene, right: float, down: float) -> None:
 
 
 def loss_curves(scene: Scene) -> Figure:
-    """Test error on sampled codes by epoch: the mean over seeds, and a band from the lowest to the highest of them."""
+    """Test error on sampled codes by epoch: the mean over seeds, and a band from the lowest to the highest seed."""
     figure, axes = _panels(scene)
     for member in scene.members:
         axis, (epochs, errors) = axes[member.discrete], error_by_epoch(member)
@@ -128,7 +128,7 @@ def error_by_epoch(member: Member) -> tuple[list[float], NDArray[np.float64]]:
 
 
 def distortion_and_bits(scene: Scene) -> Figure:
-    """Test error against the measured rate; codes and Gaussian vectors on axes of their own, of one height."""
+    """Test error against the measured rate; codes and Gaussian vectors on separate axes of the same height."""
     figure, axes = _panels(scene, lines=False)
     for discrete, axis in axes.items():
         reference = _reference_points(axis, _fitting(scene, discrete))
@@ -154,13 +154,13 @@ def distortion_and_bits(scene: Scene) -> Figure:
 
 
 def bits_and_errors(runs: Sequence[Run]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """[runs] each: the measured rate in bits per image, and the test error on sampled codes."""
+    """The measured rates in bits per image, and the test errors on sampled codes, [runs] each."""
     tests = [run.summary["test"] for run in runs]
     return np.array([t["rate"] for t in tests]) / math.log(2), np.array([t["mse"]["sampled"] for t in tests])
 
 
 def _reference_points(axis: Axes, references: Sequence[Reference]) -> list[float]:
-    """A line at the height of each, and a mark where it is a code; returns the bits of the marks."""
+    """Draws a line for each reference, and a marker if it is a code; returns the bits of the markers."""
     marked = [found for found in references if found.discrete and found.bits is not None]
     for reference in references:
         style = REFERENCES[reference.kind]
@@ -172,7 +172,7 @@ def _reference_points(axis: Axes, references: Sequence[Reference]) -> list[float
 
 
 def _bits_axis(axis: Axes, bits: NDArray[np.float64], discrete: bool) -> None:
-    """From 0 bits for codes, linear while they are few; logarithmic for Gaussian vectors."""
+    """Sets the axis of bits: from 0 for codes, linear while they are few; logarithmic for Gaussian vectors."""
     low, high = float(bits.min()), float(bits.max())
     if discrete and high <= LINEAR_BITS:
         axis.set_xlim(-0.06 * max(high, 1), 1.1 * max(high, 1))
@@ -193,12 +193,12 @@ def _bits_axis(axis: Axes, bits: NDArray[np.float64], discrete: bool) -> None:
 
 
 def with_prototypes(scene: Scene) -> list[Member]:
-    """The members whose single codes can be decoded: those of one code per image."""
+    """The members with one code per image, whose codes can be decoded one by one."""
     return [member for member in scene.members if "prototypes" in member.row.runs[0].reconstructions()]
 
 
 def what_codes_draw(scene: Scene) -> Figure:
-    """Each code decoded, one row per method, the most used first, with its share and its commonest label."""
+    """Every code decoded, one row per method, the most used first, with its share and its commonest label."""
     members = with_prototypes(scene)
     firsts = [member.row.runs[0] for member in members]
     arrays = [run.reconstructions() for run in firsts]
@@ -225,7 +225,7 @@ def what_codes_draw(scene: Scene) -> Figure:
 
 
 def _use(counts: NDArray[np.int64], code: int, of_labels: NDArray[np.int64] | None, values: NDArray[np.int64]) -> str:
-    """ "12.3%" and below it "7: 52%": the share of the test set, and of the code's own images the commonest label's."""
+    """Two lines, "12.3%" and "7: 52%": the code's share of the test set, and the commonest label among its images."""
     if counts[code] == 0:
         return "unused"
     words = f"{100 * counts[code] / counts.sum():.1f}%"
@@ -246,14 +246,14 @@ def _of_codes(member: Member, shown: int) -> str:
 
 
 def _panels(scene: Scene, *, lines: bool = True) -> tuple[Figure, dict[bool, Axes]]:
-    """Axes of one height for codes (True) and for Gaussian vectors (False), as far as there are any, and the legend."""
+    """Axes of the same height for codes (True) and Gaussian vectors (False), if there are any, and the legend."""
     kinds = sorted({member.discrete for member in scene.members}, reverse=True)
     handles = _legend(scene, {} if lines else {"linestyle": ""})
     figure = Figure(figsize=(WIDTH, max(3.2, 0.2 * len(handles) + 0.7)))
     drawn = figure.subplots(1, len(kinds), sharey=True, squeeze=False, width_ratios=[3, 2][: len(kinds)])[0]
     axes = dict(zip(kinds, drawn, strict=True))
     for discrete, axis in axes.items():
-        axis.set_title("codes" if discrete else "Gaussian vectors: another game", fontsize=8)
+        axis.set_title("codes" if discrete else "Gaussian vectors (not comparable)", fontsize=8)
     drawn[0].set_ylabel(ERROR if kinds[0] else ERROR.replace("codes", "vectors"))
     figure.legend(handles=handles, loc="outside right upper", fontsize=7, handlelength=3.2)
     return figure, axes
@@ -284,6 +284,6 @@ def _fitting(scene: Scene, discrete: bool) -> list[Reference]:
 
 
 def _look(member: Member) -> dict[str, Any]:
-    """Open markers for Gaussian vectors."""
+    """The marker style: open for Gaussian vectors."""
     found = look(member.place)
     return found if member.discrete else found | {"markerfacecolor": "white"}

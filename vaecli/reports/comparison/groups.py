@@ -1,4 +1,4 @@
-"""Runs compared: methods in rows with intervals over seeds, and only like with like."""
+"""Compares runs: one row per method and setting with intervals over seeds, and only like with like."""
 
 import csv
 import io
@@ -33,11 +33,11 @@ class Row:
     name: str
     runs: Sequence[Run]
     values: Mapping[str, Mapping[int, float]]
-    absent: Mapping[int, str] = field(default_factory=dict)  # why, by seed
+    absent: Mapping[int, str] = field(default_factory=dict)  # reasons by seed
 
     @cached_property
     def intervals(self) -> Mapping[str, Interval]:
-        """By measure; without those that no run has a value for."""
+        """The intervals by measure, without measures that no run has a value for."""
         found = {name: [of_seeds[seed] for seed in sorted(of_seeds)] for name, of_seeds in self.values.items()}
         return {name: interval(values) for name, values in found.items() if values}
 
@@ -51,11 +51,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Group:
-    """Rows that may stand on one scale, in the order that was asked for."""
+    """Rows that are comparable, in the requested order."""
 
     protocol: Mapping[str, Any]  # what all their runs share
     rows: Sequence[Row]
-    notes: Sequence[str] = ()  # what a reader of its figures ought to know
+    notes: Sequence[str] = ()  # what its readers should know
 
     @cached_property
     def judged(self) -> str:
@@ -64,22 +64,22 @@ class Group:
 
     @cached_property
     def best(self) -> Row:
-        """The lowest mean in the column that decides: what the differences are to, resolved or not."""
+        """The row of the lowest mean in the column that decides, to which differences are taken, resolved or not."""
         return min(self.rows, key=lambda row: _rank(row, self.judged))
 
     def behind_best(self, row: Row) -> Interval | None:
-        """The paired difference to the best; None for that row itself, or without a common seed."""
+        """The paired difference to the best row; None for the best row itself, or without a common seed."""
         best = self.best
         return None if row is best else paired(row.values[self.judged], best.values[self.judged])
 
 
 def compared(runs: Sequence[Run], sort_by: str | None = None, absent: Sequence[Absent] = ()) -> list[Group]:
-    """Finished runs by protocol, then by everything but the seed; a run that is there twice counts once.
+    """Groups finished runs by protocol, then by everything but the seed; duplicates of a run count once.
 
     Args:
-        sort_by: "method" or a column of vaecli.metrics.metric, the best first and rows without a value last; None: each
+        sort_by: "method" or a column of vaecli.metrics.metric: the best first, rows without a value last. None: each
             group by the column that decides it.
-        absent: what else was asked for; a row says which of its seeds are not in its means, and why.
+        absent: requested runs without figures; a row names the seeds missing from its means, with reasons.
     """
     by_protocol: dict[str, tuple[dict[str, Any], dict[str, dict[int, list[Run]]]]] = {}
     for run in runs:
@@ -107,7 +107,7 @@ def compared(runs: Sequence[Run], sort_by: str | None = None, absent: Sequence[A
 
 
 def unseen(groups: Sequence[Group], absent: Sequence[Absent]) -> dict[str, str]:
-    """Of the absent whose setting has no row at all: the seeds with their reasons, by the method's name."""
+    """The absent seeds of settings without any row, with their reasons, by the method's name."""
     there = {_place(row.runs[0].config, row.runs[0].info["data"]) for group in groups for row in group.rows}
     found: dict[str, list[str]] = {}
     for one in absent:
@@ -122,7 +122,7 @@ def _place(config: Config, data: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _chosen(alike: Sequence[Run], notes: list[str]) -> Run:
-    """One of the runs of the same settings, data and seed, whatever their order: one that has its own name still."""
+    """Chooses one of several runs of the same settings, data and seed in any order: one still under its own name."""
     if len(alike) == 1:
         return alike[0]
 
@@ -133,18 +133,18 @@ def _chosen(alike: Sequence[Run], notes: list[str]) -> Run:
     bits = first.summary["files"].get("weights/last.npz")
     for run in others:
         what = "has the same weights" if run.summary["files"].get("weights/last.npz") == bits else "has other weights"
-        notes.append(f"{run.path} is of the same setting and seed as {first.path} and {what}: it is not counted")
+        notes.append(f"{run.path} has the same setting and seed as {first.path} and {what}: it is not counted")
     return first
 
 
 def _first_name(run: Run) -> str | None:
-    """The name of its folder when the run began; of one that kept no record of it, its name if it looks like one."""
+    """The name of the run's folder when it began; without a record of it, its current name if it looks like one."""
     made_up = f"{re.escape(run.config.model.name)}-(.*-)?[0-9a-f]{{8}}-s{seed_of(run)}"
     return run.info.get("run") or (run.name if re.fullmatch(made_up, run.name) else None)
 
 
 def _notes(rows: Sequence[Row]) -> Iterator[str]:
-    """What is not alike within the means of a row, or between rows."""
+    """Notes on differences within the means of a row, or between rows."""
     if len({tuple(row.seeds) for row in rows}) > 1:
         yield "the means of these rows are over different seeds; differences are paired over the seeds that both have"
     points = [row.name for row in rows if row.values[ELBO] and row.runs[0].config.model.method.constant_rate]
@@ -164,13 +164,13 @@ def _notes(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _unlike(made: Sequence[Mapping[str, str]]) -> list[str]:
-    """The keys that have several values, e.g. "keras 3.14, 3.15"."""
+    """The keys with several values, e.g. "keras 3.14, 3.15"."""
     values = {key: sorted({one[key] for one in made}) for key in made[0]}
     return [f"{key} {', '.join(found)}" for key, found in values.items() if len(found) > 1]
 
 
 def sort_key(text: str) -> str:
-    """The column that a user means by "mse-mode" or "accuracy"; raises ConfigError if there is none."""
+    """The column meant by "mse-mode" or "accuracy"; raises ConfigError if there is none."""
     name = text.strip().lower().replace("-", " ").replace("_", " ")
     if name not in (METHOD, *COLUMNS):
         raise ConfigError([f"--sort-by {text}: no such column{suggest(name, (METHOD, *COLUMNS))}"])
@@ -178,7 +178,7 @@ def sort_key(text: str) -> str:
 
 
 def protocol_of(config: Config, data: Mapping[str, Any]) -> dict[str, Any]:
-    """What must be equal before two errors may be held against each other; `data` as run.json has it."""
+    """The protocol that must be equal for two errors to be comparable; `data` as in run.json."""
     return {
         "data": data_name(data) + (f" (fallback for {data['fallback_for']})" if data["fallback_for"] else ""),
         "digest": data["digest"][:12],
@@ -191,12 +191,12 @@ def protocol_of(config: Config, data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def data_key(data: Mapping[str, Any]) -> tuple[str, str | None]:
-    """What tells data apart beside their digest; a title does not."""
+    """What identifies data beside their digest; a title does not."""
     return data["name"], data["fallback_for"]
 
 
 def titles(groups: Sequence[Group]) -> list[str]:
-    """What each group has in common; where there are several, what tells them apart stands first."""
+    """The titles of the groups: what each has in common, beginning with what distinguishes several groups."""
     keys = list(groups[0].protocol) if groups else []
     apart = [key for key in keys if len({group.protocol[key] for group in groups}) > 1]
     shown = [*apart, *(key for key in keys if key not in apart and key != "digest")]
@@ -206,7 +206,7 @@ def titles(groups: Sequence[Group]) -> list[str]:
 def records(groups: Sequence[Group], failures: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
     """One flat record per row: protocol, means, half widths, numbers of runs, difference to the best.
 
-    A run that failed is a record of its name and the reason alone.
+    The record of a failed run holds only its name and the reason.
     """
     found = []
     for group in groups:
@@ -229,7 +229,7 @@ def records(groups: Sequence[Group], failures: Mapping[str, str] | None = None) 
 
 
 def csv_text(groups: Sequence[Group], failures: Mapping[str, str] | None = None) -> str:
-    """The records as CSV, empty where there is no value."""
+    """The records as CSV, with empty cells for missing values."""
     text = io.StringIO()
     rows = records(groups, failures)
     writer = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")
@@ -250,7 +250,7 @@ def _row(name: str, runs: Sequence[Run], absent: Mapping[int, str]) -> Row:
             if value is not None:
                 values[column][seed_of(run)] = value
     if len({(run.info["host"], run.info["cpu"], made_with(run.info)["threads"]) for run in runs}) > 1:
-        values["seconds"] = {}  # of different machines: their mean is of none
+        values["seconds"] = {}  # on different machines their mean is meaningless
     return Row(name, runs, values, absent)
 
 
@@ -259,12 +259,12 @@ def seed_of(run: Run) -> int:
 
 
 def _settings(config: Config) -> dict[str, Any]:
-    """What tells rows apart: all of the config that decides a result, but the seed and the data."""
+    """What distinguishes rows: all of the config that decides a result, except the seed and the data."""
     return flat(settings(config, but=("seed",)))
 
 
 def _labels(configs: Sequence[Config]) -> list[str]:
-    """The method, and what else tells a row from the others: "gumbel, temperature 0.5"."""
+    """The name of a row: the method, and what else distinguishes it: "gumbel, temperature 0.5"."""
     every = [_settings(config) for config in configs]
     values: dict[tuple[str, str], set[str]] = {}
     rows: dict[tuple[str, str], int] = {}
@@ -286,7 +286,7 @@ def _labels(configs: Sequence[Config]) -> list[str]:
 
 
 def _scope(key: str, mine: Mapping[str, Any]) -> tuple[str, str]:
-    """A key of the model tells rows of the same method apart, every other key all rows."""
+    """Whether a key distinguishes rows: a key of the model those of the same method, any other key all rows."""
     return (mine["model.name"] if key.startswith("model.") else "", key)
 
 

@@ -22,7 +22,7 @@ from vaecli.runs.files import write, write_json, writing
 from vaecli.runs.provenance import data_name
 from vaecli.runs.references import references_path
 
-VERSION = 6  # raise it when the same runs are to be drawn or told in another way
+VERSION = 7  # raise it when drawings or sentences change for the same runs
 PAGE, TABLE, RECORDS = "report.html", "comparison.csv", "comparison.json"
 ALTERNATIVES = {
     "reconstructions": "Test images in the first row, and what each method makes of them below",
@@ -42,19 +42,19 @@ def report_folder(output_dir: Path, names: Iterable[str]) -> Path:
 
 
 class Report(NamedTuple):
-    """What became of a report."""
+    """The outcome of a report."""
 
-    drawn: bool  # or was there already
-    lines: list[str]  # what its reader ought to know: what no figure shows, what could not be drawn or read
+    drawn: bool  # or existed already
+    lines: list[str]  # notes for the reader: what no figure shows, what could not be drawn or read
 
 
 def write_report(groups: Sequence[Group], failures: Mapping[str, str], folder: Path) -> Report:
-    """comparison.csv, comparison.json, the figures, and report.html last; nothing if all of it is there already.
+    """Writes comparison.csv, comparison.json, the figures, and report.html last; nothing if all of it exists.
 
-    A picture that cannot be drawn is left out of the page, and the next call draws it.
+    A picture that cannot be drawn is left out of the page, and the next call tries again.
 
     Raises:
-        RunError: a run cannot be read, or the folder not be written.
+        RunError: a run cannot be read, or the folder cannot be written.
     """
     audits, lines = _audits(groups)
     found, left_out = scenes(groups)
@@ -63,7 +63,7 @@ def write_report(groups: Sequence[Group], failures: Mapping[str, str], folder: P
     if _is_there(folder, inputs):
         return Report(False, lines)
     with writing(folder / PAGE):
-        (folder / PAGE).unlink(missing_ok=True)  # it would tell of other figures
+        (folder / PAGE).unlink(missing_ok=True)  # it would describe other figures
     write(folder / TABLE, csv_text(groups, failures))
     undrawn: list[str] = []
     pictures = _draw(found, folder, undrawn.append)
@@ -77,7 +77,7 @@ def write_report(groups: Sequence[Group], failures: Mapping[str, str], folder: P
 
 
 def _inputs(groups: Sequence[Group], failures: Mapping[str, str], audits: Sequence[Audit]) -> dict[str, str]:
-    """Digests of all that the report is made of."""
+    """Digests of everything that the report is made of."""
     absent = [f"{row.name} {row.absent}" for group in groups for row in group.rows]
     found = {"failures": _digest(json.dumps([failures, absent], sort_keys=True).encode())}
     for order, run in enumerate(_runs(groups)):
@@ -162,7 +162,7 @@ def _runs(groups: Sequence[Group]) -> list[Run]:
 
 
 def _audits(groups: Sequence[Group]) -> tuple[list[Audit], list[str]]:
-    """The audits of its runs, and a line for each that cannot be read."""
+    """The audits of the runs, and a line for each that cannot be read."""
     runs = _runs(groups)
     audits: list[Audit] = []
     lines: list[str] = []
@@ -174,7 +174,7 @@ def _audits(groups: Sequence[Group]) -> tuple[list[Audit], list[str]]:
 
 
 def _of_audit(audit: Audit, say: Callable[[str], None]) -> dict[str, Any]:
-    """Each estimator at its best temperature on the last checkpoint, and all figures."""
+    """Every estimator at its best temperature on the last checkpoint, and all figures."""
     from vaecli.reports.audit.figures import draw
 
     rows, title = audit.rows, audit.read()["title"]
@@ -195,7 +195,7 @@ def _of_audit(audit: Audit, say: Callable[[str], None]) -> dict[str, Any]:
 
 def _data(run: Run) -> str:
     data = run.info["data"]
-    return data_name(data) + (f" (for want of {data['fallback_for']})" if data["fallback_for"] else "")
+    return data_name(data) + (f" (fallback for {data['fallback_for']})" if data["fallback_for"] else "")
 
 
 def _of_group(title: str, group: Group, drawn: Set[int]) -> dict[str, Any]:
@@ -228,7 +228,7 @@ def _settings(groups: Sequence[Group]) -> dict[str, list[Any]]:
 
 
 def _environment(runs: Sequence[Run]) -> dict[str, str]:
-    """Where the runs were made; several values where they were not made alike."""
+    """The environment of the runs; several values if they differ."""
     found: dict[str, list[str]] = {}
     for run in runs:
         info = run.info

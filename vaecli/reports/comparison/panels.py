@@ -1,4 +1,4 @@
-"""Which rows of a comparison may be drawn in one figure, how they are called there, and what stands beside them."""
+"""Selects the rows of a comparison that may share a figure, with their names there and the references beside them."""
 
 import math
 from collections import Counter
@@ -9,10 +9,10 @@ from typing import Any
 from vaecli.reports.comparison.groups import Group, Row, data_key, seed_of
 from vaecli.runs.references import reference_of, references_of
 
-# Errors of the same test images may be seen side by side whatever the latent and the weight of the rate, as long as
-# the figure tells them apart. They are still never ranked: that is what groups are for.
+# Errors on the same test images may be shown side by side whatever the latent and the weight of the rate, as long as
+# the figure distinguishes them. They are still never ranked: that is what groups are for.
 TOLD_APART = ("latent", "beta")
-MOST_ROWS = 36  # in one figure: so many that markers and dashes tell apart
+MOST_ROWS = 36  # in one figure: as many as markers and dashes distinguish
 MOST_SCENES, MOST_LINES = 4, 5
 
 
@@ -21,7 +21,7 @@ class Member:
     """A row in a figure."""
 
     label: str
-    place: int  # decides colour, dashes and marker: the same label looks the same in every figure
+    place: int  # determines colour, dashes and marker: a label looks the same in every figure
     row: Row
     group: Group
 
@@ -32,30 +32,30 @@ class Member:
 
 @dataclass(frozen=True)
 class Reference:
-    """A predictor without a gradient that is drawn in."""
+    """A predictor without a gradient that is drawn for reference."""
 
     kind: str  # "mean image", "k-means" or "PCA"
     size: str  # "K = 10", "10 components", or nothing
     mse: float  # per pixel, on the test images
-    bits: float | None  # log2 K; None where it is no code
-    discrete: bool | None  # which latents it fits; None: all
+    bits: float | None  # log2 K; None if it is not a code
+    discrete: bool | None  # the latents it fits; None: all
 
 
 @dataclass(frozen=True)
 class Scene:
-    """Groups that differ in TOLD_APART alone, drawn in one figure each of its kind."""
+    """Groups that differ only in TOLD_APART, drawn together in one figure of each kind."""
 
     groups: Sequence[Group]
-    members: Sequence[Member]  # of each group the first rows, MOST_ROWS in all
+    members: Sequence[Member]  # the first rows of each group, MOST_ROWS in all
 
     @property
     def rows(self) -> int:
-        """How many there are, drawn or not."""
+        """The number of rows, drawn or not."""
         return sum(len(group.rows) for group in self.groups)
 
     @property
     def data(self) -> Mapping[str, Any]:
-        """run.json's data block, which all its runs share."""
+        """The data block of run.json, which all its runs share."""
         return self.members[0].row.runs[0].info["data"]
 
     @property
@@ -67,7 +67,7 @@ class Scene:
         return sorted({seed_of(run) for member in self.members for run in member.row.runs})
 
     def references(self) -> list[Reference]:
-        """Those that fit its members, as far as they were computed: the mean image, then k-means and PCA by size."""
+        """The references that fit its members and were computed: the mean image, then k-means and PCA by size."""
         found: dict[tuple[str, str], Reference] = {}
         for member in self.members:
             run = member.row.runs[0]
@@ -84,10 +84,10 @@ class Scene:
 
 
 def scenes(groups: Sequence[Group]) -> tuple[list[Scene], list[str]]:
-    """Groups by all of their protocol but what a figure can tell apart, and by their data whatever their title.
+    """Collects groups by their protocol, except for what a figure can distinguish, and by data, whatever its title.
 
     Returns:
-        Scenes of the MOST_ROWS first rows of their groups, MOST_SCENES at most, since nobody could read more; and a
+        At most MOST_SCENES scenes of the first MOST_ROWS rows of their groups, since nobody could read more; and a
         line for what no figure shows.
     """
     together: dict[str, list[Group]] = {}
@@ -117,7 +117,7 @@ def scenes(groups: Sequence[Group]) -> tuple[list[Scene], list[str]]:
 
 
 def _drawn(groups: Sequence[Group]) -> list[int]:
-    """How many rows of each group: the first of all, then the second of all, until there are MOST_ROWS."""
+    """The number of rows kept of each group: the first of each, then the second of each, up to MOST_ROWS."""
     turns = sorted((turn, place) for place, group in enumerate(groups) for turn in range(len(group.rows)))
     kept = [place for _, place in turns[:MOST_ROWS]]
     return [kept.count(place) for place in range(len(groups))]
@@ -128,13 +128,13 @@ def is_discrete(row: Row) -> bool:
 
 
 def apart(group: Group, others: Sequence[Group]) -> str:
-    """What of TOLD_APART tells a group from the others of its scene: "latent 1 of 10 codes"."""
+    """What distinguishes a group from the others of its scene: "latent 1 of 10 codes"."""
     keys = [key for key in TOLD_APART if len({other.protocol[key] for other in others}) > 1]
     return ", ".join(f"{key} {group.protocol[key]}" for key in keys)
 
 
 def _labels(groups: Sequence[Group]) -> dict[int, str]:
-    """By id of the row: its name; where two groups have that name, with what tells the groups apart."""
+    """The labels by id of the row: its name; if two groups have that name, also what distinguishes the groups."""
     names = Counter(row.name for group in groups for row in group.rows)
     return {
         id(row): row.name if names[row.name] == 1 else f"{row.name}, {apart(group, groups)}"

@@ -1,4 +1,4 @@
-"""What happened to each method, in sentences that come from measured figures and thresholds with names."""
+"""Describes what happened to each method, in sentences derived from measured figures and named thresholds."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +11,7 @@ from vaecli.runs.references import reference_of
 
 
 class Threshold(NamedTuple):
-    """From where on a sentence is said."""
+    """The value at which a sentence applies."""
 
     value: float
     meaning: str
@@ -22,14 +22,14 @@ THRESHOLDS: Mapping[str, Threshold] = {
     "as good as its reference": Threshold(0.97, "share of that way, at least"),
     "the loss is optimistic": Threshold(0.10, "error on hard samples above that on relaxed ones, at least"),
     "the posterior is undecided": Threshold(0.10, "error on sampled codes above that on the most probable, at least"),
-    "the codes are the labels": Threshold(0.90, "share of images whose code's label is theirs, at least"),
+    "the codes are the labels": Threshold(0.90, "share of images whose code has their label, at least"),
     "the noise has shrunk away": Threshold(0.01, "a Gaussian's error on samples above that at the mean, at most"),
     "codes hardly used": Threshold(0.50, "perplexity as a share of the number of codes, at most"),
 }
 
 
 def sentences(group: Group, row: Row) -> Iterator[str]:
-    """In the order of importance: the gradient, what was learned, the codes, what the seeds can say."""
+    """The sentences in order of importance: the gradient, what was learned, the codes, the ranking by the seeds."""
     yield from _gradient(row)
     yield from _learned(row)
     yield from _gaps(row)
@@ -47,7 +47,7 @@ def answer(groups: Sequence[Group]) -> str | None:
     came = [name for name, accuracy in measured.items() if accuracy >= THRESHOLDS["the codes are the labels"].value]
     verdict = f"Yes, for {_listed(came)}." if came else "No."
     return (
-        f"{verdict} Closest came {closest}: with each code matched to the label it fits best, "
+        f"{verdict} The closest is {closest}: with each code matched to the label it fits best, "
         f"{measured[closest]:.0%} of the test images have the right one."
     )
 
@@ -83,7 +83,7 @@ def _gaps(row: Row) -> Iterator[str]:
 def _noise(row: Row) -> Iterator[str]:
     sampled, mean, bits = _mean(row, "mse sampled"), _mean(row, "mse mode"), _mean(row, "bits")
     if sampled and mean and bits and sampled / mean - 1 <= THRESHOLDS["the noise has shrunk away"].value:
-        yield f"Its noise has shrunk away: the error at the mean is that on samples, for {bits:.0f} bits per image."
+        yield f"Its noise has shrunk away: the error at the mean equals that on samples, for {bits:.0f} bits per image."
 
 
 def _codes(row: Row) -> Iterator[str]:
@@ -115,9 +115,9 @@ def _rank(group: Group, row: Row) -> Iterator[str]:
         behind = [(other, group.behind_best(other)) for other in others]
         near = [other.name for other, difference in behind if not resolved(difference)]
         if near:
-            yield f"It has the lowest error on sampled codes, which these seeds do not tell from {_listed(near)}."
+            yield f"It has the lowest error on sampled codes, not distinguishable from {_listed(near)} by these seeds."
         else:
-            yield "It has the lowest error on sampled codes, and these seeds tell it from all others."
+            yield "It has the lowest error on sampled codes; the difference to all others is resolved by the seeds."
         return
     difference = group.behind_best(row)
     if difference is None:
@@ -127,7 +127,7 @@ def _rank(group: Group, row: Row) -> Iterator[str]:
     elif resolved(difference):
         yield f"It is {difference.mean:.4f} ± {difference.half_width:.4f} behind {best.name}."
     else:
-        yield f"These {difference.runs} seeds do not tell it from {best.name}."
+        yield f"It is not distinguishable from {best.name} by these {difference.runs} seeds."
 
 
 def _mean(row: Row, measure: str) -> float | None:

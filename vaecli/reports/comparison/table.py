@@ -21,7 +21,7 @@ MOST_NOTES = 12  # of a group
 
 
 def table_lines(groups: Sequence[Group], failures: Mapping[str, str]) -> Iterator[str]:
-    """For a pipe: a table for each group, as wide as it is."""
+    """The lines for a pipe: a table for each group, in full width."""
     for title, group in zip(titles(groups), groups, strict=True):
         yield title
         yield from (f"  {line}" for line in aligned([*zip(*columns(group), strict=True)]))
@@ -32,7 +32,7 @@ def table_lines(groups: Sequence[Group], failures: Mapping[str, str]) -> Iterato
 
 
 def rich_tables(groups: Sequence[Group], failures: Mapping[str, str], width: int) -> "Iterator[RenderableType]":
-    """For a terminal of `width` characters: the columns of a group in as many tables as they need."""
+    """The tables for a terminal of `width` characters: the columns of a group in as many tables as needed."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -55,7 +55,7 @@ def rich_tables(groups: Sequence[Group], failures: Mapping[str, str], width: int
 
 
 def markdown_lines(groups: Sequence[Group], failures: Mapping[str, str]) -> Iterator[str]:
-    """For a README: a heading and a table for each group."""
+    """The lines of Markdown: a heading and a table for each group."""
     for title, group in zip(titles(groups), groups, strict=True):
         header, *rows = zip(*columns(group), strict=True)
         yield from (f"**{title}**", "", f"| {' | '.join(header)} |", f"|{'---|' * len(header)}")
@@ -68,12 +68,12 @@ def markdown_lines(groups: Sequence[Group], failures: Mapping[str, str]) -> Iter
 
 
 def failure_lines(failures: Mapping[str, str]) -> Iterator[str]:
-    """One for each run that failed, with its reason."""
+    """One line for each failed run, with its reason."""
     return (f"failed: {name}: {reason}" for name, reason in failures.items())
 
 
 def columns(group: Group) -> list[list[str]]:
-    """Header and cells of each column; one that no row has a value for is left out."""
+    """Header and cells of each column; columns without any value are left out."""
     found = [
         ["method", *(row.name for row in group.rows)],
         ["seeds", *(_seeds(row) for row in group.rows)],
@@ -84,16 +84,16 @@ def columns(group: Group) -> list[list[str]]:
 
 
 def _seeds(row: Row) -> str:
-    """Over which seeds the means are, and which are not in them: "0 to 3; without 4 (failed)"."""
+    """The seeds of the means, and those missing from them: "0 to 3; without 4 (failed)"."""
     absent = ", ".join(f"{seed} ({why})" for seed, why in sorted(row.absent.items()))
     return numbers(row.seeds) + (f"; without {absent}" if absent else "")
 
 
 def _shown(notes: Sequence[str]) -> Iterator[str]:
-    """At most MOST_NOTES of them, and how many there are beyond."""
+    """The first MOST_NOTES notes, and the number of further ones."""
     yield from map(printable, notes[:MOST_NOTES])
     if len(notes) > MOST_NOTES:
-        yield f"and {len(notes) - MOST_NOTES:,} notes more, in comparison.json"
+        yield f"and {len(notes) - MOST_NOTES:,} more notes in comparison.json"
 
 
 def _figure(row: Row, measure: str) -> str:

@@ -1,1 +1,1 @@
-"""One run: its figures, its summary, its line in a list."""
+"""Reports of one run: figures, summary, and its line in a list."""

@@ -25,20 +25,20 @@ from vaecli.reports.style import (
 from vaecli.runs import Run
 from vaecli.runs.references import references_of
 
-# Okabe and Ito's palette: told apart by colour-blind readers too
+# Okabe and Ito's palette, which colour-blind readers can distinguish too
 COLOURS = {"train": "#000000", "sampled": "#0072B2", "mode": "#009E73", "relaxed": "#D55E00"}
 MAX_CODES_DRAWN = 100
-MAX_LABELS_DRAWN = 50  # the commonest; all others are one column
-LEAST_WIDTH = 4.5  # inches, so that a title finds room
+MAX_LABELS_DRAWN = 50  # the most common; all others share one column
+LEAST_WIDTH = 4.5  # inches, so that a title fits
 
 
 def draw_run(
     run: Run, *, failed: Callable[[Undrawn], None], output: Path | None = None, fmt: str = "png"
 ) -> list[Path]:
-    """Every figure that the run has data for, in its figures/ folder or in `output`.
+    """Draws every figure that the run has data for, into its figures/ folder or into `output`.
 
     Args:
-        failed: told of each that could not be drawn; the others are.
+        failed: called with each figure that could not be drawn; the others are drawn.
 
     Returns:
         The files written.
@@ -51,7 +51,7 @@ def draw_run(
         run.refuse_links()
     arrays = run.reconstructions()
     if not run.metrics:
-        raise RunError(f"{run.metrics_csv}: damaged, it has no row")
+        raise RunError(f"{run.metrics_csv}: damaged, it has no rows")
     figures: dict[str, Callable[[], Figure]] = {
         f"reconstructions.{fmt}": partial(reconstructions, run, arrays),
         f"loss.{fmt}": partial(loss_curves, run),
@@ -64,7 +64,7 @@ def draw_run(
 
 
 def title(run: Run) -> str:
-    """What every figure says of its run: method, options, data (and what it stands for), epochs, seed."""
+    """The title of every figure: method, options, data (and what it is a fallback for), epochs, seed."""
     config = run.config
     options = ", ".join(
         f"{SYMBOLS[key]} = {value:g}" for key, value in config.model.options().items() if key in SYMBOLS
@@ -96,7 +96,7 @@ SYMBOLS = {
 
 
 def reconstructions(run: Run, arrays: Any) -> Figure:
-    """Inputs above, outputs below; the corner of an output names its code."""
+    """Inputs above, outputs below; the corner of an output shows its code."""
     last = run.metrics[-1]
     discrete = "code_counts" in arrays
     rows: list[tuple[str, str, str | None]] = [("images", "input", None)]
@@ -107,7 +107,7 @@ def reconstructions(run: Run, arrays: Any) -> Figure:
         rows.append(("relaxed", "relaxed\nsample", "test_mse_relaxed"))
     count = len(arrays["images"])
     wide, high = tile_size(arrays["images"])
-    cell = max(wide, 0.4), max(high, 0.66)  # room for a code's number, and for three lines of words at the left
+    cell = max(wide, 0.4), max(high, 0.66)  # room for a code's number, and for three lines of text at the left
     figure = Figure(figsize=(max(LEAST_WIDTH, 0.62 * count * cell[0] + 1.5), 0.66 * len(rows) * cell[1] + 0.45))
     axis = figure.subplots()
     tiles(axis, [arrays[name] for name, _, _ in rows], cell=cell)
@@ -123,7 +123,7 @@ def reconstructions(run: Run, arrays: Any) -> Figure:
 
 
 def loss_curves(run: Run) -> Figure:
-    """Left: the loss minimised. Right: test error on sampled codes, on the mode, and on the relaxed sample."""
+    """The minimised loss (left), and the test error on sampled codes, the mode and the relaxed sample (right)."""
     metrics = thinned(run.metrics)
     epochs = [row["epoch"] for row in metrics]
     figure = Figure(figsize=(7.2, 2.9))
@@ -139,7 +139,7 @@ def loss_curves(run: Run) -> Figure:
         "relaxed": "relaxed sample",
     }
     errors = {name: [row[f"test_mse_{name}"] for row in metrics] for name in labels}
-    if errors["sampled"] == errors["mode"]:  # a point posterior: one line, not one on top of the other
+    if errors["sampled"] == errors["mode"]:  # a point posterior: one line instead of two on top of each other
         labels["mode"] = "code (deterministic)"
         del labels["sampled"]
     for name, label in labels.items():
@@ -158,13 +158,13 @@ def loss_curves(run: Run) -> Figure:
 
 
 def what_codes_draw(run: Run, arrays: Any) -> Figure:
-    """Each code decoded, with its share of the test set and the labels it stands for; most used first."""
+    """Every code decoded, with its share of the test set and its labels; most used first."""
     prototypes, counts = arrays["prototypes"], arrays["code_counts"][0]
     order = np.argsort(-counts, kind="stable")[:MAX_CODES_DRAWN]
     columns = min(10, len(order))
     lines = -(-len(order) // columns)
     _, high = tile_size(prototypes)
-    height = high + 0.75  # of a tile with its words
+    height = high + 0.75  # of a tile with its text
     figure = Figure(figsize=(max(LEAST_WIDTH, 0.86 * columns + 0.3), 1.46 / 1.75 * lines * height + 0.4))
     axis = figure.subplots()
     tiles(axis, [prototypes[order[line * columns :][:columns]] for line in range(lines)], cell=(1.0, height))
@@ -184,7 +184,7 @@ def what_codes_draw(run: Run, arrays: Any) -> Figure:
 
 
 def code_use(run: Run, arrays: Any) -> Figure:
-    """Which labels go to which code: each column sums to 1."""
+    """The share of each label's images that each code gets: each column sums to 1."""
     found, values = labelled(arrays)
     assert found is not None
     table, names = commonest(found, values)
@@ -218,7 +218,7 @@ def code_use(run: Run, arrays: Any) -> Figure:
 
 
 def commonest(table: NDArray[np.int64], values: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[str]]:
-    """The columns of the commonest labels in the order of their values, and one for the sum of all others."""
+    """The columns of the most common labels in the order of their values, and one for all others."""
     names = [str(value) for value in values]
     if len(names) <= MAX_LABELS_DRAWN:
         return table, names
@@ -255,7 +255,7 @@ def gumbel_max(*, logits: tuple[float, ...], draws: int, seed: int) -> Figure:
 
 
 def _labels_of(row: NDArray[np.int64], values: NDArray[np.int64]) -> str:
-    """The labels that make up most of a code's images: "7: 52%", "9: 31%"."""
+    """The most common labels of a code's images: "7: 52%", "9: 31%"."""
     if row.sum() == 0:
         return "unused"
     best = [label for label in np.argsort(-row, kind="stable")[:2] if row[label] >= 0.1 * row.sum()]

@@ -1,4 +1,4 @@
-"""Runs side by side in words: a line each, one of them whole, or two of them against each other."""
+"""Runs as text: a list with one line each, one run in full, or the differences of two runs."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -16,7 +16,7 @@ COLUMNS = ("run", "status", "data", "model", "seed", "epochs", *(metric.column o
 
 
 def entry(run: Run) -> dict[str, Any]:
-    """What `vaecli list --json` says of a run; of one that cannot be read, only why.
+    """The entry of a run in `vaecli list --json`; if it cannot be read, only the reason.
 
     Reads run.json, summary.json and the length of metrics.csv: ten thousand runs are listed in seconds.
     """
@@ -44,14 +44,14 @@ def cells(entry: Mapping[str, Any]) -> list[str]:
     if entry["status"] == "unreadable":
         return [entry["run"], "unreadable", *[""] * (len(COLUMNS) - 2)]
     epochs, test = entry["epochs"], entry["test"]
-    figures = [metric.value({"test": test}) for metric in LISTED]  # none of a run that is not finished
+    figures = [metric.value({"test": test}) for metric in LISTED]  # empty for an unfinished run
     done = str(epochs["of"]) if epochs["done"] == epochs["of"] else f"{epochs['done']}/{epochs['of']}"
     texts = ["" if x is None else f"{x:.{m.decimals}f}" for x, m in zip(figures, LISTED, strict=True)]
     return [entry["run"], entry["status"], entry["title"], entry["model"], str(entry["seed"]), done, *texts]
 
 
 def show_lines(run: Run) -> Iterator[str]:
-    """One run: what it is, how far it came, what it reached."""
+    """One run in full: what it is, how far it got, and its results."""
     info = run.info
     yield f"{run.path} ({run.status}, started {info['started']})"
     if run.status == "finished":
@@ -73,16 +73,16 @@ def show_lines(run: Run) -> Iterator[str]:
 
 
 def changed_lines(run: Run) -> Iterator[str]:
-    """What of a finished run is no longer what it wrote, and is not needed for its figures."""
+    """Files of a finished run that changed but are not needed for its figures."""
     examined = run.examine()
     for what, names in (("was changed after the run was finished", examined.changed), ("is missing", examined.missing)):
         yield from (f"  {run.path / name} {what}" for name in names)
     if run.before_seals:
-        yield "  made before summary.json had a digest of its own: its figures are taken as they are"
+        yield "  made before summary.json had its own digest: its figures are used unchecked"
 
 
 def differences(one: Run, two: Run) -> dict[str, dict[str, list[Any]]]:
-    """By section ("config", "environment", "figures"), by dotted key: the two values where they are not equal."""
+    """The differing values of two runs, by section ("config", "environment", "figures") and dotted key."""
     sections: dict[str, list[dict[str, Any]]] = {"config": [], "environment": [], "figures": []}
     for run in (one, two):
         sections["config"].append(flat(run.config.to_dict()))

@@ -1,4 +1,4 @@
-"""A finished run in words: what was reached, against which limits, and whether the encoder heard anything."""
+"""A finished run in words: its results, the references, and whether a gradient reached the encoder."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from vaecli.runs.references import reference_of, references_of, references_probl
 
 
 def epoch_line(row: Mapping[str, float | None], epochs: int) -> str:
-    """One epoch, from its row of metrics.csv."""
+    """One epoch as a line, from its row of metrics.csv."""
     errors = [
         f"{row[f'test_mse_{name}']:.4f} {name}"
         for name in ("sampled", "mode", "relaxed")
@@ -26,7 +26,7 @@ def epoch_line(row: Mapping[str, float | None], epochs: int) -> str:
 
 
 def summary_lines(run: Run) -> Iterator[str]:
-    """What `train` prints of a finished run; raises RunError if it is not finished."""
+    """The lines that `train` prints of a finished run; raises RunError if it is not finished."""
     summary = run.summary
     test, name = summary["test"], run.config.model.name
     data = run.info["data"]
@@ -78,7 +78,7 @@ def _learned(run: Run, mse: float) -> Iterator[str]:
     elif reference_of(run.latent)[1] is None:
         yield "  learned             no reference fits that many codes"
     elif references is None or share is None:
-        yield "  learned             unknown until `vaecli data references` has computed what to compare with"
+        yield "  learned             unknown until `vaecli data references` has computed the references"
     else:
         (_, lowest), (label, best) = references.lines(run.latent)
         way = f"from the mean image ({lowest:.4f}) to {label} ({best:.4f})"
@@ -93,9 +93,9 @@ def _gradients(run: Run, summary: Mapping[str, Any]) -> Iterator[str]:
 
 
 def no_gradient(model: str, variables: Iterable[str]) -> Iterator[str]:
-    """Which variables received no gradient, why, and which configs would mend it."""
+    """The variables that received no gradient, the reason, and configs that avoid it."""
     others = [name for name in METHODS if name != model and config_from_text(f"model: {name}").model.codes.values]
     yield f"  no gradient reached {', '.join(variables)}"
-    yield "  why: between them and the loss lies a hard choice of codes. A small change of their values changes no"
-    yield "  code, so the derivative is exactly zero, and these variables stay as they were initialised."
+    yield "  why: a hard choice of codes lies between them and the loss. A small change of their values changes no"
+    yield "  code, so the derivative is exactly zero and these variables keep their initial values."
     yield f"  way out: an estimator that lets a gradient through, --config {' | '.join(others)}"

@@ -133,7 +133,7 @@ def configs_of(
 ) -> list[Config]:
     """All configs with the settings, at every combination of the sweeps and every seed.
 
-    A key of `model` is applied to the methods that have it, and a weight of the rate to those whose rate is not constant.
+    A key of `model` is applied to the methods that have it, a weight of the rate to those whose rate is not constant.
 
     Args:
         seeds: None: each config's own.

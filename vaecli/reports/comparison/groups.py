@@ -100,9 +100,9 @@ def compared(runs: Sequence[Run], sort_by: str | None = None, absent: Sequence[A
             _row(name, of_row, {seed: why for seed, why in missing.get((key, place), {}).items() if seed not in seeds})
             for name, of_row, (place, seeds) in zip(names, of_rows, found.items(), strict=True)
         ]
-        group = Group(protocol, rows, [*notes, *_notes(rows)])
-        rows.sort(key=lambda row: _rank(row, sort_by or group.judged))
-        groups.append(group)
+        by = sort_by or Group(protocol, rows).judged
+        rows.sort(key=lambda row: _rank(row, by))
+        groups.append(Group(protocol, rows, [*notes, *_notes(rows)]))
     return groups
 
 

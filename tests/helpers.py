@@ -88,21 +88,23 @@ def made_up(
     encoder: float = 0.01,
     codes_used: float | None = None,
     perplexity: float = 9.0,
+    distortion: float | None = None,
 ) -> Run:
     """A finished run of invented figures; it has no arrays."""
     options = "" if temperature is None else f", temperature: {temperature}"
     config = config_from_text(
         f"model: {{name: {model}{options}}}\n"
         f"data: {'mnist' if data == 'mnist' else 'digits'}\n"
-        f"objective: {{beta: {beta}}}\n"
+        f"objective: {{beta: {beta}, likelihood: {'mse' if distortion is None else 'bernoulli'}}}\n"
         f"training: {{epochs: {epochs}, batch_size: {batch_size}, seed: {seed}}}\n"
     )
     run = Run(folder / f"{model}-{epochs}{data}{beta}{temperature}{batch_size}-s{seed}")
     made = session()
     facts = made["data"] | {"name": data, "digest": f"{data.encode().hex():0<64}"}
     run.begin(config, {**made, "data": facts})
+    elbo = None if distortion is None else -(distortion + 1.4)
     mses = {"sampled": mse, "mode": mode or mse, "relaxed": relaxed}
-    test = {"mse": mses, "distortion": None, "rate": 1.4, "elbo": None, "bits": 2.0, "capacity_bits": None}
+    test = {"mse": mses, "distortion": distortion, "rate": 1.4, "elbo": elbo, "bits": 2.0, "capacity_bits": None}
     test |= {"codes_used": codes_used, "perplexity": perplexity, "accuracy": accuracy, "nmi": accuracy}
     norms = {"encoder": encoder}
     about = {"name": data, "fallback_for": None, "digest": facts["digest"]}

@@ -375,3 +375,23 @@ def test_any_override_is_taken_or_refused_in_lines_that_begin_with_it(parts):
         lines = list(error.lines)
     assert lines
     assert all(re.match(r"--set |\S+gumbel\.yaml:\d+:\d+: ", line) and line.isprintable() for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("network", "said"),
+    [
+        ("activation: leaky, negative_slope: 0.1", "network.activation: should be 'relu', 'leaky_relu'"),
+        (
+            "activation: leaky_relu, negative_slope: -0.1",
+            "network.negative_slope: should be greater than or equal to 0",
+        ),
+        ("negative_slope: 0.1", "`negative_slope` has no effect with activation relu"),
+        ("kind: cnn", "unknown kind 'cnn'"),
+    ],
+)
+def test_a_network_that_cannot_be_is_one_line_with_its_place(network, said):
+    with pytest.raises(ConfigError) as caught:
+        config_from_text(f"model: gumbel\nnetwork: {{{network}}}", "my.yaml")
+    (line,) = caught.value.lines
+    assert line.startswith("my.yaml:2:")
+    assert said in line

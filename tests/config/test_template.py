@@ -14,7 +14,7 @@ PRESETS = {name: preset(name) for name in METHOD_NAMES}
 
 # Everything that the article holds equal between its models, and the size of each latent
 PROTOCOL = {
-    "network": {"kind": "mlp", "hidden": [128]},
+    "network": {"kind": "mlp", "hidden": [128], "activation": "relu", "negative_slope": None},
     "data": {"name": "mnist", "fallback": "digits", "validation": 0},
     "objective": {"likelihood": "mse", "beta": 0.0},
     "training": {
@@ -22,6 +22,8 @@ PROTOCOL = {
         "batch_size": 64,
         "optimizer": "adam",
         "learning_rate": 0.001,
+        "initial_weights": "glorot",
+        "output_bias": "auto",
         "clip_norm": None,
         "seed": 0,
         "checkpoint_seconds": 60.0,

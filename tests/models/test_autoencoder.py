@@ -1,3 +1,4 @@
+import math
 from unittest import mock
 
 import keras
@@ -178,3 +179,60 @@ def test_a_measured_sample_is_drawn_and_its_mode_is_not(method):
     (one, _), (two, _) = (measure(tf.constant([0, seed])) for seed in (1, 2))
     assert not np.array_equal(one.mse_sampled, two.mse_sampled)
     assert np.array_equal(one.mse_mode, two.mse_mode)
+
+
+@pytest.mark.parametrize("likelihood", LIKELIHOODS)
+def test_a_decoder_that_begins_at_the_mean_image_draws_it(likelihood):
+    """Of a code that its other layers make nothing of: black pixels have no finite logit, so they are .001."""
+    mean = np.random.default_rng(0).uniform(size=(8, 8, 1))
+    mean[0], mean[1] = 0, 1
+    text = f"model: gumbel\nobjective: {{likelihood: {likelihood}}}\ntraining: {{output_bias: data_mean}}"
+    model = build(config_from_text(text), (8, 8), mean)
+    for layer in model.decoder.layers:
+        layer.kernel.assign(0 * layer.kernel)
+    drawn = model.pixels(tf.one_hot([[3]], 10))[0]
+    least = 0 if likelihood == "mse" else 1e-3
+    np.testing.assert_allclose(drawn, np.clip(mean, least, 1 - least), atol=1e-6)
+
+
+def test_without_a_mean_or_asked_for_zero_the_decoder_begins_at_zero():
+    for start, mean in (("zero", np.ones((8, 8, 1))), ("data_mean", None)):
+        model = build(config_from_text(f"model: gumbel\ntraining: {{output_bias: {start}}}"), (8, 8), mean)
+        assert not model.weights["decoder/decoder_pixels/bias"].numpy().any()
+
+
+@pytest.mark.parametrize("name", ["glorot", "torch", "he", "lecun_normal"])
+def test_first_weights_have_the_scale_of_their_rule(name):
+    """Over 300 x 200 weights, whose standard deviation is known to half a percent; heads of bottlenecks too."""
+    text = (
+        f"model: {{name: gumbel, num_classes: 200}}\nnetwork: {{hidden: [300]}}\ntraining: {{initial_weights: {name}}}"
+    )
+    weights = arrays(build(config_from_text(text), (8, 8)))
+    kernel, bias = weights["bottleneck/logits/kernel"], weights["bottleneck/logits/bias"]
+    scale = {"glorot": (2 / 500) ** 0.5, "torch": (1 / 900) ** 0.5, "he": (2 / 300) ** 0.5, "lecun_normal": 300**-0.5}
+    assert kernel.std() == pytest.approx(scale[name], rel=0.02)
+    assert bias.any() == (name == "torch")
+    assert np.abs(bias).max() <= 300**-0.5
+    assert kernel.std() != weights["encoder/encoder_0/kernel"].std()
+
+
+@pytest.mark.parametrize(
+    ("network", "function"),
+    [
+        ("activation: relu", lambda x: np.maximum(x, 0)),
+        ("activation: leaky_relu", lambda x: np.where(x > 0, x, 0.2 * x)),
+        ("activation: leaky_relu, negative_slope: 0.5", lambda x: np.where(x > 0, x, 0.5 * x)),
+        ("activation: gelu", lambda x: x * (1 + np.vectorize(math.erf)(x / 2**0.5)) / 2),
+        ("activation: silu", lambda x: x / (1 + np.exp(-x))),
+        ("activation: tanh", np.tanh),
+    ],
+)
+def test_hidden_layers_are_activated_as_the_config_says(network, function, tmp_path):
+    model = build(config_from_text(f"model: vqvae\nnetwork: {{hidden: [16], {network}}}"), (8, 8))
+    first = model.encoder.layers[0]
+    plain = FLAT.numpy() @ first.kernel.numpy() + first.bias.numpy()
+    np.testing.assert_allclose(model.encoder(IMAGES)[:, 0], function(plain), rtol=1e-4, atol=1e-6)
+    model.export().save(tmp_path / "model.keras")
+    plain = keras.models.load_model(tmp_path / "model.keras", safe_mode=True, compile=False)
+    expected = model.pixels(model.bottleneck.encode(model.encoder(IMAGES)).z)
+    np.testing.assert_allclose(plain(IMAGES[..., 0]), expected[..., 0], rtol=1e-5, atol=1e-6)

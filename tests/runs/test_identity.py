@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from helpers import small_config
-from vaecli.config import config_from_text, read_config
+from vaecli.config import config_from_text, config_from_tree, dump, read_config
 from vaecli.data import Split, load
 from vaecli.data.digits import digits
 from vaecli.runs import run_name
@@ -133,3 +133,28 @@ def test_a_run_of_an_old_default_keeps_its_name_and_the_new_default_has_another(
 @pytest.mark.mnist
 def test_the_digest_of_mnist_is_what_it_was(mnist_dir):
     assert load(config_from_text("model: vae").data, mnist_dir).digest == MNIST
+
+
+BERNOULLI = "model: gumbel\nobjective: {likelihood: bernoulli}\ntraining: {epochs: 3"
+
+
+def test_a_start_is_resolved_before_a_run_has_a_name():
+    names = {
+        start: run_name(config_from_text(f"{BERNOULLI}, output_bias: {start}}}"), digits())
+        for start in ("auto", "data_mean", "zero")
+    }
+    assert names["auto"] == names["data_mean"] != names["zero"]
+    assert run_name(config_from_text("model: gumbel\ntraining: {output_bias: zero}"), digits()) == run_name(
+        config_from_text("model: gumbel"), digits()
+    )
+
+
+def test_a_run_made_before_there_were_starts_is_read_with_the_one_it_had(tmp_path):
+    """By run.json, and by its config.yaml, which names the same folder again; a file of one's own is not such a run."""
+    old = {**config_from_text(BERNOULLI + "}").to_dict()}
+    del old["training"]["output_bias"]
+    assert config_from_tree(old, "run.json").training.output_bias == "zero"
+    (tmp_path / "config.yaml").write_text(dump(old))
+    assert read_config(str(tmp_path / "config.yaml")).training.output_bias == "auto"
+    (tmp_path / "run.json").write_text("{}")
+    assert read_config(str(tmp_path / "config.yaml")).training.output_bias == "zero"

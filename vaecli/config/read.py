@@ -38,9 +38,10 @@ def config_source(name: str) -> Source:
 def _as_it_was(source: Source) -> Source:
     """The config of a run; keys newer than the run get the values that applied when it was made."""
     training = source.tree.get("training") if isinstance(source.tree, dict) else None
-    if isinstance(training, dict):
-        training.setdefault("output_bias", "zero")
-    return source
+    if not isinstance(training, dict):
+        return source
+    tree = {**source.tree, "training": {"output_bias": "zero", **training}}
+    return Source(source.name, tree, source.places)
 
 
 class Preset(NamedTuple):

@@ -57,6 +57,23 @@ def test_rows_are_sorted_by_a_column_and_the_best_stays_the_best(tmp_path, colum
     assert group.best.name == "exact"
 
 
+def test_where_the_likelihood_is_in_nats_rows_are_ordered_by_the_elbo_and_differences_are_in_nats(tmp_path):
+    """From runs whose summary has an ELBO and nothing else, as earlier versions wrote it."""
+    runs = [
+        made_up(tmp_path, "exact", 0, 0.09, distortion=100.0),
+        made_up(tmp_path, "gumbel", 0, 0.05, distortion=120.0),
+        made_up(tmp_path, "vqvae", 0, 0.07, distortion=110.0),
+    ]
+    (group,) = compared(runs)
+    assert group.judged == "-elbo"
+    assert [row.name for row in group.rows] == ["exact", "vqvae", "gumbel"]
+    assert group.rows[0].interval("-elbo").mean == pytest.approx(101.4)
+    assert group.behind_best(group.rows[2]).mean == pytest.approx(20)
+    assert columns(group)[2] == ["behind", "lowest", "+10.00, one seed", "+20.00, one seed"]
+    assert any("the posterior of vqvae is a point" in note for note in group.notes)
+    assert [row.name for row in compared(runs, "mse sampled")[0].rows] == ["gumbel", "vqvae", "exact"]
+
+
 def test_a_column_is_named_as_people_write_it():
     assert sort_key("MSE-mode") == "mse mode"
     assert sort_key("encoder_gradient") == "encoder gradient"

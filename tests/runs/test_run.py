@@ -140,8 +140,8 @@ def exchanged(folder):
         pass
 
 
-@pytest.mark.parametrize(("happens", "said"), [(gone, "cannot be written any more"), (exchanged, "removed, and made")])
-def test_a_folder_that_is_removed_while_training_is_not_made_anew(run, happens, said):
+@pytest.mark.parametrize(("happens", "said"), [(gone, "cannot be written any more"), (exchanged, "removed and made")])
+def test_a_folder_that_is_removed_while_training_is_not_made_again(run, happens, said):
     writes = {
         "checkpoint": lambda: run.save_checkpoint({"x": np.zeros(1)}, step=1),
         "metrics": lambda: run.append_metrics(row(1)),

@@ -28,7 +28,7 @@ class Asked(NamedTuple):
     plans: list[Plan]  # of every run that a config describes, and of the named unfinished ones
     runs: list[Run]  # these, and the named finished ones
     data: "DataSets"
-    notes: list[str]  # settings that some of the methods go without
+    notes: list[str]  # settings that have no effect for some methods
     problems: dict[str, str]  # of named runs that can neither be read nor resumed, by name
 
 
@@ -160,7 +160,7 @@ def configs_of(
 
 
 def without_effect(names: Sequence[str], settings: Sequence[str]) -> Iterator[str]:
-    """A line for each setting that some of the methods go without, because it has no effect for them."""
+    """One line for each setting that has no effect for some of the methods."""
     methods = {name: read_config(name).model for name in names}
     for setting in settings:
         left_out = [name for name, model in methods.items() if not _has_effect(setting, model)]
@@ -169,7 +169,7 @@ def without_effect(names: Sequence[str], settings: Sequence[str]) -> Iterator[st
 
 
 def _has_effect(setting: str, model: ModelConfig) -> bool:
-    """Whether a setting is one that this method has: of its own options, or of what it leaves open."""
+    """Whether a setting has an effect for this method: one of its options, or a key that it leaves open."""
     key = _model_key(setting)
     if setting.partition("=")[0].strip() == "objective.beta":
         return not model.method.constant_rate

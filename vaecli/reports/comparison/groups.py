@@ -22,7 +22,10 @@ from vaecli.runs.identity import settings
 from vaecli.runs.provenance import data_name, made_with
 from vaecli.runs.references import references_of, references_problem
 
-SQUARED, ELBO = "mse sampled", "-elbo"  # by which methods are judged: an error, or nats where the likelihood has them
+SQUARED, ELBO = (
+    "mse sampled",
+    "-elbo",
+)  # the columns that methods are judged by: an error, or nats if the likelihood has them
 METHOD = "method"  # to sort by
 
 
@@ -59,7 +62,7 @@ class Group:
 
     @cached_property
     def judged(self) -> str:
-        """The column that decides which row is best: -elbo where the likelihood is in nats, else mse sampled."""
+        """The column that decides which row is best: -elbo if the likelihood is in nats, otherwise mse sampled."""
         return ELBO if any(row.values[ELBO] for row in self.rows) else SQUARED
 
     @cached_property

@@ -103,7 +103,7 @@ def test_it_is_found_without_tensorflow(run):
 
 
 def test_init_and_check_know_it_and_its_options(command):
-    assert command("check", "scaled_st").stdout == "scaled_st: ok, scaled_st on mnist\n"
+    assert command("check", "scaled_st").stdout == "scaled_st (preset): ok, scaled_st on mnist\n"
     assert command("init", "scaled_st").stdout == "scaled_st.yaml\n"
     assert command("check", "scaled_st.yaml").stdout == "scaled_st.yaml: ok, scaled_st on mnist\n"
     assert "strength: 2.0    # factor of the gradient" in command("init", "scaled_st", "--output", "-").stdout

@@ -6,7 +6,8 @@ from statistics import fmean
 from typing import NamedTuple
 
 from vaecli.metrics.intervals import resolved
-from vaecli.reports.comparison.groups import Group, Row
+from vaecli.metrics.metric import COLUMNS
+from vaecli.reports.comparison.groups import ELBO, Group, Row
 from vaecli.runs.references import reference_of
 
 
@@ -111,21 +112,23 @@ def _rank(group: Group, row: Row) -> Iterator[str]:
     best, others = group.best, [other for other in group.rows if other is not row]
     if not others:
         return
+    what = "the lowest -ELBO on hard samples" if group.judged == ELBO else "the lowest error on sampled codes"
+    decimals = COLUMNS[group.judged].decimals
     if row is best:
         behind = [(other, group.behind_best(other)) for other in others]
         near = [other.name for other, difference in behind if not resolved(difference)]
         if near:
-            yield f"It has the lowest error on sampled codes, not distinguishable from {_listed(near)} by these seeds."
+            yield f"It has {what}, not distinguishable from {_listed(near)} by these seeds."
         else:
-            yield "It has the lowest error on sampled codes; the difference to all others is resolved by the seeds."
+            yield f"It has {what}; the difference to all others is resolved by the seeds."
         return
     difference = group.behind_best(row)
     if difference is None:
         yield f"It shares no seed with {best.name}, so the two are not paired."
     elif difference.half_width is None:
-        yield f"It is {difference.mean:.4f} behind {best.name} at one seed, which gives no interval."
+        yield f"It is {difference.mean:.{decimals}f} behind {best.name} at one seed, which gives no interval."
     elif resolved(difference):
-        yield f"It is {difference.mean:.4f} ± {difference.half_width:.4f} behind {best.name}."
+        yield f"It is {difference.mean:.{decimals}f} ± {difference.half_width:.{decimals}f} behind {best.name}."
     else:
         yield f"It is not distinguishable from {best.name} by these {difference.runs} seeds."
 

@@ -205,7 +205,7 @@ def test_a_figure_that_is_no_number_is_one_line_and_keeps_what_was_measured(vaec
         assert result.exit_code == 1
         assert re.fullmatch(
             r"outputs/audit-\w{8}: gumbel_st at temperature 1e-30: \w+ is not a finite number; "
-            "leave it out by --estimators or --temperatures\n",
+            "leave it out with --estimators or --temperatures\n",
             result.stderr,
         )
     (path,) = (tmp_path / "outputs").glob("audit-*/audit.json")

@@ -116,7 +116,7 @@ def train(
                 else:
                     name = plan.config.model.name
                     console.say(f"{name} on {dataset.called} ({dataset.source}) -> {plan.run.path}")
-                    with witnessed(plan.run, console.stream):
+                    with witnessed(plan.run.path, plan.run.tensorflow_log, console.stream):
                         train_run(plan, console, argv=sys.argv, fresh=fresh, stop=stop)
         console.lines(summary_lines(plan.run))
         console.lines(changed_lines(plan.run))
@@ -382,6 +382,7 @@ def audit(
     with _console(quiet) as console, _stop() as stop:
         from vaecli.auditing import targets
         from vaecli.auditing.audit import Asked, estimators_of, keys, left_out, perform
+        from vaecli.launch.witness import witnessed
         from vaecli.reports.audit.figures import draw
         from vaecli.reports.audit.table import left_out_lines, row_line
         from vaecli.reports.style import checked_format
@@ -419,13 +420,16 @@ def audit(
         missing = not where.finished
         if missing:
             stop()  # from now on a signal waits for the current measurement
-            with _prepared(threads, console), chatter(Path(os.devnull)):
-                import_keras()
-                skipped = left_out(found, asked)
+            with _prepared(threads, console):
+                with chatter(Path(os.devnull)):
+                    import_keras()
+                    skipped = left_out(found, asked)
                 if not keys(found, asked):
                     raise ConfigError(list(left_out_lines(skipped)))
                 tell = lambda row, done, total: console.say(f"{done}/{total}  {row_line(row)}")  # noqa: E731
-                perform(found, asked, where, {**about, "left_out": skipped}, told=tell, stop=stop)
+                where.begin()
+                with witnessed(where.path, where.tensorflow_log, console.stream), chatter(where.tensorflow_log):
+                    perform(found, asked, where, {**about, "left_out": skipped}, told=tell, stop=stop)
         rows = where.rows
         failed = lambda picture: console.say(picture.line)  # noqa: E731
         figures = draw(found.title, rows, where.path, formats={"png", format}, again=missing, failed=failed)

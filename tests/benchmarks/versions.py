@@ -39,12 +39,10 @@ def main() -> None:
                 losses[name] = result["loss"]
         best = {name: min(values) for name, values in seconds.items()}
         ratios = sorted(one / two for one, two in zip(seconds["here"], seconds["other"], strict=True))
-        print(
-            f"{size}: here {best['here']:.3f} s per epoch, other {best['other']:.3f}: {best['here'] / best['other']:.3f}"
-        )
-        print(
-            f"  by round {', '.join(f'{ratio:.3f}' for ratio in ratios)}; losses {losses['here']!r}, {losses['other']!r}"
-        )
+        was, now = best["other"], best["here"]
+        print(f"{size}: here {now:.3f} s per epoch, other {was:.3f}: {now / was:.3f}")
+        by_round = ", ".join(f"{ratio:.3f}" for ratio in ratios)
+        print(f"  by round {by_round}; losses {losses['here']!r}, {losses['other']!r}")
 
 
 if __name__ == "__main__":

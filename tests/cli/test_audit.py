@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -210,3 +212,22 @@ def test_a_figure_that_is_no_number_is_one_line_and_keeps_what_was_measured(vaec
         )
     (path,) = (tmp_path / "outputs").glob("audit-*/audit.json")
     assert [row["estimator"] for row in json.loads(path.read_text())["rows"]] == ["straight_through"]
+
+
+def test_a_native_abort_of_a_measurement_is_told(tmp_path):
+    """Its last words are in the audit's own tensorflow.log, and on the terminal."""
+    code = (
+        "import os\n"
+        "import vaecli.auditing.audit as module\n"
+        "def perform(*arguments, **options):\n"
+        "    os.write(2, b'F0000 00:00:1700000000.000001 1234 file.cc:1] Check failed: that was all\\n')\n"
+        "    os.abort()\n"
+        "module.perform = perform\n"
+        "import vaecli\n"
+        "vaecli.audit(objective='linear', estimators=['categorical'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == -6
+    assert re.fullmatch(r"outputs/audit-\w{8}: ended outside Python: .*that was all", done.stderr.splitlines()[-1])
+    (log,) = tmp_path.glob("outputs/audit-*/tensorflow.log")
+    assert "that was all" in log.read_text()

@@ -107,7 +107,7 @@ def watched(run, end):
         "from vaecli.runs import Run\n"
         f"run = Run(pathlib.Path({str(run.path)!r}))\n"
         "terminal = os.fdopen(os.dup(2), 'w')\n"
-        f"with witnessed(run, terminal), chatter(run.tensorflow_log):\n    {end}\n"
+        f"with witnessed(run.path, run.tensorflow_log, terminal), chatter(run.tensorflow_log):\n    {end}\n"
     )
     return subprocess.run(python(code), capture_output=True, text=True).stderr
 
@@ -125,6 +125,6 @@ def test_a_witness_of_any_other_end_is_silent(begun, end):
 
 
 def test_where_there_is_no_stream_a_training_goes_on_without_a_witness(begun, capsys):
-    with witnessed(begun, sys.stdout):  # of the tests, which no process can write to
+    with witnessed(begun.path, begun.tensorflow_log, sys.stdout):  # of the tests, which no process can write to
         os.getpid()
     assert capsys.readouterr().err == ""

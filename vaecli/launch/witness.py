@@ -45,14 +45,16 @@ def _record(run: "Run", reason: str) -> None:
 
 
 @contextlib.contextmanager
-def witnessed(run: "Run", terminal: TextIO) -> Iterator[None]:
+def witnessed(path: Path, log: Path, terminal: TextIO) -> Iterator[None]:
     """A context in which another process waits for the end of this one, and reports what this one could not.
 
-    The C++ libraries can end a process without involving Python; their messages are in the run's tensorflow.log.
+    The C++ libraries can end a process without involving Python; their messages are in `log`.
+
+    Args:
+        path: the folder of the run, where the death is recorded too, or of an audit.
     """
-    log = run.tensorflow_log
     try:
-        about = (run.path, log, log.stat().st_size if log.exists() else 0, kills_for_memory())
+        about = (path, log, log.stat().st_size if log.exists() else 0, kills_for_memory())
         witness = subprocess.Popen(
             python(PROGRAM, *map(str, about)),
             stdin=subprocess.PIPE,
@@ -71,9 +73,9 @@ def witnessed(run: "Run", terminal: TextIO) -> Iterator[None]:
 
 
 def main() -> None:
-    """Reports a process that did not confirm a normal end, first on the terminal, then in its run's folder.
+    """Reports a process that did not confirm a normal end, first on the terminal, then in the folder of its run.
 
-    Arguments: the run's folder, its log, the log's size at the beginning, and the system's kills before it.
+    Arguments: the folder, its log, the log's size at the beginning, and the system's kills before it.
     """
     path, log, size, kills = sys.argv[1:]
     words = last_words(Path(log), int(size))
@@ -86,4 +88,6 @@ def main() -> None:
         print(reason, file=sys.stderr, flush=True)
         from vaecli.runs import Run
 
-        _record(Run(Path(path)), reason)
+        run = Run(Path(path))
+        if run.exists:
+            _record(run, reason)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vaecli.errors import Damaged, RunError
+from vaecli.runs.files import writing
 from vaecli.runs.run import Run
 from vaecli.runs.schema import AUDIT
 from vaecli.runs.sealed import read_sealed, write_sealed
@@ -83,6 +84,7 @@ class Audit:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.audit_json = path / "audit.json"
+        self.tensorflow_log = path / "tensorflow.log"
 
     @property
     def name(self) -> str:
@@ -91,6 +93,11 @@ class Audit:
     def read(self) -> dict[str, Any]:
         """The contents of audit.json without its rows; raises RunError if it cannot be read."""
         return {key: value for key, value in self._tree.items() if key != "rows"}
+
+    def begin(self) -> None:
+        """Makes the folder; raises RunFailed where it cannot be written."""
+        with writing(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
 
     @property
     def finished(self) -> bool:

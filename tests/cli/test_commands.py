@@ -79,7 +79,7 @@ def test_a_fallback_is_said_and_named(vaecli, tmp_path):
 def test_without_fallback_the_ways_out_are_named(vaecli, tmp_path):
     result = vaecli("train", "--config", "gumbel", "--set", "data.fallback=null")
     assert result.exit_code == 2
-    for part in ("mnist.npz is not there", "https://", "--data-dir or VAECLI_DATA_DIR", "data.name=digits"):
+    for part in ("mnist.npz is missing", "https://", "--data-dir or VAECLI_DATA_DIR", "data.name=digits"):
         assert part in result.stderr
     assert not (tmp_path / "outputs").exists()
 

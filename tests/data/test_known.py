@@ -155,7 +155,7 @@ def test_no_connection_names_the_file_the_url_and_the_ways_out(tiny, tmp_path):
     with pytest.raises(DataError) as error:
         fetch(tiny, tmp_path, silent)
     first, ways = error.value.lines
-    assert first.startswith(f"mnist: {tmp_path}/mnist.npz is not there, and http://127.0.0.1:9/mnist.npz cannot be")
+    assert first.startswith(f"mnist: {tmp_path}/mnist.npz is missing, and http://127.0.0.1:9/mnist.npz cannot be")
     for way in ("by hand", "--data-dir or VAECLI_DATA_DIR", "--set data.name=digits"):
         assert way in ways
     assert not written(tmp_path)

@@ -2,12 +2,12 @@
 
     python tests/benchmarks/matrix.py FOLDER [--seeds 0] [--epochs 5] [--set training.output_bias=zero] [--latents 4x8]
 
-Trains on MNIST whatever of the matrix is not finished in FOLDER, so that the same command goes on where it was stopped:
-every method, latents of 1x10, 4x8 and 20x10 (codes x values), mean squared error without a weight on the rate and a
-Bernoulli likelihood with weight 1, networks of 128 and 512-256. A cell that a method refuses (too many codes to decode,
-or too many rows of a codebook) is listed and does not count. A cell has learned where its test error on sampled codes is
-at most LEARNED of the mean image's. Prints each cell that has not, and the share that has; the naive method, which never
-can, is counted apart.
+Trains on MNIST whatever of the matrix is not finished in FOLDER, so that the same command goes on where it was
+stopped: every method, latents of 1x10, 4x8 and 20x10 (codes x values), mean squared error without a weight on the
+rate and a Bernoulli likelihood with weight 1, networks of 128 and 512-256. A cell that a method refuses (too many
+codes to decode, or too many rows of a codebook) is listed and does not count. A cell has learned where its test error
+on sampled codes is at most LEARNED of the mean image's. Prints each cell that has not, and the share that has; the
+naive method, which never can, is counted apart.
 """
 
 import argparse

@@ -140,7 +140,7 @@ KNOWN_BLOCKS = "(known: model, network, data, objective, training)"
         ),
         (
             "model: vae\nobjective: {likelihood: bce}",
-            "f.yaml:2:13: objective.likelihood: should be 'mse' or 'bernoulli', received 'bce'",
+            "f.yaml:2:13: unknown likelihood 'bce' (known: mse, bernoulli, gaussian, l1)",
         ),
         (
             "model: vae\nnetwork: {hidden: [8, 0]}",
@@ -392,6 +392,22 @@ def test_any_override_is_taken_or_refused_in_lines_that_begin_with_it(parts):
 def test_a_network_that_cannot_be_is_one_line_with_its_place(network, said):
     with pytest.raises(ConfigError) as caught:
         config_from_text(f"model: gumbel\nnetwork: {{{network}}}", "my.yaml")
+    (line,) = caught.value.lines
+    assert line.startswith("my.yaml:2:")
+    assert said in line
+
+
+@pytest.mark.parametrize(
+    ("objective", "said"),
+    [
+        ("likelihood: gauss", "unknown likelihood 'gauss', did you mean 'gaussian'?"),
+        ("likelihood: gaussian, scale: 0.0", "objective.scale: should be greater than 0"),
+        ("scale: 0.1", "objective.scale: `scale` has no effect with likelihood: mse"),
+    ],
+)
+def test_a_likelihood_that_cannot_be_is_one_line_with_its_place(objective, said):
+    with pytest.raises(ConfigError) as caught:
+        config_from_text(f"model: gumbel\nobjective: {{{objective}}}", "my.yaml")
     (line,) = caught.value.lines
     assert line.startswith("my.yaml:2:")
     assert said in line

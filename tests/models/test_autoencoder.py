@@ -8,13 +8,17 @@ import tensorflow as tf
 
 from helpers import KINDS, METHOD_NAMES, compiled, small_config, softmax
 from vaecli.config import config_from_text
+from vaecli.config.schema import VARIANTS
 from vaecli.models.autoencoder import build
-from vaecli.models.likelihood import LIKELIHOODS
+from vaecli.models.likelihood import likelihood as likelihood_of
 from vaecli.models.networks import Network
 
 IMAGES = tf.constant(np.random.default_rng(0).uniform(size=(20, 8, 8, 1)), tf.float32)
 FLAT = tf.reshape(IMAGES, (20, 64))
 SEED = tf.constant([0, 1])
+
+
+LIKELIHOODS = {name: likelihood_of(block()) for name, block in VARIANTS["objective"][1].items()}
 
 
 def autoencoder(method, *, latents=1, likelihood="mse", hidden=(16,), seed=0):
@@ -37,6 +41,10 @@ def arrays(model):
 def test_distortions_have_their_units():
     x, y = np.random.default_rng(1).uniform(size=(2, 5, 7)).astype(np.float32)
     np.testing.assert_allclose(LIKELIHOODS["mse"].distortion(x, y), ((x - y) ** 2).mean(-1), rtol=1e-5)
+    np.testing.assert_allclose(LIKELIHOODS["l1"].distortion(x, y), np.abs(x - y).mean(-1), rtol=1e-5)
+    density = np.exp(-(((x - y) / 0.1) ** 2) / 2) / (0.1 * math.sqrt(2 * math.pi))
+    narrow = likelihood_of(VARIANTS["objective"][1]["gaussian"](scale=0.1))
+    np.testing.assert_allclose(narrow.distortion(x, y), -np.log(density.astype(np.float64)).sum(-1), rtol=1e-4)
     p = 1 / (1 + np.exp(-y.astype(np.float64)))
     nats = -(x * np.log(p) + (1 - x) * np.log(1 - p)).sum(-1)
     np.testing.assert_allclose(LIKELIHOODS["bernoulli"].distortion(x, y), nats, rtol=1e-5)
@@ -191,7 +199,7 @@ def test_a_decoder_that_begins_at_the_mean_image_draws_it(likelihood):
     for layer in model.decoder.layers:
         layer.kernel.assign(0 * layer.kernel)
     drawn = model.pixels(tf.one_hot([[3]], 10))[0]
-    least = 0 if likelihood == "mse" else 1e-3
+    least = 1e-3 if likelihood == "bernoulli" else 0
     np.testing.assert_allclose(drawn, np.clip(mean, least, 1 - least), atol=1e-6)
 
 
@@ -236,3 +244,8 @@ def test_hidden_layers_are_activated_as_the_config_says(network, function, tmp_p
     plain = keras.models.load_model(tmp_path / "model.keras", safe_mode=True, compile=False)
     expected = model.pixels(model.bottleneck.encode(model.encoder(IMAGES)).z)
     np.testing.assert_allclose(plain(IMAGES[..., 0]), expected[..., 0], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", VARIANTS["objective"][1])
+def test_config_and_model_agree_on_what_is_in_nats(name):
+    assert VARIANTS["objective"][1][name].in_nats == LIKELIHOODS[name].in_nats

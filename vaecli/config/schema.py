@@ -1,12 +1,13 @@
 """The schema of a config. Frozen, complete, no unknown keys; strict: '10' is not 10 and 1.0 is not a count.
 
-In four blocks one key decides which others exist: `model.name`, `network.kind`, `data.name`, `training.optimizer`.
-Each of its values has its own class, so a key that would have no effect is a mistake and never silently kept.
+In every block one key decides which others exist: `model.name`, `network.kind`, `data.name`, `objective.likelihood`,
+`training.optimizer`. Each of its values has its own class, so a key that would have no effect is a mistake and never
+silently kept.
 """
 
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, create_model, model_validator
 from pydantic_core import PydanticCustomError
@@ -91,11 +92,45 @@ class NpzDataConfig(DataConfig):
     title: Title | None = Field(None, description="name of the data in lists and figures; null: the file's name")
 
 
+_LIKELIHOODS = "mse or l1: mean over pixels; bernoulli or gaussian: nats per image"
+
+
 class ObjectiveConfig(Block):
-    likelihood: Literal["mse", "bernoulli"] = Field(
-        "mse", description="mse: mean over pixels; bernoulli: nats per image"
-    )
+    """What every likelihood has; each has a class, which knows its unit and may have keys of its own."""
+
+    in_nats: ClassVar[bool] = False  # then distortion + rate is -ELBO
+    unit: ClassVar[str] = "mean squared error per pixel"
+
+    likelihood: str = Field("mse", description=_LIKELIHOODS)
     beta: NonNegative = Field(0.0, description="weight of the rate KL(q(z|x) || p(z)), in nats")
+
+    def __str__(self) -> str:
+        """The likelihood with all that decides its figures: "gaussian of scale 0.1"."""
+        return self.likelihood
+
+
+class L1Config(ObjectiveConfig):
+    unit: ClassVar[str] = "mean absolute error per pixel"
+
+    likelihood: str = Field("l1", description=_LIKELIHOODS)
+
+
+class BernoulliConfig(ObjectiveConfig):
+    in_nats: ClassVar[bool] = True
+    unit: ClassVar[str] = "nats per image"
+
+    likelihood: str = Field("bernoulli", description=_LIKELIHOODS)
+
+
+class GaussianConfig(ObjectiveConfig):
+    in_nats: ClassVar[bool] = True
+    unit: ClassVar[str] = "nats per image"
+
+    likelihood: str = Field("gaussian", description=_LIKELIHOODS)
+    scale: Positive = Field(1.0, description="standard deviation of each pixel around the decoder's output")
+
+    def __str__(self) -> str:
+        return f"gaussian of scale {self.scale:g}"
 
 
 def _weight_decay(default: float) -> Any:
@@ -244,6 +279,10 @@ def _model_class(name: str) -> type[ModelConfig]:
 # block -> (the deciding key, value -> class)
 VARIANTS: Mapping[str, tuple[str, Mapping[str, type[Block]]]] = {
     "model": ("name", _Models()),
+    "objective": (
+        "likelihood",
+        {"mse": ObjectiveConfig, "bernoulli": BernoulliConfig, "gaussian": GaussianConfig, "l1": L1Config},
+    ),
     "network": ("kind", {"mlp": MlpConfig}),
     "data": ("name", {**dict.fromkeys(DATASETS, DataConfig), "npz": NpzDataConfig}),
     "training": ("optimizer", {cls.model_fields["optimizer"].default: cls for cls in OPTIMIZERS}),

@@ -71,13 +71,12 @@ class Evaluator:
         parts, pictures = zip(*results, strict=True)
         measures = PerImage(*(self._join(column) for column in zip(*parts, strict=True)))
         shown = Reconstructions(*(self._pick(column) for column in zip(*pictures, strict=True)))
-        in_nats = self.autoencoder.likelihood.in_nats
         measured = Measured(
             latent=self.autoencoder.latent,
             mse_sampled=_mean(measures.mse_sampled),
             mse_mode=_mean(measures.mse_mode),
             mse_relaxed=None if measures.mse_relaxed is None else _mean(measures.mse_relaxed),
-            distortion=_mean(measures.distortion_sampled) if in_nats else None,
+            distortion=_mean(measures.distortion_sampled) if self.autoencoder.likelihood.in_nats else None,
             rate=_mean(measures.rate),
             codes=measures.codes,
             labels=self.labels,

@@ -266,7 +266,7 @@ class Journal:
     def _protocol(self) -> dict[str, Any]:
         """The protocol that two runs must share for their figures to be comparable."""
         return {
-            "likelihood": self.config.objective.likelihood,
+            "likelihood": str(self.config.objective),
             "binarization": "none",
             "bound": "one sample per image",
             "split": {"train": len(self.dataset.train), "test": len(self.dataset.test)},

@@ -17,7 +17,7 @@ from vaecli.config.schema import Config
 from vaecli.config.shapes import ImageShape, Shapes, shapes
 from vaecli.estimators.estimator import State
 from vaecli.models import networks
-from vaecli.models.likelihood import LIKELIHOODS, Likelihood
+from vaecli.models.likelihood import Likelihood, likelihood
 from vaecli.models.networks import Network
 
 PARTS = ("encoder", "bottleneck", "decoder")
@@ -198,8 +198,8 @@ class Autoencoder:
         images = keras.Input(image_shape, name="images")
         features = self.encoder(images)
         outputs = self.decoder(self.bottleneck.export(features))
-        if self.likelihood.in_nats:
-            outputs = keras.layers.Activation("sigmoid")(outputs)
+        if self.likelihood.activation != "linear":
+            outputs = keras.layers.Activation(self.likelihood.activation)(outputs)
         return keras.Model(images, keras.layers.Reshape(image_shape, name="reconstructions")(outputs))
 
 
@@ -225,15 +225,15 @@ def build(config: Config, image_shape: ImageShape, mean: NDArray[np.float64] | N
     """
     check_backend()
     sizes, training = shapes(config, image_shape), config.training
-    likelihood = LIKELIHOODS[config.objective.likelihood]
+    loss = likelihood(config.objective)
     with drawn_as(training.initial_weights):
         encoder, decoder = networks.build(config.network, sizes, seed=training.seed)
         bottleneck = _bottleneck(config, sizes)
     if training.output_bias == "data_mean" and mean is not None:
-        decoder.layers[-1].bias.assign(likelihood.outputs(mean).reshape(decoder.layers[-1].bias.shape))
+        decoder.layers[-1].bias.assign(loss.outputs(mean).reshape(decoder.layers[-1].bias.shape))
     method, options = config.model.method, config.model.options()
     estimator = getattr(bottleneck, "estimator", None)
-    around = (config.network, config.objective.likelihood, sizes.image)
+    around = (config.network, str(config.objective), sizes.image)
     trained_as = (config.model, estimator, *around)
     # estimators of hard codes differ only in the gradient
     hard = (method.bottleneck.target, *(options[name] for name in method.bottleneck.options), *around)
@@ -242,7 +242,7 @@ def build(config: Config, image_shape: ImageShape, mean: NDArray[np.float64] | N
         encoder,
         bottleneck,
         decoder,
-        likelihood,
+        loss,
         sizes.latent,
         trained_as=trained_as,
         measured_as=measured_as,

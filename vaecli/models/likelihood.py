@@ -1,11 +1,14 @@
 """The distance of a decoded image from the true one."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
+
+from vaecli.config.schema import GaussianConfig, ObjectiveConfig
 
 LEAST = 1e-3
 
@@ -20,8 +23,8 @@ class Likelihood:
     distortion: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
     pixels: Callable[[tf.Tensor], tf.Tensor]
     outputs: Callable[[NDArray[np.float64]], NDArray[np.float64]]  # the inverse of pixels, of a mean image
-    unit: str
-    in_nats: bool  # then distortion + rate is -ELBO
+    activation: str = "linear"  # of Keras, which `pixels` is
+    in_nats: bool = False  # then distortion + rate is -ELBO
 
 
 def squared_error(images: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
@@ -42,7 +45,33 @@ def logit(mean: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.log(p) - np.log1p(-p)
 
 
+def absolute_error(images: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+    """The mean over pixels of |x - y|."""
+    return tf.reduce_mean(tf.abs(images - outputs), -1)
+
+
+def gaussian(scale: float) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """-log p(x|z) in nats, summed over pixels: a density on [0, 1] of this standard deviation, which may be negative.
+
+    ((x - y) / scale)^2 / 2 + log scale + log(2 pi) / 2  for each pixel
+    """
+    constant = math.log(scale) + math.log(2 * math.pi) / 2
+
+    def negative_log_density(images: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+        return tf.reduce_sum(tf.square((images - outputs) / scale) / 2 + constant, -1)
+
+    return negative_log_density
+
+
+def likelihood(objective: ObjectiveConfig) -> Likelihood:
+    """The likelihood of a config's objective."""
+    if isinstance(objective, GaussianConfig):
+        return Likelihood(gaussian(objective.scale), tf.identity, lambda mean: mean, in_nats=True)
+    return LIKELIHOODS[objective.likelihood]
+
+
 LIKELIHOODS: Mapping[str, Likelihood] = {
-    "mse": Likelihood(squared_error, tf.identity, lambda mean: mean, "per pixel", in_nats=False),
-    "bernoulli": Likelihood(cross_entropy, tf.sigmoid, logit, "nats per image", in_nats=True),
+    "mse": Likelihood(squared_error, tf.identity, lambda mean: mean),
+    "l1": Likelihood(absolute_error, tf.identity, lambda mean: mean),
+    "bernoulli": Likelihood(cross_entropy, tf.sigmoid, logit, "sigmoid", in_nats=True),
 }

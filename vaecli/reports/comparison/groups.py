@@ -187,7 +187,7 @@ def protocol_of(config: Config, data: Mapping[str, Any]) -> dict[str, Any]:
         "digest": data["digest"][:12],
         "split": f"{data['train']:,} + {data['validation']:,} + {data['test']:,}",
         "latent": str(latent_of(config, data["image_shape"])),
-        "likelihood": config.objective.likelihood,
+        "likelihood": str(config.objective),
         "beta": config.objective.beta,
         "epochs": config.training.epochs,
     }

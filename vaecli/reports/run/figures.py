@@ -130,7 +130,7 @@ def loss_curves(run: Run) -> Figure:
     left, right = figure.subplots(1, 2)
     style: dict[str, Any] = {"marker": "o", "markersize": 3} if len(epochs) <= 30 else {}
     left.plot(epochs, [row["loss"] for row in metrics], color=COLOURS["train"], **style)
-    unit = "mean squared error per pixel" if run.config.objective.likelihood == "mse" else "nats per image"
+    unit = run.config.objective.unit
     left.set(title="training loss", xlabel="epoch", ylabel=_loss_label(run, unit))
     discrete = metrics[-1]["test_perplexity"] is not None
     labels = {

@@ -33,13 +33,13 @@ def summary_lines(run: Run) -> Iterator[str]:
     where = data_name(data) + (f" (fallback for {data['fallback_for']})" if data["fallback_for"] else "")
     epochs = run.config.training.epochs
     yield f"{name} on {where}, {epochs} epoch{'s' * (epochs != 1)}, {summary['parameters']:,} parameters"
-    yield from _errors(test)
+    yield from _errors(test, run.config.objective.likelihood)
     yield from _code_use(test)
     yield from _learned(run, test["mse"]["sampled"])
     yield from _gradients(run, summary)
 
 
-def _errors(test: Mapping[str, Any]) -> Iterator[str]:
+def _errors(test: Mapping[str, Any], likelihood: str) -> Iterator[str]:
     mse = test["mse"]
     discrete = test["perplexity"] is not None
     sampled, mode = ("sampled codes", "most probable codes") if discrete else ("samples", "the mean")
@@ -49,9 +49,10 @@ def _errors(test: Mapping[str, Any]) -> Iterator[str]:
         line += f", {mse['relaxed']:.4f} on the relaxed sample it was trained on (relaxation gap {gap:+.4f})"
     yield line
     if test["distortion"] is not None:
+        note = "; the cross-entropy of grey pixels is no likelihood" if likelihood == "bernoulli" else ""
         yield (
             f"  test ELBO           {test['elbo']:.2f} nats per image = -(distortion {test['distortion']:.2f} "
-            f"+ rate {test['rate']:.2f}); the cross-entropy of grey pixels is no likelihood"
+            f"+ rate {test['rate']:.2f}){note}"
         )
 
 

@@ -74,6 +74,20 @@ def test_where_the_likelihood_is_in_nats_rows_are_ordered_by_the_elbo_and_differ
     assert [row.name for row in compared(runs, "mse sampled")[0].rows] == ["gumbel", "vqvae", "exact"]
 
 
+def test_a_point_posterior_is_ranked_with_every_weight_of_the_rate_where_the_order_is_by_elbo(tmp_path):
+    """Its rate is constant, so that a weight changes nothing; with a squared error it keeps to its own scale."""
+    runs = [
+        made_up(tmp_path, "gumbel", 0, 0.05, distortion=120.0, beta=1.0),
+        made_up(tmp_path, "gumbel", 0, 0.05, distortion=121.0, beta=0.5),
+        made_up(tmp_path, "vqvae", 0, 0.07, distortion=110.0),
+    ]
+    groups = compared(runs)
+    assert [group.protocol["beta"] for group in groups] == [1.0, 0.5]
+    assert [[row.name for row in group.rows] for group in groups] == [["vqvae", "gumbel"]] * 2
+    squared = [made_up(tmp_path, "exact", 0, 0.05, beta=1.0), made_up(tmp_path, "vqvae", 1, 0.07)]
+    assert len(compared(squared)) == 2
+
+
 def test_a_column_is_named_as_people_write_it():
     assert sort_key("MSE-mode") == "mse mode"
     assert sort_key("encoder_gradient") == "encoder gradient"

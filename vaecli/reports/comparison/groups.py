@@ -22,6 +22,7 @@ from vaecli.runs.identity import settings
 from vaecli.runs.provenance import data_name, made_with
 from vaecli.runs.references import references_of, references_problem
 
+Settings = dict[str, dict[int, list[Run]]]  # the runs of each setting, by seed
 SQUARED, ELBO = (
     "mse sampled",
     "-elbo",
@@ -84,12 +85,13 @@ def compared(runs: Sequence[Run], sort_by: str | None = None, absent: Sequence[A
             group by the column that decides it.
         absent: requested runs without figures; a row names the seeds missing from its means, with reasons.
     """
-    by_protocol: dict[str, tuple[dict[str, Any], dict[str, dict[int, list[Run]]]]] = {}
+    by_protocol: dict[str, tuple[dict[str, Any], Settings]] = {}
     for run in runs:
         protocol = protocol_of(run.config, run.info["data"])
         key, place = _place(run.config, run.info["data"])
         _, found = by_protocol.setdefault(key, (protocol, {}))
         found.setdefault(place, {}).setdefault(seed_of(run), []).append(run)
+    _rank_points(by_protocol)
     missing: dict[tuple[str, str], dict[int, str]] = {}
     for one in absent:
         missing.setdefault(_place(one.config, one.data), {})[one.config.training.seed] = one.reason
@@ -107,6 +109,29 @@ def compared(runs: Sequence[Run], sort_by: str | None = None, absent: Sequence[A
         rows.sort(key=lambda row: _rank(row, by))
         groups.append(Group(protocol, rows, [*notes, *_notes(rows)]))
     return groups
+
+
+def _rank_points(by_protocol: dict[str, tuple[dict[str, Any], Settings]]) -> None:
+    """Moves methods whose posterior is a point into the groups that differ in beta alone, where the order is by -ELBO.
+
+    A weight of a constant rate changes nothing that they learn, and their -ELBO is as comparable as all others.
+    """
+    for key, (protocol, found) in list(by_protocol.items()):
+        points = {place: of_seeds for place, of_seeds in found.items() if _is_point(next(iter(of_seeds.values()))[0])}
+        others = [
+            rows
+            for other, (theirs, rows) in by_protocol.items()
+            if other != key and {**theirs, "beta": 0} == {**protocol, "beta": 0}
+        ]
+        if points and others and len(points) == len(found):
+            for rows in others:
+                rows.update(points)
+            del by_protocol[key]
+
+
+def _is_point(run: Run) -> bool:
+    config = run.config
+    return config.model.method.constant_rate and config.objective.in_nats
 
 
 def unseen(groups: Sequence[Group], absent: Sequence[Absent]) -> dict[str, str]:
@@ -282,7 +307,7 @@ def _labels(configs: Sequence[Config]) -> list[str]:
         for key, value in mine.items():
             scope = _scope(key, mine)
             others = of_model[scope[0]] if scope[0] else len(every)
-            if key != "model.name" and (len(values[scope]) > 1 or rows[scope] < others):
+            if key not in ("model.name", "objective.beta") and (len(values[scope]) > 1 or rows[scope] < others):
                 named.append(f"{key.rpartition('.')[2]} {plain(value)}")
         labels.append(", ".join([mine["model.name"], *named]))
     return labels

@@ -10,6 +10,7 @@ so many steps, so that a slow phase of the machine meets both; a ratio is of the
 import argparse
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,7 @@ def turn(text: str, make: Callable[..., Any], steps: int) -> Callable[[], tuple[
     from vaecli.training.trainer import STEP_METRICS, Loop
 
     config = config_from_text(text)
-    loop = Loop(build(config, PIXELS), config, steps, 1 / 255)
+    loop = Loop(build(config, (28, 28)), config, steps, SimpleNamespace(scale=1 / 255, binarization="none"))
     loop.optimizer = make(loop.variables)
     compiled = tf.function(loop.__call__, jit_compile=True, autograph=False)
     images = np.random.default_rng(0).integers(0, 256, (steps * BATCH, PIXELS), np.uint8)

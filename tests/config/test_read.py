@@ -411,3 +411,23 @@ def test_a_likelihood_that_cannot_be_is_one_line_with_its_place(objective, said)
     (line,) = caught.value.lines
     assert line.startswith("my.yaml:2:")
     assert said in line
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("data: {binarization: threshold, threshold: 1.0}", "data.threshold: should be less than 1"),
+        ("data: {threshold: 0.4}", "`threshold` has no effect with binarization none"),
+        ("data: {binarization: random}", "data.binarization: should be 'none', 'threshold', 'static' or 'dynamic'"),
+        (
+            "{data: {binarization: static}, objective: {likelihood: gaussian}}",
+            "a gaussian density of pixels that are 0 or",
+        ),
+    ],
+)
+def test_a_binarization_that_cannot_be_is_one_line_with_its_place(text, said):
+    with pytest.raises(ConfigError) as caught:
+        config_from_text(f"{{model: gumbel,\n {text[1:]}" if text[0] == "{" else f"model: gumbel\n{text}", "my.yaml")
+    (line,) = caught.value.lines
+    assert line.startswith("my.yaml:2:")
+    assert said in line

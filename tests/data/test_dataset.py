@@ -113,3 +113,30 @@ def test_images_that_are_none_are_refused(array, message):
 def test_labels_that_are_none_are_refused(array):
     with pytest.raises(DataError, match="file: y: "):
         checked_labels(array, 5, name="y", place="file")
+
+
+@pytest.mark.parametrize("scale", [1 / 16, 1.0])
+def test_a_threshold_makes_pixels_black_or_white_in_the_range_of_the_images(scale):
+    images = DATA.train.images if scale < 1 else DATA.floats(DATA.train.images)
+    data = replace(DATA, train=Split(images), test=Split(images[:50]), scale=scale).binarized("threshold", 0.4)
+    assert data.train.images.dtype == images.dtype
+    assert np.array_equal(data.floats(data.train.images), DATA.floats(DATA.train.images) > 0.4)
+    assert data.binarization == "threshold 0.4"
+
+
+def test_static_pixels_are_drawn_once_with_the_probability_of_their_grey():
+    first, again = DATA.binarized("static"), DATA.binarized("static")
+    assert first.digest == again.digest != DATA.digest
+    drawn, grey = first.floats(first.train.images), DATA.floats(DATA.train.images)
+    assert set(np.unique(drawn)) == {0, 1}
+    for value in np.unique(grey):  # 17 of them, each of thousands of pixels but for the last ones
+        share = drawn[grey == value]
+        assert abs(share.mean() - value) <= 4 * (value * (1 - value) / share.size) ** 0.5
+
+
+def test_dynamic_pixels_stay_grey_for_training_and_are_drawn_once_to_measure():
+    held, drawn = DATA.hold_out(100), DATA.hold_out(100).binarized("dynamic")
+    assert np.array_equal(drawn.train.images, held.train.images)
+    assert np.array_equal(drawn.test.images, held.binarized("static").test.images)
+    assert set(np.unique(drawn.validation.images)) == {0, 16}
+    assert len({held.binarized(how).digest for how in ("none", "threshold", "static", "dynamic")}) == 4

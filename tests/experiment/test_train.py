@@ -392,3 +392,22 @@ def test_every_other_method_moves_all_its_weights(finished, method):
     first, last = run.load_weights("epoch-00000"), run.load_weights("last")
     assert not [name for name in first if np.array_equal(first[name], last[name])]
     assert run.summary["without_gradient"] == []
+
+
+def test_dynamic_pixels_are_the_same_after_a_resume_and_others_at_each_use(tmp_path, many_calls):
+    extra = "objective: {likelihood: bernoulli}\n"
+
+    def config(how):
+        found = small_config("gumbel", extra=extra, extra_training=OFTEN)
+        return found.model_copy(update={"data": found.data.model_copy(update={"binarization": how})})
+
+    with pytest.raises(Interrupted):
+        train(config("dynamic"), tmp_path / "cut", stop=stop_after(5))
+    cut, whole = train(config("dynamic"), tmp_path / "cut"), train(config("dynamic"), tmp_path / "whole")
+    assert weights(cut) == weights(whole)
+    assert metrics(cut) == metrics(whole)
+    static = train(config("static"), tmp_path / "static")
+    assert static.name != whole.name
+    assert weights(static) != weights(whole)
+    assert whole.summary["protocol"]["binarization"] == "dynamic"
+    assert set(np.unique(whole.reconstructions()["images"])) == {0, 1}

@@ -234,6 +234,12 @@ def _combinations(config: Config, source: Source) -> Iterable[tuple[str, str]]:
             f"model: '{config.model.name}' decodes all num_classes^num_latents codes at each step, "
             f"at most {MAX_ENUMERATED_CODES}, received {latent.most_values}^{latent.codes_per_position}",
         )
+    if config.objective.likelihood == "gaussian" and config.data.binarization != "none":
+        yield (
+            source.place(("objective", "likelihood")),
+            f"objective.likelihood: a gaussian density of pixels that are 0 or 1 means nothing; bernoulli fits "
+            f"data.binarization: {config.data.binarization}",
+        )
     if method.constant_rate and config.objective.beta:
         yield (
             source.place(("objective", "beta")),

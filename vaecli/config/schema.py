@@ -85,6 +85,26 @@ class DataConfig(Block):
         None, description="train on this instead, with a message, if the data is unavailable"
     )
     validation: int = Field(0, ge=0, description="training images held out; the best weights on them are kept")
+    binarization: Literal["none", "threshold", "static", "dynamic"] = Field(
+        "none",
+        description="pixels of 0 or 1: none, threshold, static (drawn once), or dynamic (drawn at each use)",
+    )
+    threshold: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None, description="a pixel above it is 1; null: 0.5 with binarization: threshold, and none without"
+    )
+
+    @model_validator(mode="after")
+    def _threshold_of_threshold(self) -> "DataConfig":
+        if self.threshold is not None and self.binarization != "threshold":
+            raise PydanticCustomError(
+                "threshold", "`threshold` has no effect with binarization {how}", {"how": self.binarization}
+            )
+        return self
+
+    @property
+    def above(self) -> float:
+        """The value above which a pixel is 1."""
+        return 0.5 if self.threshold is None else self.threshold
 
 
 class NpzDataConfig(DataConfig):

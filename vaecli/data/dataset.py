@@ -15,6 +15,7 @@ from vaecli.errors import DataError
 Images = NDArray[np.uint8] | NDArray[np.float32]
 Labels = NDArray[np.int32]
 
+BINARIZATION_SEED = 20_080_610  # one draw per data set, whatever the run's seed
 VALIDATION_SEED = 20_210_601  # one split per data set and count, whatever the run's seed
 
 
@@ -40,6 +41,7 @@ class Dataset:
     source: str  # where the arrays were found, in words
     title: str | None = None  # what users call their own data
     validation: Split | None = None
+    binarization: str = "none"  # for people: how pixels came to be 0 or 1
     fallback_for: str | None = None  # the requested data set, which is not available
     fallback_reason: str | None = None  # and why
 
@@ -99,6 +101,32 @@ class Dataset:
             )
         return steps
 
+    def binarized(self, how: str, threshold: float = 0.5) -> "Dataset":
+        """The same data with pixels of 0 or 1 (times 1 / scale).
+
+        Args:
+            how: "none"; "threshold": a pixel is 1 above it; "static": drawn once with a fixed seed, whatever the run's;
+                "dynamic": as static, but the training images stay grey and are drawn at each use by the training loop.
+        """
+        if how == "none":
+            return self
+
+        def split(found: Split | None, seed: int) -> Split | None:
+            if found is None:
+                return None
+            if how == "threshold":
+                images = _as_pixels(self.floats(found.images) > threshold, found.images, self.scale)
+            else:
+                images = _drawn(found.images, self.scale, seed)
+            return replace(found, images=images)
+
+        train = self.train if how == "dynamic" else split(self.train, BINARIZATION_SEED)
+        test, validation = split(self.test, BINARIZATION_SEED + 1), split(self.validation, BINARIZATION_SEED + 2)
+        assert train is not None
+        assert test is not None
+        called = f"threshold {threshold:g}" if how == "threshold" else how
+        return replace(self, train=train, test=test, validation=validation, binarization=called)
+
     def hold_out(self, count: int) -> "Dataset":
         """The same data with `count` training images, drawn with a fixed seed, held out as the validation split.
 
@@ -119,6 +147,16 @@ class Dataset:
             return Split(self.train.images[rows], None if labels is None else labels[rows])
 
         return replace(self, train=pick(kept), validation=pick(held))
+
+
+def _drawn(images: Images, scale: float, seed: int) -> Images:
+    """Each pixel is 1 with the probability of its grey value, else 0; in the type and range of the images."""
+    grey = images.astype(np.float32) * np.float32(scale)
+    return _as_pixels(np.random.default_rng(seed).random(images.shape, np.float32) < grey, images, scale)
+
+
+def _as_pixels(white: NDArray[np.bool_], images: Images, scale: float) -> Images:
+    return np.where(white, np.asarray(round(1 / scale), images.dtype), np.asarray(0, images.dtype))
 
 
 def squeezed(images: NDArray[Any]) -> NDArray[Any]:

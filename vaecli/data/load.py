@@ -23,7 +23,12 @@ def load(data: DataConfig, data_dir: Path | None = None, progress: Progress = si
     Raises:
         DataError: what is wrong, where, and the ways out.
     """
-    return _load(data, data_dir, progress).hold_out(data.validation)
+    return prepared(_load(data, data_dir, progress), data)
+
+
+def prepared(dataset: Dataset, data: DataConfig) -> Dataset:
+    """A data set as a config trains on it: with its validation split, and binarized."""
+    return dataset.hold_out(data.validation).binarized(data.binarization, data.above)
 
 
 def _load(data: DataConfig, data_dir: Path | None, progress: Progress) -> Dataset:

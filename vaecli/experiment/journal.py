@@ -267,7 +267,7 @@ class Journal:
         """The protocol that two runs must share for their figures to be comparable."""
         return {
             "likelihood": str(self.config.objective),
-            "binarization": "none",
+            "binarization": self.dataset.binarization,
             "bound": "one sample per image",
             "split": {"train": len(self.dataset.train), "test": len(self.dataset.test)},
             "rate": "analytic KL to the prior, in nats per image",

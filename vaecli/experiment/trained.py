@@ -121,7 +121,9 @@ class TrainedRun:
         if array.shape[1:] not in (shape, (*shape, 1)):
             raise DataError(f"images [N, {', '.join(map(str, shape))}] are needed, received shape {array.shape}")
         scale = self._scale if array.dtype.kind in "iu" else 1.0
-        return array.reshape(len(array), *(*shape, 1)[:3]).astype(np.float32) * np.float32(scale)
+        floats = array.reshape(len(array), *(*shape, 1)[:3]).astype(np.float32) * np.float32(scale)
+        data = self.config.data
+        return (floats > data.above).astype(np.float32) if data.binarization == "threshold" else floats
 
     def _images(self, pixels: Any) -> Floats:
         return pixels.numpy().reshape(-1, *self.image_shape)

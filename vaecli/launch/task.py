@@ -24,6 +24,7 @@ from vaecli.backend.process import last_words, prepare
 from vaecli.config import config_from_text
 from vaecli.config.schema import DataConfig
 from vaecli.data import Dataset
+from vaecli.data.load import prepared
 from vaecli.data.source import source_of
 from vaecli.errors import BeingTrained, Interrupted, RunError, RunFailed, VaecliError
 from vaecli.experiment.plan import plan_run
@@ -153,7 +154,7 @@ def _stop_code(folder: Path) -> int | None:
 @functools.lru_cache(maxsize=1)
 def _dataset(data: DataConfig, folder: Path | None) -> Dataset:
     """The data set, read once per worker from where the parent found it."""
-    return source_of(data).read_in(folder).hold_out(data.validation)
+    return prepared(source_of(data).read_in(folder), data)
 
 
 def _compute_references(task: Task, stop: Callable[[], int | None]) -> None:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from vaecli.errors import RunError
 from vaecli.registry import DATASETS
 from vaecli.runs.files import write
-from vaecli.runs.provenance import data_name
+from vaecli.runs.provenance import bare_name, binarized
 
 
 def _import_matplotlib() -> None:
@@ -207,8 +207,8 @@ def _width(text: str, fontsize: float) -> float:
 
 def data_title(data: Mapping[str, Any]) -> str:
     """The title of run.json's data block: the data set, and what it is a fallback for."""
-    name, stands_for = data_name(data), data["fallback_for"]
-    return _title(name) + (f" (fallback for {_title(stands_for)})" if stands_for else "")
+    stands_for = data["fallback_for"]
+    return _title(bare_name(data)) + binarized(data) + (f" (fallback for {_title(stands_for)})" if stands_for else "")
 
 
 def _title(name: str) -> str:

@@ -35,6 +35,7 @@ def facts(dataset: Dataset) -> dict[str, Any]:
         "title": dataset.title,
         "fallback_for": dataset.fallback_for,
         "source": dataset.source,
+        "binarization": dataset.binarization,
         "digest": dataset.digest,
         "scale": dataset.scale,
         "image_shape": list(dataset.image_shape[:2] if dataset.image_shape[2] == 1 else dataset.image_shape),
@@ -45,6 +46,17 @@ def facts(dataset: Dataset) -> dict[str, Any]:
 
 
 def data_name(data: Mapping[str, Any]) -> str:
+    """The data of run.json's data block for people: their name, and how their pixels came to be 0 or 1."""
+    return bare_name(data) + binarized(data)
+
+
+def binarized(data: Mapping[str, Any]) -> str:
+    """What follows the name of binarized data: " (binarized: static)"."""
+    how = data.get("binarization", "none")
+    return "" if how == "none" else f" (binarized: {how})"
+
+
+def bare_name(data: Mapping[str, Any]) -> str:
     """The name of the data in run.json's data block: the title, or the file of user-supplied data without a title."""
     if data["name"] != OWN:
         name: str = data["name"]

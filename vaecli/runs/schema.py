@@ -33,6 +33,7 @@ class Data(TypedDict):
     title: NotRequired[Text | None]
     fallback_for: Text | None
     source: Text
+    binarization: NotRequired[Text]
     digest: Digest
     scale: Annotated[float, Field(gt=0, le=1)]
     image_shape: Annotated[list[Size], Field(min_length=2, max_length=3)]  # H, W, and C if it is not 1

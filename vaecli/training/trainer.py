@@ -15,7 +15,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from vaecli.backend.programs import program
-from vaecli.backend.random import fold_in
+from vaecli.backend.random import fold_in, uniform
 from vaecli.config.schema import Config
 from vaecli.data import Dataset
 from vaecli.estimators.estimator import State
@@ -29,6 +29,7 @@ STEP_METRICS = ("loss", "distortion", "rate", "penalty", *(f"gradient_norm_{part
 
 # What is folded into the run's seed for each independent use of randomness.
 _TRAINING_NOISE, _ESTIMATOR_STATE = 1, 2
+_BINARIZATION = 20_080_610  # and into a step's seed, whose small numbers the estimators use
 
 
 class TrainState(NamedTuple):
@@ -62,7 +63,7 @@ def batch_order(seed: int, epoch: int, num_images: int) -> NDArray[np.int32]:
 class Loop:
     """Runs many steps in one call. It depends on neither data nor seed, so runs that differ in these share it."""
 
-    def __init__(self, autoencoder: Autoencoder, config: Config, steps_per_epoch: int, scale: float) -> None:
+    def __init__(self, autoencoder: Autoencoder, config: Config, steps_per_epoch: int, dataset: Dataset) -> None:
         training = config.training
         self.autoencoder = autoencoder
         self.names = list(autoencoder.weights)
@@ -71,11 +72,12 @@ class Loop:
         self.optimizer = optimizer(training, [self.variables[place] for place in self.learnt])
         self.clip_norm = training.clip_norm
         self.beta = config.objective.beta
-        self.scale = scale
+        self.scale = dataset.scale
+        self.drawn = dataset.binarization == "dynamic"  # pixels, at each use
         self.steps_per_epoch = steps_per_epoch
         self.steps = training.epochs * steps_per_epoch
         alike = training.model_copy(update={"seed": 0, "checkpoint_seconds": 0.0})
-        self.key = (autoencoder.trained_as, alike, self.beta, scale, steps_per_epoch)
+        self.key = (autoencoder.trained_as, alike, self.beta, self.scale, self.drawn, steps_per_epoch)
 
     def __call__(
         self,
@@ -92,8 +94,11 @@ class Loop:
         def one_step(step: tf.Tensor, nest: Any) -> Any:
             weights, slots, estimator, log = nest
             batch = tf.cast(tf.gather(images, order[step]), tf.float32) * self.scale
-            batch = tf.reshape(batch, (-1, *self.autoencoder.image_shape))
             seed = fold_in(epoch_seed, step)
+            if self.drawn:
+                draws = uniform(tf.shape(batch), seed=fold_in(seed, _BINARIZATION))
+                batch = tf.cast(draws < batch, tf.float32)
+            batch = tf.reshape(batch, (-1, *self.autoencoder.image_shape))
             done = epoch * self.steps_per_epoch + step
             with (
                 keras.StatelessScope(zip(self.variables, weights, strict=True)),
@@ -137,7 +142,7 @@ class Trainer:
         self.num_images = len(dataset.train)
         self.steps_per_epoch = dataset.steps_per_epoch(training.batch_size)
         self.images = tf.constant(dataset.train.images.reshape(self.num_images, -1))
-        loop = Loop(autoencoder, config, self.steps_per_epoch, dataset.scale)
+        loop = Loop(autoencoder, config, self.steps_per_epoch, dataset)
         self.optimizer, self.names, self.variables = loop.optimizer, loop.names, loop.variables
         self.learnt = [loop.names[place] for place in loop.learnt]
         self._compiled = program(loop, *loop.key)

@@ -191,7 +191,7 @@ def test_a_measured_sample_is_drawn_and_its_mode_is_not(method):
 
 @pytest.mark.parametrize("likelihood", LIKELIHOODS)
 def test_a_decoder_that_begins_at_the_mean_image_draws_it(likelihood):
-    """Of a code that its other layers make nothing of: black pixels have no finite logit, so they are .001."""
+    """Whatever the code: its other layers are zero here. Black pixels have no finite logit, so they are .001."""
     mean = np.random.default_rng(0).uniform(size=(8, 8, 1))
     mean[0], mean[1] = 0, 1
     text = f"model: gumbel\nobjective: {{likelihood: {likelihood}}}\ntraining: {{output_bias: data_mean}}"

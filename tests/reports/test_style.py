@@ -21,7 +21,7 @@ DRAW = """
 import sys
 from pathlib import Path
 from vaecli.reports.style import draw_each
-from vaecli.reports.figures import gumbel_max
+from vaecli.reports.run.figures import gumbel_max
 
 draw = lambda: gumbel_max(logits=(1.0, 2.0), draws=100, seed=0)
 draw_each({"x.png": draw}, Path(sys.argv[1]), lambda picture: print(picture.line))

@@ -10,6 +10,7 @@ import pytest
 
 from helpers import Silent, copied, forge, made_up, metrics, reseal, small_config, stop_after, train, weights
 from vaecli import load_run
+from vaecli.config.resolve import resolved
 from vaecli.errors import Damaged, Interrupted, RunError
 from vaecli.experiment.journal import Journal
 from vaecli.reports.run.figures import draw_run
@@ -93,7 +94,7 @@ def test_the_same_command_makes_again_what_was_damaged(finished, tmp_path, name)
 def test_config_yaml_is_for_people_and_run_json_is_believed(finished, tmp_path):
     run = copied(finished("gumbel"), tmp_path)
     run.config_yaml.write_text(run.config_yaml.read_text().replace("- 16", "- 32"))
-    assert load_run(run.path).config == small_config("gumbel")
+    assert load_run(run.path).config == resolved(small_config("gumbel"))
     assert run.examine().changed == ["config.yaml"]
 
 
@@ -133,7 +134,7 @@ def test_a_run_json_of_another_run_is_set_aside_and_the_run_goes_on(finished, tm
     assert reporter.said[0].endswith(": set aside, and written again")
     assert reporter.said[1].startswith("resuming after 1 epochs")
     assert (run.path / "run.json.damaged").exists()
-    assert again.config == small_config("vae")
+    assert again.config == resolved(small_config("vae"))
     assert again.info["data"] == finished("vae").info["data"]
     assert weights(again) == weights(finished("vae"))
 

@@ -267,7 +267,7 @@ def test_the_program_of_the_readme_runs(capsys):
     """Without MNIST, as everywhere in these tests, it is the digits that the presets fall back to."""
     section = README.read_text(encoding="utf-8").partition("## From Python")[2].partition("\n## ")[0]
     program = re.search(r"```python\n(.*?)```", section, re.DOTALL)[1]
-    images = digits().test.images
+    images = digits().test.images[..., 0]
     space = {"images": images}
     exec(program, space)
     assert space["codes"].shape == (len(images), 1)

@@ -74,6 +74,8 @@ def test_the_sizes_of_the_layers_are_those_of_the_model(method, hidden):
     for part, layers in (("encoder", sizes.encoder), ("decoder", sizes.decoder)):
         weights = {name: w.shape for name, w in model.weights.items() if name.startswith(part)}
         assert sum(layer.weights for layer in layers) == sum(math.prod(shape) for shape in weights.values())
+        kernels = [shape for name, shape in weights.items() if "kernel" in name]
+        assert sum(layer.products for layer in layers) == sum(math.prod(shape) for shape in kernels)
     assert sizes.pixels == 48
     assert sizes.units == 48 + sum(hidden) + sizes.latent.size + sum(hidden) + 48
 

@@ -1,18 +1,9 @@
 import pytest
 
-from helpers import METHOD_NAMES, small_config
+from helpers import small_config
 from vaecli.data import load
 from vaecli.experiment.plan import plan_run
-from vaecli.launch.forecast import START_SECONDS, in_words, seconds_left, side_by_side, speeds, weights
-from vaecli.models.autoencoder import build
-
-
-@pytest.mark.parametrize("method", METHOD_NAMES)
-def test_the_weights_are_those_of_the_dense_layers(method):
-    """Kernels of encoder and decoder; the last encoder layer of a Gaussian has two heads, a codebook is no layer."""
-    config = small_config(method)
-    kernels = [v for name, v in build(config, 64).weights.items() if name.startswith("decoder") and "kernel" in name]
-    assert weights(config, 64) == 2 * sum(v.shape[0] * v.shape[1] for v in kernels)
+from vaecli.launch.forecast import START_SECONDS, in_words, seconds_left, side_by_side, speeds
 
 
 def test_finished_runs_say_how_long_others_take(finished, tmp_path):

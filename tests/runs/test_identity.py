@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from helpers import small_config
-from vaecli.config import config_from_text, config_from_tree, dump, read_config
+from vaecli.config import config_from_text, config_of_run, dump, read_config
 from vaecli.data import Split, load
 from vaecli.data.digits import digits
 from vaecli.runs import run_name
@@ -153,7 +153,7 @@ def test_a_run_made_before_there_were_starts_is_read_with_the_one_it_had(tmp_pat
     """By run.json, and by its config.yaml, which names the same folder again; a file of one's own is not such a run."""
     old = {**config_from_text(BERNOULLI + "}").to_dict()}
     del old["training"]["output_bias"]
-    assert config_from_tree(old, "run.json").training.output_bias == "zero"
+    assert config_of_run(old, "run.json").training.output_bias == "zero"
     (tmp_path / "config.yaml").write_text(dump(old))
     assert read_config(str(tmp_path / "config.yaml")).training.output_bias == "auto"
     (tmp_path / "run.json").write_text("{}")

@@ -73,6 +73,6 @@ def test_an_optimizer_takes_the_steps_of_keras_and_changes_no_variable(keys):
 @pytest.mark.parametrize("method", METHOD_NAMES)
 def test_a_slot_of_keras_is_named_by_its_weight(method):
     config = small_config(method, extra_training=", optimizer: lion")
-    weights = build(config, 64).weights
+    weights = build(config, (8, 8)).weights
     slots = optimizer(config.training, list(weights.values())).slots([])
     assert set(slots) == {f"{name.partition('/')[2].replace('/', '_')}_momentum" for name in weights}

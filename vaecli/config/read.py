@@ -60,7 +60,12 @@ def config_from_text(text: str, name: str = "config") -> Config:
 
 def config_from_tree(tree: Any, name: str, overrides: Sequence[str] = ()) -> Config:
     """Reads plain values, kept in a file of this name, as `read_config` reads a file."""
-    return validate(override(_as_it_was(Source(name, tree)), overrides))
+    return validate(override(Source(name, tree), overrides))
+
+
+def config_of_run(tree: Any, name: str) -> Config:
+    """The config that a run keeps in its run.json, with what its keys meant when it was made."""
+    return validate(_as_it_was(Source(name, tree)))
 
 
 def preset_folders() -> list[Path]:

@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from vaecli.config import Config, config_from_tree, dump
+from vaecli.config import Config, config_of_run, dump
 from vaecli.config.latent import Latent
 from vaecli.config.shapes import latent_of
 from vaecli.errors import ConfigError, Damaged, RunError
@@ -137,7 +137,7 @@ class Run:
         if self._config is not None:
             return self._config
         try:
-            config = config_from_tree(self.info["config"], str(self.run_json))
+            config = config_of_run(self.info["config"], str(self.run_json))
         except ConfigError as error:
             raise Damaged(f"{error.lines[0]}; {MENDED}") from None
         if self.finished:

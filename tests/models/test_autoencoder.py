@@ -82,7 +82,7 @@ def test_no_two_layers_start_equal():
 
 
 @pytest.mark.parametrize("hidden", [(), (16,), (32, 8)])
-@pytest.mark.parametrize("likelihood", LIKELIHOODS)
+@pytest.mark.parametrize("likelihood", ["mse", "bernoulli"])
 @pytest.mark.parametrize(("method", "latents"), [*((m, 1) for m in KINDS), ("gumbel", 3), ("vqvae", 3)])
 def test_the_exported_model_is_the_mode(method, latents, likelihood, hidden, tmp_path):
     model = autoencoder(method, latents=latents, likelihood=likelihood, hidden=hidden)

@@ -87,7 +87,7 @@ def main() -> None:
     if reason is not None:
         print(reason, file=sys.stderr, flush=True)
         from vaecli.runs import Run
+        from vaecli.runs.audits import PREFIX
 
-        run = Run(Path(path))
-        if run.exists:
-            _record(run, reason)
+        if not Path(path).name.startswith(PREFIX):  # an audit keeps no failures
+            _record(Run(Path(path)), reason)

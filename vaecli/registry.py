@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 GROUP = "vaecli.estimators"  # the entry points of other packages: name -> "module:attribute" of a Method
 
 
+def named(target: str) -> Any:
+    """The attribute of a module that "module:attribute" names."""
+    module, _, attribute = target.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
 @dataclass(frozen=True)
 class Component:
     """One piece of a method: where it is, and the names of its options (described in config/options.py)."""
@@ -32,9 +38,9 @@ class Component:
         Raises:
             ConfigError: it belongs to another package, and cannot be imported or has other options than it declares.
         """
-        module, _, attribute = self.target.partition(":")
+        module, _, _ = self.target.partition(":")
         try:
-            found = getattr(importlib.import_module(module), attribute)
+            found = named(self.target)
         except Exception as error:
             if module.startswith("vaecli."):
                 raise
@@ -308,16 +314,18 @@ NETWORKS: Mapping[str, Network] = {
 
 DATASETS: Mapping[str, DataSet] = {
     "mnist": DataSet(
-        "60,000 + 10,000 handwritten digits, 28x28 (LeCun, Cortes, Burges)", "MNIST", "vaecli.data.known:source"
+        "60,000 + 10,000 handwritten digits, 28x28 (LeCun, Cortes, Burges)", "MNIST", "vaecli.data.known:KnownSource"
     ),
     "fashion_mnist": DataSet(
-        "60,000 + 10,000 pieces of clothing, 28x28 (arXiv 1708.07747)", "Fashion-MNIST", "vaecli.data.known:source"
+        "60,000 + 10,000 pieces of clothing, 28x28 (arXiv 1708.07747)", "Fashion-MNIST", "vaecli.data.known:KnownSource"
     ),
     "digits": DataSet(
-        "1,437 + 360 handwritten digits, 8x8, bundled with scikit-learn", "digits 8×8", "vaecli.data.digits:source"
+        "1,437 + 360 handwritten digits, 8x8, bundled with scikit-learn",
+        "digits 8×8",
+        "vaecli.data.digits:DigitsSource",
     ),
     "npz": DataSet(
-        "your own file: x_train, x_test and, if you have them, y_train, y_test", None, "vaecli.data.files:source"
+        "your own file: x_train, x_test and, if you have them, y_train, y_test", None, "vaecli.data.files:NpzSource"
     ),
 }
 

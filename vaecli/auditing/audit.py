@@ -23,7 +23,7 @@ USUAL_DECODINGS = 4  # an estimator that needs more takes fewer draws: each of i
 
 
 class Asked(NamedTuple):
-    """What is to be measured, independent of the target."""
+    """The estimators and the settings of an audit, whatever it is an audit of."""
 
     estimators: tuple[str, ...]
     temperatures: tuple[float, ...]

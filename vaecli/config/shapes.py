@@ -3,7 +3,6 @@
 The networks are built from these, and memory, time and the latent are computed from them.
 """
 
-import importlib
 import math
 from collections.abc import Sequence
 from itertools import pairwise
@@ -11,7 +10,7 @@ from typing import NamedTuple
 
 from vaecli.config.latent import Latent
 from vaecli.config.schema import Config, MlpConfig
-from vaecli.registry import NETWORKS, Codes
+from vaecli.registry import NETWORKS, Codes, named
 
 ImageShape = Sequence[int]  # H, W, C
 
@@ -70,10 +69,8 @@ class Shapes(NamedTuple):
 def shapes(config: Config, image_shape: ImageShape) -> Shapes:
     """The sizes of all layers of a config for images [H, W, C]; [H, W] means one channel."""
     height, width, channels = (*image_shape, 1)[:3]
-    module, _, function = NETWORKS[config.network.kind].shapes.partition(":")
-    found: Shapes = getattr(importlib.import_module(module), function)(
-        config.network, (height, width, channels), config.model.codes
-    )
+    sizes = named(NETWORKS[config.network.kind].shapes)
+    found: Shapes = sizes(config.network, (height, width, channels), config.model.codes)
     return found
 
 

@@ -97,11 +97,6 @@ class NpzSource(Source):
         return self.data.model_copy(update={"path": os.path.abspath(self.data.path)})
 
 
-def source(data: DataConfig) -> Source:
-    """The file of a config's data block."""
-    return NpzSource(data)
-
-
 def npz_dataset(path: Path, *, title: str | None = None) -> Dataset:
     """A user-supplied file as a Dataset.
 

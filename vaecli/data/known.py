@@ -103,11 +103,6 @@ class KnownSource(Source):
         return self.read(folder)
 
 
-def source(data: DataConfig) -> Source:
-    """The public data set of a config's data block."""
-    return KnownSource(data)
-
-
 def folders(data_dir: Path | None) -> list[Path]:
     """The folders in which data is searched, in order: the user's folder, then Keras' cache."""
     asked = data_dir or os.environ.get("VAECLI_DATA_DIR")

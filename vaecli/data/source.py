@@ -3,25 +3,22 @@
 A kind of data set is a subclass and an entry of the registry; no code outside this folder depends on the kind.
 """
 
-import importlib
-from collections.abc import Callable
 from pathlib import Path
 
 from vaecli.config.schema import DataConfig
 from vaecli.data.dataset import Dataset
 from vaecli.data.download import Progress
-from vaecli.registry import DATASETS
+from vaecli.registry import DATASETS, named
 
 
 class Source:
-    """A data set that comes with a package: always available, nothing to fetch, in no data folder."""
+    """A kind of data set. By itself one that is always here, with nothing to fetch and in no data folder."""
 
     known_sizes: tuple[int, int, tuple[int, int, int]] | None = None  # training and test images and their shape
     urls: tuple[str, ...] = ()  # where it can be fetched
 
-    def __init__(self, data: DataConfig, bundled: Callable[[], Dataset] | None = None) -> None:
+    def __init__(self, data: DataConfig) -> None:
         self.data = data
-        self._bundled = bundled
 
     @property
     def name(self) -> str:
@@ -46,9 +43,7 @@ class Source:
 
     def read(self, data_dir: Path | None) -> Dataset:
         """The data set, checked; raises DataError for what is missing or wrong."""
-        del data_dir
-        assert self._bundled is not None
-        return self._bundled()
+        raise NotImplementedError
 
     def folder(self, data_dir: Path | None) -> Path | None:
         """The absolute folder in which another process finds the same files; None if it needs none."""
@@ -66,6 +61,5 @@ class Source:
 
 def source_of(data: DataConfig) -> Source:
     """The source of a config's data block."""
-    module, _, function = DATASETS[data.name].source.partition(":")
-    found: Source = getattr(importlib.import_module(module), function)(data)
+    found: Source = named(DATASETS[data.name].source)(data)
     return found

@@ -4,7 +4,6 @@ encoder(images [B, H, W, C]) -> features [B, P, F], of P positions
 decoder(z [B, P, L * D])     -> outputs [B, H, W, C]
 """
 
-import importlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ import keras
 from vaecli.backend.layers import dense
 from vaecli.config.schema import MlpConfig, NetworkConfig
 from vaecli.config.shapes import Layer, Shapes
-from vaecli.registry import NETWORKS
+from vaecli.registry import NETWORKS, named
 
 
 class Network:
@@ -33,8 +32,7 @@ class Network:
 
 def build(network: NetworkConfig, shapes: Shapes, *, seed: int) -> tuple[Network, Network]:
     """The encoder and the decoder of a config, with their initial weights."""
-    module, _, function = NETWORKS[network.kind].build.partition(":")
-    made: tuple[Network, Network] = getattr(importlib.import_module(module), function)(network, shapes, seed=seed)
+    made: tuple[Network, Network] = named(NETWORKS[network.kind].build)(network, shapes, seed=seed)
     return made
 
 

@@ -21,6 +21,7 @@ from vaecli.errors import ConfigError, Damaged, RunError
 from vaecli.runs import checkpoints
 from vaecli.runs.files import PART, Arrays, append, read, read_npz, refuse_links, sync, to_npz, write, write_by, writing
 from vaecli.runs.lock import Lock
+from vaecli.runs.reconstructions import wrong_arrays
 from vaecli.runs.schema import FAILURE, INFO, SUMMARY, Info, Summary
 from vaecli.runs.sealed import MAX_BYTES, parse_sealed, read_json, read_sealed, write_sealed
 
@@ -242,9 +243,9 @@ class Run:
     def reconstructions(self) -> Arrays:
         """The arrays that figures are drawn from."""
         arrays = self._arrays(self.reconstructions_npz)
-        wrong = wrong_reconstructions(arrays)
-        if wrong:
-            raise Damaged(f"{self.reconstructions_npz}: damaged ({wrong}); {MENDED}")
+        problem = wrong_arrays(arrays)
+        if problem:
+            raise Damaged(f"{self.reconstructions_npz}: damaged ({problem}); {MENDED}")
         return arrays
 
     def load_weights(self, name: str = "last") -> Arrays:
@@ -549,57 +550,6 @@ def set_aside(path: Path) -> None:
 def file_digest(path: Path) -> str:
     """The SHA-256 of a file's bytes; raises OSError."""
     return hashlib.sha256(read(path)).hexdigest()
-
-
-# The arrays of reconstructions.npz: dimensions and kinds of type. S images shown, L codes of K values, V labels.
-ARRAYS: Mapping[str, tuple[int, str]] = {
-    "images": (3, "f"),  # [S, H, W]
-    "index": (1, "iu"),  # [S]
-    "mode": (3, "f"),  # [S, H, W]
-    "sampled": (3, "f"),  # [S, H, W]
-    "relaxed": (3, "f"),  # [S, H, W]
-    "labels": (1, "iu"),  # [S]
-    "codes": (2, "iu"),  # [S, L]
-    "code_counts": (2, "iu"),  # [L, K]
-    "prototypes": (3, "f"),  # [K, H, W]
-    "contingency": (2, "iu"),  # [K, V]
-    "label_values": (1, "iu"),  # [V]
-}
-
-
-def wrong_reconstructions(arrays: Arrays) -> str | None:
-    """What is inconsistent in the arrays that figures are drawn from; None if nothing is."""
-    missing = [name for name in ("images", "index", "mode", "sampled") if name not in arrays]
-    if missing:
-        return f"it has no {missing[0]!r}"
-    for name, (dimensions, kinds) in ARRAYS.items():
-        array = arrays.get(name)
-        if array is None:
-            continue
-        if array.ndim != dimensions or array.dtype.kind not in kinds or 0 in array.shape:
-            return f"{name} is {array.dtype} {array.shape}"
-        if array.dtype.kind == "f" and not bool((abs(array) < 1e30).all()):
-            return f"{name} holds values that are not numbers"
-    shown, size = arrays["images"].shape[0], arrays["images"].shape[1:]
-    for name in ("mode", "sampled", "relaxed", "prototypes"):
-        if name in arrays and (arrays[name].shape[1:] != size or (name != "prototypes" and len(arrays[name]) != shown)):
-            return f"{name} is {arrays[name].shape}"
-    of_codes = [name for name in ("codes", "code_counts") if name in arrays]
-    if len(of_codes) == 1:
-        return f"it has only {of_codes[0]!r}"
-    if any(len(arrays[name]) != shown for name in ("index", "labels", "codes") if name in arrays):
-        return "not one entry for each image"
-    of_values = [len(arrays[name]) for name in ("prototypes", "contingency") if name in arrays]
-    if of_values and ("code_counts" not in arrays or set(of_values) != {arrays["code_counts"].shape[1]}):
-        return "not one entry for each code"
-    labels = arrays.get("label_values")
-    if labels is not None and ("contingency" not in arrays or arrays["contingency"].shape[1] != len(labels)):
-        return "not one entry for each label"
-    if of_codes and arrays["codes"].shape[1] != len(arrays["code_counts"]):
-        return "codes that are not counted"
-    if of_codes and min(arrays["code_counts"].min(), arrays["codes"].min()) < 0:
-        return "a count below 0"
-    return None
 
 
 def _csv(row: MetricsRow, *, header: bool) -> str:

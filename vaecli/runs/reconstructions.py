@@ -1,0 +1,55 @@
+"""The form of reconstructions.npz, which may come from others: what its arrays are, and what is wrong with some."""
+
+from collections.abc import Mapping
+
+from vaecli.runs.files import Arrays
+
+# The arrays of reconstructions.npz: dimensions and kinds of type. S images shown, L codes of K values, V labels.
+ARRAYS: Mapping[str, tuple[int, str]] = {
+    "images": (3, "f"),  # [S, H, W]
+    "index": (1, "iu"),  # [S]
+    "mode": (3, "f"),  # [S, H, W]
+    "sampled": (3, "f"),  # [S, H, W]
+    "relaxed": (3, "f"),  # [S, H, W]
+    "labels": (1, "iu"),  # [S]
+    "codes": (2, "iu"),  # [S, L]
+    "code_counts": (2, "iu"),  # [L, K]
+    "prototypes": (3, "f"),  # [K, H, W]
+    "contingency": (2, "iu"),  # [K, V]
+    "label_values": (1, "iu"),  # [V]
+}
+
+
+def wrong_arrays(arrays: Arrays) -> str | None:
+    """What is inconsistent in the arrays that figures are drawn from; None if nothing is."""
+    missing = [name for name in ("images", "index", "mode", "sampled") if name not in arrays]
+    if missing:
+        return f"it has no {missing[0]!r}"
+    for name, (dimensions, kinds) in ARRAYS.items():
+        array = arrays.get(name)
+        if array is None:
+            continue
+        if array.ndim != dimensions or array.dtype.kind not in kinds or 0 in array.shape:
+            return f"{name} is {array.dtype} {array.shape}"
+        if array.dtype.kind == "f" and not bool((abs(array) < 1e30).all()):
+            return f"{name} holds values that are not numbers"
+    shown, size = arrays["images"].shape[0], arrays["images"].shape[1:]
+    for name in ("mode", "sampled", "relaxed", "prototypes"):
+        if name in arrays and (arrays[name].shape[1:] != size or (name != "prototypes" and len(arrays[name]) != shown)):
+            return f"{name} is {arrays[name].shape}"
+    of_codes = [name for name in ("codes", "code_counts") if name in arrays]
+    if len(of_codes) == 1:
+        return f"it has only {of_codes[0]!r}"
+    if any(len(arrays[name]) != shown for name in ("index", "labels", "codes") if name in arrays):
+        return "not one entry for each image"
+    of_values = [len(arrays[name]) for name in ("prototypes", "contingency") if name in arrays]
+    if of_values and ("code_counts" not in arrays or set(of_values) != {arrays["code_counts"].shape[1]}):
+        return "not one entry for each code"
+    labels = arrays.get("label_values")
+    if labels is not None and ("contingency" not in arrays or arrays["contingency"].shape[1] != len(labels)):
+        return "not one entry for each label"
+    if of_codes and arrays["codes"].shape[1] != len(arrays["code_counts"]):
+        return "codes that are not counted"
+    if of_codes and min(arrays["code_counts"].min(), arrays["codes"].min()) < 0:
+        return "a count below 0"
+    return None

@@ -15,7 +15,15 @@ PRESETS = {name: preset(name) for name in METHOD_NAMES}
 # Everything that the article holds equal between its models, and the size of each latent
 PROTOCOL = {
     "network": {"kind": "mlp", "hidden": [128], "activation": "relu", "negative_slope": None},
-    "data": {"name": "mnist", "fallback": "digits", "validation": 0, "binarization": "none", "threshold": None},
+    "data": {
+        "name": "mnist",
+        "fallback": "digits",
+        "validation": 0,
+        "validation_from": "random",
+        "binarization": "none",
+        "threshold": None,
+        "binarized_path": None,
+    },
     "objective": {"likelihood": "mse", "beta": 0.0},
     "training": {
         "epochs": 10,

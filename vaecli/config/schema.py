@@ -5,6 +5,7 @@ In every block one key decides which others exist: `model.name`, `network.kind`,
 silently kept.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal
@@ -85,6 +86,9 @@ class DataConfig(Block):
         None, description="train on this instead, with a message, if the data is unavailable"
     )
     validation: int = Field(0, ge=0, description="training images held out; the best weights on them are kept")
+    validation_from: Literal["random", "end"] = Field(
+        "random", description="which are held out: a seeded draw, or the last ones"
+    )
     binarization: Literal["none", "threshold", "static", "dynamic"] = Field(
         "none",
         description="pixels of 0 or 1: none, threshold, static (drawn once), or dynamic (drawn at each use)",
@@ -92,14 +96,26 @@ class DataConfig(Block):
     threshold: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         None, description="a pixel above it is 1; null: 0.5 with binarization: threshold, and none without"
     )
+    binarized_path: str | None = Field(
+        None, description="published draws for binarization: static, a folder of .amat files or an npz; null: our own"
+    )
 
     @model_validator(mode="after")
-    def _threshold_of_threshold(self) -> "DataConfig":
-        if self.threshold is not None and self.binarization != "threshold":
-            raise PydanticCustomError(
-                "threshold", "`threshold` has no effect with binarization {how}", {"how": self.binarization}
-            )
+    def _keys_with_effect(self) -> "DataConfig":
+        for key, fits in (("threshold", "threshold"), ("binarized_path", "static")):
+            if getattr(self, key) is not None and self.binarization != fits:
+                raise PydanticCustomError(
+                    key, "`{key}` has no effect with binarization {how}", {"key": key, "how": self.binarization}
+                )
+        if self.validation_from != "random" and not self.validation:
+            raise PydanticCustomError("validation_from", "`validation_from` has no effect with validation 0")
         return self
+
+    @property
+    def absolute(self) -> "DataConfig":
+        """The same data in every working directory."""
+        paths = {key: getattr(self, key, None) for key in ("path", "binarized_path")}
+        return self.model_copy(update={key: os.path.abspath(path) for key, path in paths.items() if path is not None})
 
     @property
     def above(self) -> float:

@@ -115,7 +115,7 @@ class Dataset:
             if found is None:
                 return None
             if how == "threshold":
-                images = _as_pixels(self.floats(found.images) > threshold, found.images, self.scale)
+                images = as_pixels(self.floats(found.images) > threshold, found.images, self.scale)
             else:
                 images = _drawn(found.images, self.scale, seed)
             return replace(found, images=images)
@@ -127,8 +127,11 @@ class Dataset:
         called = f"threshold {threshold:g}" if how == "threshold" else how
         return replace(self, train=train, test=test, validation=validation, binarization=called)
 
-    def hold_out(self, count: int) -> "Dataset":
-        """The same data with `count` training images, drawn with a fixed seed, held out as the validation split.
+    def hold_out(self, count: int, of: str = "random") -> "Dataset":
+        """The same data with `count` training images held out as the validation split.
+
+        Args:
+            of: "random": drawn with a fixed seed, whatever the run's; "end": the last ones.
 
         Raises:
             DataError: no training image would be left.
@@ -139,7 +142,9 @@ class Dataset:
             raise DataError(
                 f"data.validation: {count} of the {len(self.train)} training images of {self.called} cannot be held out"
             )
-        order = np.random.default_rng(VALIDATION_SEED).permutation(len(self.train))
+        order = np.arange(len(self.train))[::-1]
+        if of == "random":
+            order = np.random.default_rng(VALIDATION_SEED).permutation(len(self.train))
         held, kept = np.sort(order[:count]), np.sort(order[count:])
 
         def pick(rows: NDArray[np.int64]) -> Split:
@@ -152,10 +157,11 @@ class Dataset:
 def _drawn(images: Images, scale: float, seed: int) -> Images:
     """Each pixel is 1 with the probability of its grey value, else 0; in the type and range of the images."""
     grey = images.astype(np.float32) * np.float32(scale)
-    return _as_pixels(np.random.default_rng(seed).random(images.shape, np.float32) < grey, images, scale)
+    return as_pixels(np.random.default_rng(seed).random(images.shape, np.float32) < grey, images, scale)
 
 
-def _as_pixels(white: NDArray[np.bool_], images: Images, scale: float) -> Images:
+def as_pixels(white: NDArray[np.bool_], images: Images, scale: float) -> Images:
+    """Pixels of 0 or 1 / scale, in the type of the images."""
     return np.where(white, np.asarray(round(1 / scale), images.dtype), np.asarray(0, images.dtype))
 
 

@@ -1,7 +1,6 @@
 """Readers of npz and IDX files that do not trust them."""
 
 import gzip
-import os
 import struct
 import zlib
 from dataclasses import replace
@@ -10,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vaecli.config.schema import LONGEST_TITLE, DataConfig, NpzDataConfig
+from vaecli.config.schema import LONGEST_TITLE, NpzDataConfig
 from vaecli.data.dataset import Dataset, Split, checked_images, checked_labels
 from vaecli.data.source import Source
 from vaecli.errors import DataError
@@ -78,23 +77,9 @@ class NpzSource(Source):
         return self.data.path if Path(self.data.path).is_file() else None
 
     def read(self, data_dir: Path | None) -> Dataset:
-        """The file's arrays; its path is relative to the working directory, whatever the data folder."""
+        """The file's arrays; its path does not depend on the data folder."""
         del data_dir
         return npz_dataset(Path(self.data.path), title=self.data.title)
-
-    def folder(self, data_dir: Path | None) -> Path | None:
-        """The working directory, which the path is relative to."""
-        del data_dir
-        return Path.cwd()
-
-    def read_in(self, folder: Path | None) -> Dataset:
-        """The same file, from another working directory."""
-        assert folder is not None
-        return npz_dataset(folder / self.data.path, title=self.data.title)
-
-    def from_anywhere(self) -> DataConfig:
-        """The data block with an absolute path."""
-        return self.data.model_copy(update={"path": os.path.abspath(self.data.path)})
 
 
 def npz_dataset(path: Path, *, title: str | None = None) -> Dataset:

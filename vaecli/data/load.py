@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vaecli.config.schema import DataConfig
+from vaecli.data.binarized import published
 from vaecli.data.dataset import Dataset
 from vaecli.data.download import Progress
 from vaecli.data.source import source_of
@@ -28,7 +29,9 @@ def load(data: DataConfig, data_dir: Path | None = None, progress: Progress = si
 
 def prepared(dataset: Dataset, data: DataConfig) -> Dataset:
     """A data set as a config trains on it: with its validation split, and binarized."""
-    return dataset.hold_out(data.validation).binarized(data.binarization, data.above)
+    if data.binarized_path is not None:
+        return published(Path(data.binarized_path), dataset).hold_out(data.validation, data.validation_from)
+    return dataset.hold_out(data.validation, data.validation_from).binarized(data.binarization, data.above)
 
 
 def _load(data: DataConfig, data_dir: Path | None, progress: Progress) -> Dataset:

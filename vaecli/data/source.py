@@ -54,10 +54,6 @@ class Source:
         """The data set as another process reads it, given its `folder`; raises DataError if it is not seen there."""
         return self.read(folder)
 
-    def from_anywhere(self) -> DataConfig:
-        """The data block of a config, with the same meaning in every working directory."""
-        return self.data
-
 
 def source_of(data: DataConfig) -> Source:
     """The source of a config's data block."""

@@ -13,9 +13,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from pathlib import Path
 
-from vaecli.config import Config, dump
+from vaecli.config import dump
 from vaecli.config.shapes import latent_of
-from vaecli.data.source import source_of
 from vaecli.errors import Damaged, Interrupted, RunError, VaecliError
 from vaecli.experiment.plan import Plan
 from vaecli.filesystems import where_supported
@@ -119,7 +118,7 @@ def _references(plans: Sequence[Plan], launch: Launch, data: DataSets) -> Iterat
         configs = []
         for plan in of_plans:
             config = launch.folder / f"{plan.run.name}.yaml"
-            write(config, dump(_from_anywhere(plan.config).to_dict()))
+            write(config, dump(plan.config.to_dict()))
             configs.append(config)
         folder = data.folder(plan.config)
         task = Task(name, "", path.parents[1], folder, launch.folder, configs=tuple(configs))
@@ -139,11 +138,6 @@ def _lacking(plans: Sequence[Plan]) -> dict[Path, list[Plan]]:
         if known is None or (asked and known.limit(latent_of(plan.config, plan.dataset.image_shape)) is None):
             found.setdefault(path.resolve(), []).append(plan)
     return found
-
-
-def _from_anywhere(config: Config) -> Config:
-    """The config with data that are found from any working directory."""
-    return config.model_copy(update={"data": source_of(config.data).from_anywhere()})
 
 
 def train_missing(

@@ -50,10 +50,10 @@ def read(path: Path, *, most: int | None = None) -> bytes:
             raise OSError(errno.EINVAL, "not a regular file", str(path))
         if most is not None and found.st_size > most:
             raise OSError(errno.EFBIG, f"larger than {most:,} bytes", str(path))
-        blocks = []
-        while block := os.read(handle, found.st_size + 1):
-            blocks.append(block)
-        return b"".join(blocks)
+        content = b""
+        while len(content) < found.st_size and (block := os.read(handle, found.st_size - len(content))):
+            content += block
+        return content
     finally:
         os.close(handle)
 

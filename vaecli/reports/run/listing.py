@@ -18,11 +18,12 @@ COLUMNS = ("run", "status", "data", "model", "seed", "epochs", *(metric.column o
 def entry(run: Run) -> dict[str, Any]:
     """The entry of a run in `vaecli list --json`; if it cannot be read, only the reason.
 
-    Reads run.json, summary.json and the length of metrics.csv: ten thousand runs are listed in seconds.
+    Reads run.json and summary.json, or the length of metrics.csv: ten thousand runs are listed in seconds.
     """
     try:
         info, status = run.info, run.status
         config, data = info["config"], info["data"]
+        epochs = config["training"]["epochs"]
         return {
             "run": run.name,
             "status": status,
@@ -31,7 +32,7 @@ def entry(run: Run) -> dict[str, Any]:
             "fallback_for": data["fallback_for"],
             "model": config["model"]["name"],
             "seed": config["training"]["seed"],
-            "epochs": {"done": run.epochs_done, "of": config["training"]["epochs"]},
+            "epochs": {"done": epochs if status == "finished" else run.epochs_done, "of": epochs},
             "started": info["started"],
             "test": run.summary["test"] if status == "finished" else None,
         }

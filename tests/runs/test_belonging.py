@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import stat
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -56,6 +57,16 @@ def test_a_file_of_another_run_is_refused_by_whoever_reads_it(finished, tmp_path
     shutil.copy(finished("gumbel", seed=1).path / name, run.path / name)
     with pytest.raises(Damaged, match=r"was changed|is of another run|one of the two was changed"):
         ask(run)
+
+
+@pytest.mark.parametrize("name", ["run.json", "metrics.csv", "reconstructions.npz"])
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: (path.unlink(), path.mkdir())])
+def test_a_comparison_names_the_run_that_lacks_a_file(finished, tmp_path, name, damage):
+    run, other = copied(finished("gumbel"), tmp_path), finished("vae")
+    damage(run.path / name)
+    whole, damaged = whole_runs([run, other])
+    assert whole == [other]
+    assert name in damaged[run.name]
 
 
 def test_weights_that_the_run_never_wrote_are_refused(finished, tmp_path):

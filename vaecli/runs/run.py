@@ -508,8 +508,18 @@ class Run:
     # Reading a finished run checks that files are what it wrote
 
     def _read(self, path: Path) -> bytes:
-        """The bytes of a file; raises OSError, or Damaged if a finished run wrote other bytes."""
-        raw = read(path)
+        """The bytes of a file.
+
+        Raises:
+            Damaged: it cannot be read, or a finished run lacks it or wrote other bytes.
+            RunError: an unfinished run has no such file yet.
+        """
+        try:
+            raw = read(path)
+        except FileNotFoundError:
+            raise (Damaged(f"{path}: is missing; {MENDED}") if self.finished else self._unfinished()) from None
+        except OSError as error:
+            raise Damaged(f"{path}: cannot be read ({error.strerror}); {MENDED}") from None
         if self.finished:
             self._recognise(path, raw)
         return raw
@@ -526,11 +536,8 @@ class Run:
     def _arrays(self, path: Path) -> Arrays:
         try:
             return read_npz(io.BytesIO(self._read(path)))
-        except FileNotFoundError:
-            raise (Damaged(f"{path}: is missing; {MENDED}") if self.finished else self._unfinished()) from None
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
-            raise Damaged(f"{path}: cannot be read ({reason}); {MENDED}") from None
+        except ValueError as error:
+            raise Damaged(f"{path}: cannot be read ({error}); {MENDED}") from None
 
     def _unfinished(self) -> RunError:
         return RunError(f"{self.name}: not finished ({self.status}); the command that started it resumes it")

@@ -389,6 +389,7 @@ def test_any_override_is_taken_or_refused_in_lines_that_begin_with_it(parts):
         ("network: {kind: cnn}", "unknown kind 'cnn'"),
         ("objective: {likelihood: gauss}", "unknown likelihood 'gauss', did you mean 'gaussian'?"),
         ("objective: {likelihood: gaussian, scale: 0.0}", "objective.scale: should be greater than 0"),
+        ("objective: {likelihood: gaussian, scale: learnt}", "objective.scale: should be 'learned', received 'learnt'"),
         ("objective: {scale: 0.1}", "objective.scale: `scale` has no effect with likelihood: mse"),
         ("data: {binarization: threshold, threshold: 1.0}", "data.threshold: should be less than 1"),
         ("data: {threshold: 0.4}", "`threshold` has no effect with binarization none"),

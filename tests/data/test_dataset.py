@@ -115,6 +115,11 @@ def test_labels_that_are_none_are_refused(array):
         checked_labels(array, 5, name="y", place="file")
 
 
+def test_the_deviation_is_that_of_all_pixels_from_the_mean_image():
+    grey = DATA.floats(DATA.train.images).astype(np.float64)
+    assert DATA.deviation == pytest.approx(np.sqrt(((grey - grey.mean(0)) ** 2).mean()), rel=1e-5)
+
+
 @pytest.mark.parametrize("scale", [1 / 16, 1.0])
 def test_a_threshold_makes_pixels_black_or_white_in_the_range_of_the_images(scale):
     images = DATA.train.images if scale < 1 else DATA.floats(DATA.train.images)

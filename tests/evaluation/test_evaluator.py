@@ -114,8 +114,8 @@ def test_an_elbo_is_on_hard_samples_and_without_beta():
 @pytest.mark.parametrize("method", KINDS)
 def test_a_summary_has_the_same_keys_for_every_method(method):
     found, _, _ = evaluate(method)
-    keys = ["mse", "distortion", "rate", "elbo", "negative_elbo", "bits", "capacity_bits", "perplexity", "codes_used"]
-    keys += ["nmi", "accuracy"]
+    keys = ["mse", "distortion", "scale", "rate", "elbo", "negative_elbo", "bits", "capacity_bits"]
+    keys += ["perplexity", "codes_used", "nmi", "accuracy"]
     assert list(block_of(found.measured)) == keys
 
 

@@ -153,7 +153,7 @@ def _checkpoints(
     from vaecli.auditing.subjects import Checkpoint
     from vaecli.models.autoencoder import build
 
-    autoencoder = build(config, dataset.image_shape, dataset.mean_image)
+    autoencoder = build(config, dataset.image_shape, dataset)
     chosen = np.sort(np.random.default_rng(seed).choice(len(dataset.test), images, replace=False))
     pictures = dataset.floats(dataset.test.images[chosen])
     tensors: dict[int | None, Tensors] = {}

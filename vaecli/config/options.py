@@ -48,7 +48,7 @@ class Schedule(Block):
 
 
 # Pydantic's location names the branch of a union; the key of a config has no such part.
-BRANCHES = ("(number)", "(schedule)")
+BRANCHES = ("(number)", "(schedule)", "(word)")
 Temperature = Annotated[
     Annotated[Positive, Tag("(number)")] | Annotated[Schedule, Tag("(schedule)")],
     Discriminator(lambda value: "(schedule)" if isinstance(value, dict | Schedule) else "(number)"),

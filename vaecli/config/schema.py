@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, create_model, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, create_model, model_validator
 from pydantic_core import PydanticCustomError
 
 from vaecli.config.options import Block, NonNegative, Positive, Schedule, Share, described
@@ -128,6 +128,10 @@ class NpzDataConfig(DataConfig):
     title: Title | None = Field(None, description="name of the data in lists and figures; null: the file's name")
 
 
+Scale = Annotated[
+    Annotated[Positive, Tag("(number)")] | Annotated[Literal["learned"], Tag("(word)")],
+    Discriminator(lambda value: "(word)" if isinstance(value, str) else "(number)"),
+]
 _LIKELIHOODS = "mse or l1: mean over pixels; bernoulli or gaussian: nats per image"
 
 
@@ -163,10 +167,10 @@ class GaussianConfig(ObjectiveConfig):
     unit: ClassVar[str] = "nats per image"
 
     likelihood: str = Field("gaussian", description=_LIKELIHOODS)
-    scale: Positive = Field(1.0, description="standard deviation of each pixel around the decoder's output")
+    scale: Scale = Field(1.0, description="standard deviation of each pixel around the decoder's output; or learned")
 
     def __str__(self) -> str:
-        return f"gaussian of scale {self.scale:g}"
+        return f"gaussian of {self.scale} scale" if isinstance(self.scale, str) else f"gaussian of scale {self.scale:g}"
 
 
 def _weight_decay(default: float) -> Any:

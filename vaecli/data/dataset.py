@@ -67,6 +67,14 @@ class Dataset:
         mean: NDArray[np.float64] = self.train.images.mean(0, dtype=np.float64) * self.scale
         return mean
 
+    @cached_property
+    def deviation(self) -> float:
+        """The standard deviation of a training pixel from the mean image's, over all pixels."""
+        images, squares = self.train.images, 0.0
+        for start in range(0, len(images), 1000):  # as float64 all of them would be large
+            squares += float(np.square(images[start : start + 1000] * self.scale - self.mean_image).sum())
+        return math.sqrt(squares / images.size)
+
     def floats(self, images: Images) -> NDArray[np.float32]:
         """The images in [0, 1], of the same shape."""
         return images.astype(np.float32) * np.float32(self.scale)

@@ -1,5 +1,6 @@
 """The evaluation, which is the same for all methods."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -80,8 +81,14 @@ class Evaluator:
             rate=_mean(measures.rate),
             codes=measures.codes,
             labels=self.labels,
+            scale=self._scale(weights),
         )
         return Evaluation(measured, shown)
+
+    def _scale(self, weights: Sequence[tf.Tensor]) -> float | None:
+        with keras.StatelessScope(zip(self.autoencoder.weights.values(), weights, strict=True)):
+            log_scale = self.autoencoder.likelihood.log_scale
+            return None if log_scale is None else math.exp(float(log_scale.value))
 
     def _join(self, column: Sequence[tf.Tensor | None]) -> Any:
         arrays = [part.numpy() for part in column if part is not None]

@@ -159,7 +159,7 @@ def _train(plan: Plan, reporter: Reporter, stop: Callable[[], int | None]) -> No
     from vaecli.training.trainer import Trainer
 
     config, dataset, run = plan
-    trainer = Trainer(build(config, dataset.image_shape, dataset.mean_image), dataset, config)
+    trainer = Trainer(build(config, dataset.image_shape, dataset), dataset, config)
     journal = Journal(plan, trainer, reporter)
     state = journal.restore(trainer.initial_state())
     seconds, saved = config.training.checkpoint_seconds, time.monotonic()

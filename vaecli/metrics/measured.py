@@ -22,6 +22,7 @@ class Measured:
     rate: float  # nats per image
     codes: NDArray[np.int32] | None  # [B, N], the mode
     labels: NDArray[np.int32] | None  # [B]
+    scale: float | None = None  # the standard deviation of a pixel that the likelihood has learned
 
     @cached_property
     def columns(self) -> list[NDArray[np.int32]]:

@@ -107,6 +107,13 @@ METRICS: tuple[Metric, ...] = (
         of=lambda found: found.distortion,
     ),
     Metric(
+        "test.scale",
+        "The standard deviation of a pixel around the decoder's output, as learned.",
+        "on [0, 1]",
+        exists_for="objective.scale: learned",
+        of=lambda found: found.scale,
+    ),
+    Metric(
         "test.rate",
         "KL(q(z|x) || p(z)).",
         "nats per image",

@@ -5,9 +5,7 @@ from collections.abc import Hashable, Mapping
 from typing import Any, NamedTuple
 
 import keras
-import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from vaecli.backend.layers import check_backend, drawn_as
 from vaecli.backend.random import fold_in
@@ -15,9 +13,10 @@ from vaecli.bottlenecks.bottleneck import Bottleneck, Latents
 from vaecli.config.latent import Latent
 from vaecli.config.schema import Config
 from vaecli.config.shapes import ImageShape, Shapes, shapes
+from vaecli.data import Dataset
 from vaecli.estimators.estimator import State
 from vaecli.models import networks
-from vaecli.models.likelihood import Likelihood, likelihood
+from vaecli.models.likelihood import LEAST, Likelihood, likelihood
 from vaecli.models.networks import Network
 
 PARTS = ("encoder", "bottleneck", "decoder")
@@ -74,12 +73,18 @@ class Autoencoder:
     @property
     def weights(self) -> dict[str, keras.Variable]:
         """Every weight once, by "part/layer/name", encoder first; including those without a gradient."""
+        layers = (self.encoder.layers, self.bottleneck.layers, self._decoding_layers)
         return {
             f"{part}/{layer.name}/{variable.name}": variable
-            for part in PARTS
-            for layer in getattr(self, part).layers
+            for part, of_part in zip(PARTS, layers, strict=True)
+            for layer in of_part
             for variable in layer.weights
         }
+
+    @property
+    def _decoding_layers(self) -> list[keras.layers.Layer]:
+        """The decoder's layers, and what the likelihood learns."""
+        return [*self.decoder.layers, *self.likelihood.layers]
 
     @property
     def image_shape(self) -> tuple[int, ...]:
@@ -113,7 +118,9 @@ class Autoencoder:
         """
         if codes is not None and _few(codes, 2):
             outputs = tf.tensordot(codes[..., 0, :], self._each_code(codes), 1)
-            return _with_gradient_to_both(outputs, self._decode_for_z(z))
+            with self._for_z():
+                decoded = self.decode(z)
+            return _with_gradient_to_both(outputs, decoded)
         positions = self.latent.num_positions
         outputs = self.decoder(tf.reshape(z, (-1, positions, self.latent.size // positions)))
         return tf.reshape(outputs, tf.concat([tf.shape(z)[:-2], (self.num_pixels,)], 0))
@@ -127,18 +134,19 @@ class Autoencoder:
             return self.likelihood.distortion(images, self.decode(z, codes))
         table = self.likelihood.distortion(images, self._each_code(codes)[:, None])  # [K, B]
         values = tf.reduce_sum(codes[..., 0, :] * tf.transpose(table), -1)
-        return _with_gradient_to_both(values, self.likelihood.distortion(images, self._decode_for_z(z)))
+        with self._for_z():
+            decoded = self.likelihood.distortion(images, self.decode(z))
+        return _with_gradient_to_both(values, decoded)
 
     def _each_code(self, codes: tf.Tensor) -> tf.Tensor:
         """[K, P]."""
         each = tf.range(codes.shape[-1])[:, None]
         return self.decode(tf.stop_gradient(self.bottleneck.lookup(each)))
 
-    def _decode_for_z(self, z: tf.Tensor) -> tf.Tensor:
-        """decode(z) with a gradient in z only; what only the value needs is not computed if the value is unused."""
-        weights = [weight for layer in self.decoder.layers for weight in layer.weights]
-        with keras.StatelessScope([(weight, tf.stop_gradient(weight.value)) for weight in weights]):
-            return self.decode(z)
+    def _for_z(self) -> keras.StatelessScope:
+        """A scope without gradients in the weights; what only a value needs is not computed if it is unused."""
+        weights = [weight for layer in self._decoding_layers for weight in layer.weights]
+        return keras.StatelessScope([(weight, tf.stop_gradient(weight.value)) for weight in weights])
 
     def losses(
         self, images: tf.Tensor, *, beta: float, state: State, seed: tf.Tensor, progress: tf.Tensor | float = 1.0
@@ -215,13 +223,12 @@ def _with_gradient_to_both(value: tf.Tensor, other: tf.Tensor) -> Any:
     return value, lambda upstream: (upstream, upstream)
 
 
-def build(config: Config, image_shape: ImageShape, mean: NDArray[np.float64] | None = None) -> Autoencoder:
+def build(config: Config, image_shape: ImageShape, dataset: Dataset | None = None) -> Autoencoder:
     """The autoencoder that a config describes, with its initial weights.
 
     Args:
         image_shape: H, W, C; [H, W] means one channel.
-        mean: the mean training image [H, W, C] in [0, 1]; without it, as for weights that are to be loaded, the
-            decoder's last bias does not start there.
+        dataset: whose mean image the decoder may start at; not needed for weights that are to be loaded.
     """
     check_backend()
     sizes, training = shapes(config, image_shape), config.training
@@ -229,8 +236,10 @@ def build(config: Config, image_shape: ImageShape, mean: NDArray[np.float64] | N
     with drawn_as(training.initial_weights):
         encoder, decoder = networks.build(config.network, sizes, seed=training.seed)
         bottleneck = _bottleneck(config, sizes)
-    if training.output_bias == "data_mean" and mean is not None:
-        decoder.layers[-1].bias.assign(loss.outputs(mean).reshape(decoder.layers[-1].bias.shape))
+    if training.output_bias == "data_mean" and dataset is not None:
+        decoder.layers[-1].bias.assign(loss.outputs(dataset.mean_image).reshape(decoder.layers[-1].bias.shape))
+        if loss.log_scale is not None:
+            loss.log_scale.assign(math.log(max(dataset.deviation, LEAST)))
     method, options = config.model.method, config.model.options()
     estimator = getattr(bottleneck, "estimator", None)
     around = (config.network, str(config.objective), sizes.image)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
@@ -25,6 +26,12 @@ class Likelihood:
     outputs: Callable[[NDArray[np.float64]], NDArray[np.float64]]  # the inverse of pixels, of a mean image
     activation: str = "linear"  # of Keras, which `pixels` is
     in_nats: bool = False  # then distortion + rate is -ELBO
+    layers: tuple[keras.layers.Layer, ...] = ()  # which hold what the likelihood itself learns
+
+    @property
+    def log_scale(self) -> keras.Variable | None:
+        """The learned logarithm of a pixel's standard deviation; None if it is not learned."""
+        return self.layers[0].weights[0] if self.layers else None
 
 
 def squared_error(images: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
@@ -63,9 +70,28 @@ def gaussian(scale: float) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     return negative_log_density
 
 
+def gaussian_of_learned_scale() -> Likelihood:
+    """`gaussian` with one standard deviation for all pixels, learned with the weights (arXiv 2006.13202).
+
+    Its logarithm is the weight; it begins at 0, or with `output_bias: data_mean` at that of the mean image, which would
+    otherwise be hundreds of steps away.
+    """
+    layer = keras.layers.Layer(name="likelihood")
+    log_scale = layer.add_weight(shape=(), initializer="zeros", name="log_scale")
+
+    def negative_log_density(images: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+        logarithm = tf.convert_to_tensor(log_scale.value)
+        constant = logarithm + math.log(2 * math.pi) / 2
+        return tf.reduce_sum(tf.square((images - outputs) * tf.exp(-logarithm)) / 2 + constant, -1)
+
+    return Likelihood(negative_log_density, tf.identity, lambda mean: mean, in_nats=True, layers=(layer,))
+
+
 def likelihood(objective: ObjectiveConfig) -> Likelihood:
     """The likelihood of a config's objective."""
     if isinstance(objective, GaussianConfig):
+        if isinstance(objective.scale, str):
+            return gaussian_of_learned_scale()
         return Likelihood(gaussian(objective.scale), tf.identity, lambda mean: mean, in_nats=True)
     return LIKELIHOODS[objective.likelihood]
 

@@ -50,6 +50,8 @@ def _errors(test: Mapping[str, Any], likelihood: str) -> Iterator[str]:
     yield line
     if test["distortion"] is not None:
         note = "; the cross-entropy of grey pixels is no likelihood" if likelihood == "bernoulli" else ""
+        if test.get("scale") is not None:
+            note = f"; each pixel's standard deviation was learned, {test['scale']:.4f}"
         yield (
             f"  test ELBO           {test['elbo']:.2f} nats per image = -(distortion {test['distortion']:.2f} "
             f"+ rate {test['rate']:.2f}){note}"

@@ -16,7 +16,7 @@ PRESETS = {name: preset(name) for name in METHOD_NAMES}
 PROTOCOL = {
     "network": {"kind": "mlp", "hidden": [128], "activation": "relu", "negative_slope": None},
     "data": {"name": "mnist", "fallback": "digits", "validation": 0, "binarization": "none", "threshold": None},
-    "objective": {"likelihood": "mse", "beta": 0.0},
+    "objective": {"likelihood": "mse", "beta": 0.0, "prior": "uniform"},
     "training": {
         "epochs": 10,
         "batch_size": 64,

@@ -233,7 +233,7 @@ def build(config: Config, image_shape: ImageShape, mean: NDArray[np.float64] | N
         decoder.layers[-1].bias.assign(loss.outputs(mean).reshape(decoder.layers[-1].bias.shape))
     method, options = config.model.method, config.model.options()
     estimator = getattr(bottleneck, "estimator", None)
-    around = (config.network, str(config.objective), sizes.image)
+    around = (config.network, str(config.objective), config.objective.prior, sizes.image)
     trained_as = (config.model, estimator, *around)
     # estimators of hard codes differ only in the gradient
     hard = (method.bottleneck.target, *(options[name] for name in method.bottleneck.options), *around)
@@ -252,6 +252,8 @@ def build(config: Config, image_shape: ImageShape, mean: NDArray[np.float64] | N
 def _bottleneck(config: Config, sizes: Shapes) -> Bottleneck:
     method, options = config.model.method, config.model.options()
     own = {name: options[name] for name in method.bottleneck.options}
+    if method.bottleneck.learns_prior:
+        own["prior"] = config.objective.prior
     positional: tuple[Any, ...] = (sizes.features, sizes.latent.num_positions)
     if method.estimator:
         positional += (method.estimator.load(), {name: options[name] for name in method.estimator.options})

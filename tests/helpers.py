@@ -41,6 +41,13 @@ def small_config(method: str, *, epochs: int = 2, seed: int = 0, extra: str = ""
     )
 
 
+# Of few codes, in nats, and with every key that log p(x) depends on
+IN_NATS = small_config(
+    "{name: straight_through, num_latents: 2, num_classes: 4}",
+    extra="objective: {likelihood: bernoulli, beta: 1.0, prior: learned}",
+)
+
+
 class Silent:
     """A Reporter that keeps what it receives."""
 

@@ -28,7 +28,7 @@ from vaecli.experiment.trained import TrainedRun
 from vaecli.runs import Run
 from vaecli.terminal.console import Console
 
-FUNCTIONS = ("train", "compare", "audit", "verify", "plot", "load_run")
+FUNCTIONS = ("train", "compare", "evaluate", "audit", "verify", "plot", "load_run")
 COMMANDS = FUNCTIONS[:-1]
 HOOKS = {"shown", "told", "drawn"}  # who is told before the function returns
 OF_COMMANDS = {("train", "dry_run"), ("compare", "format")}  # of what they print
@@ -139,6 +139,9 @@ MISTAKES = {
     "no seeds": (lambda: vaecli.compare(seeds=[]), "--seeds : a number of seeds such as 5"),
     "a column": (lambda: vaecli.compare(sort_by="beauty"), "--sort-by beauty: no such column"),
     "jobs": (lambda: vaecli.compare("gumbel", set=["data=digits"], jobs=0), "--jobs 0: a whole number"),
+    "samples": (lambda: vaecli.evaluate("gumbel", bound_samples=0), "--bound-samples 0: a whole number from 1"),
+    "a split": (lambda: vaecli.evaluate("gumbel", split="tset"), "--split tset: no such split, did you mean 'test'?"),
+    "weights": (lambda: vaecli.evaluate("gumbel", weights="first"), "--weights first: no such weights (known: last"),
     "an objective": (lambda: vaecli.audit(objective="cubik"), "--objective cubik: no such loss, did you mean 'cubic'?"),
     "an estimator": (lambda: vaecli.audit(**{**TOY, "estimators": "zgrr"}), "unknown estimator 'zgrr'"),
     "a temperature": (

@@ -150,7 +150,7 @@ def test_weights_without_a_gradient_are_trained_kept_and_loaded(workshop):
         "found = run.encode(images)\n"
         "print(found.codes.shape, (found.codes < [3, 5]).all())\n"
         "print(np.abs(run.decode(found.codes) - run.reconstruct(images)).max() < 1e-6)\n"
-        "print(float(run._autoencoder.weights['bottleneck/count/steps'].numpy()))\n"
+        "print(float(run.autoencoder.weights['bottleneck/count/steps'].numpy()))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True)
     assert done.stdout.splitlines() == ["(360, 2) True", "True", "44.0"], done.stderr

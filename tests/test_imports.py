@@ -37,7 +37,7 @@ MAY_IMPORT = {
     "bottlenecks": {"backend", "config", "estimators"},
     "models": {"backend", "bottlenecks", "config", "estimators", "registry"},
     "training": CORE | {"estimators", "models"},
-    "evaluation": CORE | {"estimators", "metrics", "models", "runs"},
+    "evaluation": CORE | {"bottlenecks", "estimators", "metrics", "models", "runs"},
     "reports": CORE | {"metrics", "runs"},
     "experiment": CORE | {"evaluation", "metrics", "models", "reports", "runs", "training"},
     "auditing": CORE | {"bottlenecks", "estimators", "experiment", "metrics", "models", "reports", "runs"},
@@ -53,7 +53,7 @@ WITHOUT_TENSORFLOW = {
     *("errors", "filesystems", "registry", "config", "data", "metrics", "runs", "reports", "launch", "terminal"),
     *("api", "cli"),
     *("backend/process", "experiment/plan", "experiment/train", "experiment/memory", "experiment/verify"),
-    "experiment/trained",
+    *("experiment/trained", "experiment/evaluate"),
 }
 
 

@@ -50,7 +50,8 @@ def test_a_promise_in_the_table_is_that_of_the_estimator(row):
 
 def test_every_metric_is_described_in_the_words_of_its_entry():
     expected = [
-        [f"`{metric.key}`", metric.column or "", metric.unit, metric.exists_for, metric.meaning.replace("|", "\\|")]
+        [f"`{metric.key}`", metric.column or "", metric.unit]
+        + [text.replace("|", "\\|") for text in (metric.exists_for, metric.meaning)]
         for metric in METRICS
     ]
     assert rows("| key in `summary.json` |") == expected

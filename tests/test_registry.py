@@ -15,7 +15,7 @@ SEED = tf.constant([1, 2])
 def test_the_options_of_a_method_are_the_keyword_parameters_of_its_parts(name):
     method = METHODS[name]
     parameters = inspect.signature(method.bottleneck.load()).parameters.values()
-    own = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "seed"]
+    own = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in ("seed", "prior")]
     assert tuple(own) == method.bottleneck.options
     estimator = method.estimator.load().options if method.estimator else ()
     assert estimator == (method.estimator.options if method.estimator else ())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vaecli.api import audit as audit
     from vaecli.api import compare as compare
+    from vaecli.api import evaluate as evaluate
     from vaecli.api import plot as plot
     from vaecli.api import train as train
     from vaecli.api import verify as verify
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from vaecli.experiment.trained import load_run as load_run
 
 __version__ = "0.1.0"
-__all__ = ["VaecliError", "__version__", "audit", "compare", "load_run", "plot", "train", "verify"]
+__all__ = ["VaecliError", "__version__", "audit", "compare", "evaluate", "load_run", "plot", "train", "verify"]
 
 _PLACES = {"VaecliError": "vaecli.errors", "load_run": "vaecli.experiment.trained"}
 

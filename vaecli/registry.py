@@ -67,6 +67,7 @@ class Bottleneck(Component):
     """A component that lies between encoder and decoder."""
 
     codes: Callable[[Mapping[str, Any]], Codes] = field(kw_only=True)  # from its options
+    learns_prior: bool = field(default=False, kw_only=True)  # whether it takes `prior`, as objective.prior says
 
     def _check(self, module: str, found: Any) -> None:
         """A bottleneck is a class, whose keyword parameters are its options."""
@@ -118,6 +119,7 @@ CATEGORICAL = Bottleneck(
     codes=lambda options: Codes(
         options["num_latents"], [options["num_classes"]] * options["num_latents"], options["num_classes"]
     ),
+    learns_prior=True,
 )
 VECTOR_QUANTIZER = Bottleneck(
     "vaecli.bottlenecks.vector_quantizer:VectorQuantizer",

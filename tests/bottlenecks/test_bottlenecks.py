@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import numpy as np
@@ -238,6 +239,60 @@ def test_the_weight_of_a_drawn_code_is_its_prior_over_its_posterior():
     assert np.exp(log_q).sum() == pytest.approx(1)
     np.testing.assert_allclose(log_weight, -math.log(16) - log_q[codes], atol=1e-5)
     assert set(codes) == set(range(16))
+
+
+def with_prior():
+    """A learned prior of two codes of four, away from where it begins."""
+    bottleneck = categorical(prior="learned")
+    assert not bottleneck.prior.numpy().any()
+    bottleneck.prior.assign(np.random.default_rng(5).normal(size=(2, 4)))
+    return bottleneck
+
+
+EVERY = np.array(list(itertools.product(range(4), repeat=2)), np.int32)  # the 16 codes
+
+
+@pytest.mark.parametrize("make", [categorical, with_prior])
+def test_prior_and_posterior_sum_to_one_and_their_mean_weight_is_minus_the_rate(make):
+    bottleneck = make()
+    log_p = bottleneck.log_prior(EVERY).numpy().astype(np.float64)
+    log_q = bottleneck.log_posterior(FEATURES, EVERY).numpy().T.astype(np.float64)  # [B, 16]
+    assert np.exp(log_p).sum() == pytest.approx(1, rel=1e-6)
+    np.testing.assert_allclose(np.exp(log_q).sum(1), 1, rtol=1e-6)
+    expected = (np.exp(log_q) * (log_q - log_p)).sum(1)
+    np.testing.assert_allclose(bottleneck.encode(FEATURES).rate, expected, rtol=1e-4, atol=1e-6)
+    z, log_weight = compiled(bottleneck.log_weight)(FEATURES, seed=SEED)
+    drawn = z.numpy().argmax(-1) @ [4, 1]
+    np.testing.assert_allclose(log_weight, log_p[drawn] - log_q[range(64), drawn], atol=1e-5)
+
+
+def test_a_learned_prior_is_that_of_its_logits_and_begins_uniform():
+    bottleneck = with_prior()
+    p = softmax(bottleneck.prior.numpy())
+    np.testing.assert_allclose(bottleneck.log_prior(EVERY), np.log(p[0, EVERY[:, 0]] * p[1, EVERY[:, 1]]), rtol=1e-5)
+    bottleneck.prior.assign(np.zeros((2, 4)))
+    np.testing.assert_allclose(bottleneck.log_prior(EVERY), -2 * math.log(4), rtol=1e-6)
+    np.testing.assert_allclose(bottleneck.encode(FEATURES).rate, categorical().encode(FEATURES).rate, atol=1e-6)
+
+
+def test_the_rate_draws_a_learned_prior_to_the_mean_posterior():
+    """d mean KL(q || p) / d logits of p = p - mean q: zero where the prior is the aggregate posterior."""
+    bottleneck = with_prior()
+    with tf.GradientTape() as tape:
+        rate = tf.reduce_mean(bottleneck.encode(FEATURES).rate)
+    q = softmax(bottleneck.logits(FEATURES)).mean(0)
+    gradient = tape.gradient(rate, bottleneck.prior.value)
+    np.testing.assert_allclose(gradient, softmax(bottleneck.prior.numpy()) - q, atol=1e-6)
+
+
+def test_the_posterior_of_a_point_is_its_code():
+    bottleneck = quantizer()
+    codes = bottleneck.encode(FEATURES).codes.numpy()
+    every = np.array(list(itertools.product(range(7), repeat=2)), np.int32)
+    log_q = bottleneck.log_posterior(FEATURES, every).numpy()
+    assert np.array_equal(log_q == 0, (every[:, None] == codes).all(-1))
+    assert np.isneginf(log_q[log_q != 0]).all()
+    np.testing.assert_allclose(bottleneck.log_prior(every), -2 * math.log(7), rtol=1e-6)
 
 
 def test_the_weight_of_a_drawn_vector_is_its_prior_density_over_its_posterior_density():

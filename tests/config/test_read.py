@@ -150,6 +150,14 @@ KNOWN_BLOCKS = "(known: model, network, data, objective, training)"
             "model: vqvae\nobjective: {beta: 0.1}",
             "f.yaml:2:13: objective.beta: `beta` has no effect with model: vqvae, whose rate is constant",
         ),
+        *(
+            (
+                f"model: {method}\nobjective: {{prior: learned}}",
+                f"f.yaml:2:13: objective.prior: `learned` has no effect with model: {method}, which has no categorical "
+                "posterior",
+            )
+            for method in ("vae", "vqvae")
+        ),
         (
             "model: {name: exact, num_latents: 8, num_classes: 3}",
             "f.yaml:1:1: model: 'exact' decodes all num_classes^num_latents codes at each step, at most 256, "
@@ -390,6 +398,10 @@ def test_any_override_is_taken_or_refused_in_lines_that_begin_with_it(parts):
         ("objective: {likelihood: gauss}", "unknown likelihood 'gauss', did you mean 'gaussian'?"),
         ("objective: {likelihood: gaussian, scale: 0.0}", "objective.scale: should be greater than 0"),
         ("objective: {likelihood: gaussian, scale: learnt}", "objective.scale: should be 'learned', received 'learnt'"),
+        (
+            "objective: {likelihood: bernoulli, prior: learned}",
+            "objective.prior: `learned` has no effect with beta 0.0: the rate alone trains it",
+        ),
         ("objective: {scale: 0.1}", "objective.scale: `scale` has no effect with likelihood: mse"),
         ("data: {binarization: threshold, threshold: 1.0}", "data.threshold: should be less than 1"),
         ("data: {threshold: 0.4}", "`threshold` has no effect with binarization none"),

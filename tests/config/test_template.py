@@ -24,7 +24,7 @@ PROTOCOL = {
         "threshold": None,
         "binarized_path": None,
     },
-    "objective": {"likelihood": "mse", "beta": 0.0},
+    "objective": {"likelihood": "mse", "beta": 0.0, "prior": "uniform"},
     "training": {
         "epochs": 10,
         "batch_size": 64,

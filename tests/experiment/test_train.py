@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import vaecli
 from helpers import KINDS, OFTEN, Silent, metrics, reseal, small_config, stop_after, train, weights
 from vaecli.data import load
 from vaecli.errors import DataError, Diverged, Interrupted, RunError
@@ -394,6 +395,21 @@ def test_every_other_method_moves_all_its_weights(finished, method):
     first, last = run.load_weights("epoch-00000"), run.load_weights("last")
     assert not [name for name in first if np.array_equal(first[name], last[name])]
     assert run.summary["without_gradient"] == []
+
+
+@pytest.mark.parametrize("method", ["gumbel", "relax"])
+def test_a_learned_prior_is_trained_kept_and_resumed_bit_for_bit(method, tmp_path, many_calls):
+    config = small_config(method, extra="objective: {beta: 0.01, prior: learned}", extra_training=OFTEN)
+    with pytest.raises(Interrupted):
+        train(config, tmp_path / "cut", stop=stop_after(5))
+    cut, whole = train(config, tmp_path / "cut"), train(config, tmp_path / "whole")
+    assert weights(cut) == weights(whole)
+    assert metrics(cut) == metrics(whole)
+    first, last = (whole.load_weights(name)["bottleneck/prior/logits"] for name in ("epoch-00000", "last"))
+    assert (first.shape, first.any()) == ((1, 10), False)
+    assert last.all()
+    assert whole.summary["protocol"]["rate"] == "analytic KL to the learned prior, in nats per image"
+    assert vaecli.load_run(whole.path).encode(np.zeros((1, 8, 8))).rate > 0
 
 
 def test_dynamic_pixels_are_the_same_after_a_resume_and_others_at_each_use(tmp_path, many_calls):

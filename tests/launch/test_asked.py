@@ -160,6 +160,13 @@ def test_the_seed_of_a_config_is_honoured_and_a_second_way_to_say_it_refused(tmp
         configs_of([mine], ["training.seed=6"], [], [0])
 
 
+def test_a_learned_prior_goes_to_the_methods_that_can_have_one():
+    settings = ["objective.beta=1.0", "objective.prior=learned"]
+    configs = configs_of(["gumbel", "vae"], settings, [], None)
+    assert [config.objective.prior for config in configs] == ["learned", "uniform"]
+    assert list(without_effect(["gumbel", "vae"], settings)) == ["objective.prior=learned: no effect with vae"]
+
+
 def test_a_weight_of_the_rate_goes_to_the_methods_that_have_one_and_the_others_are_named():
     settings = ["objective.beta=1.0", "objective.likelihood=bernoulli"]
     configs = configs_of(["gumbel", "vqvae"], settings, [], None)

@@ -33,6 +33,7 @@ def test_the_seed_is_not_in_the_hash():
         "network: {hidden: [128, 64]}",
         "objective: {beta: 0.5}",
         "objective: {likelihood: bernoulli}",
+        "objective: {beta: 1.0, prior: learned}",
         "training: {epochs: 11}",
         "training: {batch_size: 32}",
         "training: {learning_rate: 0.01}",
@@ -68,6 +69,14 @@ def test_a_changed_pixel_changes_the_name():
     other = replace(data, train=Split(images, data.train.labels))
     config = small_config("gumbel")
     assert run_name(config, other) != run_name(config, data)
+
+
+def test_a_learned_prior_is_in_the_name_and_a_uniform_one_is_not():
+    names = [
+        run_name(config_from_text(f"model: gumbel\nobjective: {{beta: 1.0{prior}}}"), digits())
+        for prior in ("", ", prior: uniform", ", prior: learned")
+    ]
+    assert names[0] == names[1] != names[2]
 
 
 def test_a_key_at_its_default_is_as_if_left_out():

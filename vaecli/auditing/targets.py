@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vaecli.config import Config, is_config, read_config
-from vaecli.config.latent import Latent
+from vaecli.config.latent import MOST_CODES, Latent
 from vaecli.data import Dataset, load
 from vaecli.errors import ConfigError, DataError, RunError
 from vaecli.experiment.plan import plan_run
@@ -19,7 +19,6 @@ from vaecli.runs.run import file_digest
 if TYPE_CHECKING:
     from vaecli.auditing.subjects import Subject, Tensors
 
-MOST_CODES = 16_384  # K^L; the exact gradient decodes every one
 TOY_CODES = (1, 10)
 
 

@@ -9,7 +9,7 @@ An image has N = P * L codes of L at each position; z is [B, N, D]. All position
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import keras
 import tensorflow as tf
@@ -61,3 +61,14 @@ class Bottleneck(Protocol):
 
     def export(self, features: Any) -> Any:
         """The mode path from symbolic features [B, P, F] to z [B, N, D], in Keras' own layers only."""
+
+
+@runtime_checkable
+class OfCodes(Bottleneck, Protocol):
+    """A bottleneck of codes whose probabilities are known, so that log p(x) is a sum over all of them."""
+
+    def log_prior(self, codes: tf.Tensor) -> tf.Tensor:
+        """log p(z) in nats [C], of codes [C, N]."""
+
+    def log_posterior(self, features: tf.Tensor, codes: tf.Tensor) -> tf.Tensor:
+        """log q(z|x) in nats [C, B], of codes [C, N] and every image; of a point 0 at its own code, else -inf."""

@@ -15,7 +15,9 @@ from vaecli.estimators.sampling import log_probability, mode, sample
 
 
 class Categorical:
-    """q(z|x) = prod_l Categorical(softmax(logits_l)), p(z) uniform; z is the one-hot codes side by side.
+    """q(z|x) = prod_l Categorical(softmax(logits_l)); z is the one-hot codes side by side.
+
+    The prior is p(z) = prod_l Categorical(softmax(prior_l)): uniform, or learned from zero logits, by the rate alone.
 
     With unimix the posterior itself is p = (1 - unimix) softmax(head) + unimix / K, as in DreamerV3 (arXiv
     2301.04104): in training, rate and evaluation alike.
@@ -32,6 +34,7 @@ class Categorical:
         num_latents: int,
         num_classes: int,
         unimix: float = 0.0,
+        prior: str = "uniform",
     ) -> None:
         self.latent_shape = (positions * num_latents, num_classes)
         self.inputs = inputs
@@ -39,7 +42,11 @@ class Categorical:
         self.options = options
         self.unimix = unimix
         self.head = dense(inputs, num_latents * num_classes, name="logits", seed=seed)
-        self.layers = [self.head]
+        self.layers: list[keras.layers.Layer] = [self.head]
+        self.prior: keras.Variable | None = None
+        if prior == "learned":
+            self.layers.append(keras.layers.Layer(name="prior"))
+            self.prior = self.layers[-1].add_weight(shape=self.latent_shape, initializer="zeros", name="logits")
 
     def initial_state(self, seed: tf.Tensor) -> State:
         return self.estimator.initial_state(*self.latent_shape, seed)
@@ -56,10 +63,32 @@ class Categorical:
         return {name: scheduled(value, progress) for name, value in self.options.items()}
 
     def rate(self, logits: tf.Tensor) -> tf.Tensor:
-        """KL to the uniform prior, sum_l log K - H(q_l), in nats [B]."""
-        negative_entropy = tf.reduce_sum(tf.nn.softmax(logits) * tf.nn.log_softmax(logits), (1, 2))
+        """KL to the prior, sum_l E_q[-log p] - H(q_l), in nats [B]."""
+        q = tf.nn.softmax(logits)
+        negative_entropy = tf.reduce_sum(q * tf.nn.log_softmax(logits), (1, 2))
+        if self.prior is None:
+            return self.log_codes + negative_entropy
+        return negative_entropy - tf.reduce_sum(q * self.log_p, (1, 2))
+
+    @property
+    def log_codes(self) -> float:
+        """The log of the number of codes that z can be, in nats."""
         num_latents, num_classes = self.latent_shape
-        return num_latents * math.log(num_classes) + negative_entropy
+        return num_latents * math.log(num_classes)
+
+    @property
+    def log_p(self) -> tf.Tensor:
+        """The log-probabilities [N, K] of a learned prior."""
+        return tf.nn.log_softmax(tf.convert_to_tensor(self.prior))
+
+    def log_prior(self, codes: tf.Tensor) -> tf.Tensor:
+        if self.prior is None:
+            return tf.fill((tf.shape(codes)[0],), -self.log_codes)
+        return tf.reduce_sum(tf.gather(self.log_p, tf.transpose(codes), batch_dims=1), 0)
+
+    def log_posterior(self, features: tf.Tensor, codes: tf.Tensor) -> tf.Tensor:
+        log_q = tf.transpose(tf.nn.log_softmax(self.logits(features)), (1, 2, 0))
+        return tf.reduce_sum(tf.gather(log_q, tf.transpose(codes), batch_dims=1), 0)
 
     def train(
         self,
@@ -83,9 +112,7 @@ class Categorical:
     def log_weight(self, features: tf.Tensor, *, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         logits = self.logits(features)
         z = sample(logits, seed=seed)
-        log_q = tf.reduce_sum(log_probability(logits, z), (1, 2))
-        num_codes, num_classes = self.latent_shape
-        return z, -num_codes * math.log(num_classes) - log_q
+        return z, self.log_prior(tf.argmax(z, -1)) - tf.reduce_sum(log_probability(logits, z), (1, 2))
 
     def relaxed(self, features: tf.Tensor, *, seed: tf.Tensor) -> tf.Tensor | None:
         if not self.estimator.relaxed or self.estimator.path is None:

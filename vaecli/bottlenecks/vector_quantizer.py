@@ -75,7 +75,13 @@ class VectorQuantizer:
         return tf.einsum("blk,kd->bld", codes, codebook), codes
 
     def rate(self, features: tf.Tensor) -> tf.Tensor:
-        return tf.fill((tf.shape(features)[0],), self.latent_shape[0] * math.log(self.num_codes))
+        return -self.log_prior(features)
+
+    def log_prior(self, codes: tf.Tensor) -> tf.Tensor:
+        return tf.fill((tf.shape(codes)[0],), -self.latent_shape[0] * math.log(self.num_codes))
+
+    def log_posterior(self, features: tf.Tensor, codes: tf.Tensor) -> tf.Tensor:
+        return tf.where(tf.reduce_all(codes[:, None] == self.encode(features).codes, -1), 0.0, -math.inf)
 
     def train(
         self,

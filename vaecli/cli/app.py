@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from vaecli import __version__
-from vaecli.cli import audit, compare, configs, data, methods, plot, runs, train, verify
+from vaecli.cli import audit, compare, configs, data, evaluate, methods, plot, runs, train, verify
 from vaecli.errors import RunFailed, VaecliError
 
 
@@ -42,6 +42,7 @@ app = typer.Typer(
 app.command()(train.train)
 app.command()(compare.compare)
 app.command()(plot.plot)
+app.command()(evaluate.evaluate)
 app.command()(audit.audit)
 app.command("list")(runs.list_runs)
 app.command()(runs.show)

@@ -41,13 +41,15 @@ def show(run: RunArgument, output_dir: OutputDirOption = OUTPUT_DIR, json: JsonO
     """
     from vaecli.reports.run.listing import show_lines
     from vaecli.runs import find_run
+    from vaecli.runs.evaluations import evaluation_problem
 
     found = find_run(run, output_dir)
     if json:
-        summary = found.summary if found.finished else None
         whole: dict[str, Any] = {"run": found.name, "status": found.status, **found.info}
-        config = found.config.to_dict()
-        echo(json_format.dumps({**whole, "config": config, "summary": summary, "metrics": found.metrics}, indent=2))
+        whole |= {"config": found.config.to_dict(), "summary": found.summary if found.finished else None}
+        usable = found.finished and not evaluation_problem(found)
+        whole |= {"evaluations": found.evaluations if usable else [], "metrics": found.metrics}
+        echo(json_format.dumps(whole, indent=2))
         return
     for line in show_lines(found):
         echo(line)

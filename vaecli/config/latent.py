@@ -14,6 +14,7 @@ from vaecli.registry import Codes
 
 # Above this, decoding every code and k-means as a reference are no longer sensible.
 MAX_ENUMERATED_CODES = 256
+MOST_CODES = 16_384  # that an audit or an evaluation decodes, each once
 
 
 @dataclass(frozen=True)
@@ -78,10 +79,14 @@ class Latent:
     @property
     def combinations(self) -> int | None:
         """The number of different codes an image can have; None for vectors, or if they are too many to decode each."""
-        if self.alphabets is None or self.num_codes > math.log2(MAX_ENUMERATED_CODES):  # an alphabet has two values
+        return self.combinations_within(MAX_ENUMERATED_CODES)
+
+    def combinations_within(self, most: int) -> int | None:
+        """The number of different codes an image can have; None for vectors, or if there are more than `most`."""
+        if self.alphabets is None or self.num_codes > math.log2(most):  # an alphabet has two values
             return None
         found = math.prod(self.alphabets) ** self.num_positions
-        return found if found <= MAX_ENUMERATED_CODES else None
+        return found if found <= most else None
 
     @property
     def enumerable(self) -> bool:

@@ -250,6 +250,14 @@ def _combinations(config: Config, source: Source) -> Iterable[tuple[str, str]]:
             source.place(("objective", "beta")),
             f"objective.beta: `beta` has no effect with model: {config.model.name}, whose rate is constant",
         )
+    if config.objective.prior == "learned":
+        without = None
+        if not method.bottleneck.learns_prior:
+            without = f"model: {config.model.name}, which has no categorical posterior"
+        elif not config.objective.beta:
+            without = "beta 0.0: the rate alone trains it"
+        if without:
+            yield source.place(("objective", "prior")), f"objective.prior: `learned` has no effect with {without}"
 
 
 def _in_file_order(mistake: tuple[str, str]) -> tuple[bool, list[int]]:

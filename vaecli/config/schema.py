@@ -143,6 +143,9 @@ class ObjectiveConfig(Block):
 
     likelihood: str = Field("mse", description=_LIKELIHOODS)
     beta: NonNegative = Field(0.0, description="weight of the rate KL(q(z|x) || p(z)), in nats")
+    prior: Literal["uniform", "learned"] = Field(
+        "uniform", description="p(z): uniform (a Gaussian's N(0, I)), or learned: probabilities of each code"
+    )
 
     def __str__(self) -> str:
         """The likelihood with all that decides its figures: "gaussian of scale 0.1"."""

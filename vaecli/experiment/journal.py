@@ -265,12 +265,13 @@ class Journal:
 
     def _protocol(self) -> dict[str, Any]:
         """The protocol that two runs must share for their figures to be comparable."""
+        prior = "learned prior" if self.config.objective.prior == "learned" else "prior"
         return {
             "likelihood": str(self.config.objective),
             "binarization": self.dataset.binarization,
             "bound": "one sample per image",
             "split": {"train": len(self.dataset.train), "test": len(self.dataset.test)},
-            "rate": "analytic KL to the prior, in nats per image",
+            "rate": f"analytic KL to the {prior}, in nats per image",
             "codes": "mode of q(z|x) over the whole test set",
         }
 

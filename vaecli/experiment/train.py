@@ -75,7 +75,8 @@ def train_run(
 def mendable(run: Run) -> list[str]:
     """The files of a finished run that are not what it wrote, and can be made again from its last state."""
     examined = run.examine()
-    return [name for name in (*examined.changed, *examined.missing) if not is_kept(name)]
+    lost = (*examined.changed, *examined.missing)
+    return [name for name in lost if not is_kept(name) and name != run.evaluation_json.name]
 
 
 def _enter(plan: Plan, reporter: Reporter, argv: Sequence[str], left_by: str | None) -> None:

@@ -77,7 +77,8 @@ class TrainedRun:
         return self._images(self._compiled("reconstruct", seed is not None)(self._checked(images), self._seed(seed)))
 
     @cached_property
-    def _autoencoder(self) -> "Autoencoder":
+    def autoencoder(self) -> "Autoencoder":
+        """The model with its weights, in TensorFlow."""
         with prepared():
             from vaecli.models.autoencoder import build
 
@@ -97,7 +98,7 @@ class TrainedRun:
     def _compiled(self, what: str, sampled: bool) -> Any:
         """The functions, one compiled program each: only compiled code repeats the draws (backend/random.py)."""
         if (what, sampled) not in self._programs:
-            autoencoder = self._autoencoder
+            autoencoder = self.autoencoder
             import tensorflow as tf
 
             def encode(x: tf.Tensor, seed: tf.Tensor) -> Any:

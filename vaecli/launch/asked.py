@@ -133,7 +133,8 @@ def configs_of(
 ) -> list[Config]:
     """All configs with the settings, at every combination of the sweeps and every seed.
 
-    A key of `model` is applied to the methods that have it, a weight of the rate to those whose rate is not constant.
+    A key of `model` is applied to the methods that have it, a weight of the rate to those whose rate is not constant,
+    a prior to those that can learn one.
 
     Args:
         seeds: None: each config's own.
@@ -170,10 +171,12 @@ def without_effect(names: Sequence[str], settings: Sequence[str]) -> Iterator[st
 
 def _has_effect(setting: str, model: ModelConfig) -> bool:
     """Whether a setting has an effect for this method: one of its options, or a key that it leaves open."""
-    key = _model_key(setting)
-    if setting.partition("=")[0].strip() == "objective.beta":
+    key, of_model = setting.partition("=")[0].strip(), _model_key(setting)
+    if key == "objective.beta":
         return not model.method.constant_rate
-    return key is None or key in model.method.options
+    if key == "objective.prior":
+        return model.method.bottleneck.learns_prior
+    return of_model is None or of_model in model.method.options
 
 
 def sweep_settings(sweep: str) -> list[str]:

@@ -242,7 +242,7 @@ def build(config: Config, image_shape: ImageShape, dataset: Dataset | None = Non
             loss.log_scale.assign(math.log(max(dataset.deviation, LEAST)))
     method, options = config.model.method, config.model.options()
     estimator = getattr(bottleneck, "estimator", None)
-    around = (config.network, str(config.objective), sizes.image)
+    around = (config.network, str(config.objective), config.objective.prior, sizes.image)
     trained_as = (config.model, estimator, *around)
     # estimators of hard codes differ only in the gradient
     hard = (method.bottleneck.target, *(options[name] for name in method.bottleneck.options), *around)
@@ -261,6 +261,8 @@ def build(config: Config, image_shape: ImageShape, dataset: Dataset | None = Non
 def _bottleneck(config: Config, sizes: Shapes) -> Bottleneck:
     method, options = config.model.method, config.model.options()
     own = {name: options[name] for name in method.bottleneck.options}
+    if method.bottleneck.learns_prior:
+        own["prior"] = config.objective.prior
     positional: tuple[Any, ...] = (sizes.features, sizes.latent.num_positions)
     if method.estimator:
         positional += (method.estimator.load(), {name: options[name] for name in method.estimator.options})

@@ -8,7 +8,7 @@ import math
 import os
 import shutil
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +22,7 @@ from vaecli.runs import checkpoints
 from vaecli.runs.files import PART, Arrays, append, read, read_npz, refuse_links, sync, to_npz, write, write_by, writing
 from vaecli.runs.lock import Lock
 from vaecli.runs.reconstructions import wrong_arrays
-from vaecli.runs.schema import FAILURE, INFO, SUMMARY, Info, Summary
+from vaecli.runs.schema import EVALUATION, FAILURE, INFO, SUMMARY, Evaluated, Info, Summary
 from vaecli.runs.sealed import MAX_BYTES, parse_sealed, read_json, read_sealed, write_sealed
 
 FORMAT = 2  # 1: without seals
@@ -85,6 +85,7 @@ class Run:
     run_json = Place("run.json")
     metrics_csv = Place("metrics.csv")
     summary_json = Place("summary.json")
+    evaluation_json = Place("evaluation.json")
     failure_json = Place("failure.json")
     checkpoints = Place("checkpoints")
     weights = Place("weights")
@@ -252,8 +253,24 @@ class Run:
         """weights/<name>.npz: "last", "best" or "epoch-00005"; raises RunError."""
         return self._arrays(self.weights / f"{name}.npz")
 
+    @property
+    def evaluations(self) -> list[Evaluated]:
+        """What `vaecli evaluate` has measured; raises Damaged if its file was changed, or is of other weights."""
+        return self._evaluations(self.summary)
+
+    def _evaluations(self, summary: Summary) -> list[Evaluated]:
+        if not os.path.exists(self.evaluation_json):
+            return []
+        way_out = f"`vaecli evaluate {self.name}` makes it again"
+        found = read_sealed(self.evaluation_json, EVALUATION, newest=FORMAT, way_out=way_out)["evaluations"]
+        for one in found:
+            path = self.weights / f"{one['weights']}.npz"
+            if one["digest"] != summary["files"].get(str(path.relative_to(self.path)), one["digest"]):
+                raise Damaged(f"{self.evaluation_json}: of other weights than {path}; {way_out}")
+        return found
+
     def examine(self) -> Files:
-        """Reads again every file whose digest summary.json has.
+        """Reads again every file whose digest summary.json has, and evaluation.json, which has its own.
 
         If summary.json itself is damaged, only that can be reported.
 
@@ -274,6 +291,12 @@ class Run:
                 found.missing.append(name)
                 continue
             (found.whole if same else found.changed).append(name)
+        if os.path.exists(self.evaluation_json):
+            try:
+                _ = self._evaluations(summary)
+                found.whole.append(self.evaluation_json.name)
+            except RunError:
+                found.changed.append(self.evaluation_json.name)
         return found
 
     @property
@@ -469,6 +492,10 @@ class Run:
         files = {name: digest for name, digest in sorted(self.written.items()) if name not in gone}
         self._lock.check()
         write_sealed(self.summary_json, {"format": FORMAT, **summary, "files": files}, within=self.path)
+
+    def save_evaluations(self, evaluations: Sequence[Evaluated]) -> None:
+        self._lock.check()
+        write_sealed(self.evaluation_json, {"format": FORMAT, "evaluations": evaluations}, within=self.path)
 
     def fail(self, reason: str) -> None:
         self._lock.check()

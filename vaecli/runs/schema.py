@@ -3,7 +3,7 @@
 Unknown keys are ignored, so that a newer version can add some.
 """
 
-from typing import Annotated, Any, NotRequired
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, with_config
 from typing_extensions import TypedDict
@@ -23,6 +23,10 @@ Number = Annotated[float, Field(ge=-1e39, le=1e39)]  # float32 ends at 3.4e38
 Count = Annotated[int, Field(ge=0, le=10**15)]
 Size = Annotated[int, Field(ge=1, le=10**6)]
 Share = Annotated[float, Field(ge=0, le=1)]
+
+
+SplitName = Literal["train", "validation", "test"]
+Kept = Literal["last", "best"]  # weights that are evaluated
 
 
 @with_config(_STRICT)
@@ -192,6 +196,42 @@ class Summary(TypedDict):
 
 
 @with_config(_STRICT)
+class Estimate(TypedDict):
+    """The mean over images of a figure in nats."""
+
+    value: Number
+    standard_error: Number | None  # over the images; None for a single one
+
+
+@with_config(_STRICT)
+class Bound(Estimate):
+    """Minus the importance-weighted bound of so many samples per image."""
+
+    samples: Size
+
+
+@with_config(_STRICT)
+class Evaluated(TypedDict):
+    """What was measured of one split with some weights."""
+
+    split: SplitName
+    weights: Kept
+    digest: Digest  # of the file of the weights
+    images: Count
+    negative_log_p: Estimate | None  # None: not a sum over few codes
+    posterior_gap: Estimate | None
+    bounds: list[Bound]  # by the number of samples
+
+
+@with_config(_STRICT)
+class EvaluationFile(TypedDict):
+    """evaluation.json."""
+
+    format: int
+    evaluations: list[Evaluated]
+
+
+@with_config(_STRICT)
 class Failure(TypedDict):
     """failure.json."""
 
@@ -266,6 +306,7 @@ class AuditFile(TypedDict):
 
 INFO: TypeAdapter[Info] = TypeAdapter(Info)
 SUMMARY: TypeAdapter[Summary] = TypeAdapter(Summary)
+EVALUATION: TypeAdapter[EvaluationFile] = TypeAdapter(EvaluationFile)
 FAILURE: TypeAdapter[Failure] = TypeAdapter(Failure)
 AUDIT: TypeAdapter[AuditFile] = TypeAdapter(AuditFile)
 REFERENCES: TypeAdapter[ReferenceFile] = TypeAdapter(ReferenceFile)

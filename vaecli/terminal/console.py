@@ -3,7 +3,7 @@
 import contextlib
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -93,6 +93,22 @@ class Console:
         with self._until_closed():
             end = "\n" if done == total else ""
             print(f"\rfetching {name}: {done / 1e6:.1f}{share} MB", end=end, file=self.stream, flush=True)
+
+    def counting(self, what: str, total: int) -> Callable[[int], None]:
+        """A function that shows how many of `total` are done: in place on a terminal, else a line for each tenth."""
+        shown = 0
+
+        def count(done: int) -> None:
+            nonlocal shown
+            if self.on_terminal:
+                with self._until_closed():
+                    end = "\n" if done == total else ""
+                    print(f"\r{what}: {done:,} of {total:,}", end=end, file=self.stream, flush=True)
+            elif 10 * done // total > shown:
+                shown = 10 * done // total
+                self.say(f"{what}: {done:,} of {total:,}")
+
+        return count
 
     def _end_bar(self) -> None:
         if self._bar is not None:

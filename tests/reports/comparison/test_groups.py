@@ -91,6 +91,8 @@ def test_a_point_posterior_is_ranked_with_every_weight_of_the_rate_where_the_ord
 def test_a_column_is_named_as_people_write_it():
     assert sort_key("MSE-mode") == "mse mode"
     assert sort_key("encoder_gradient") == "encoder gradient"
+    assert sort_key("-elbo") == sort_key("elbo") == "-elbo"
+    assert sort_key("log-p-x") == sort_key("-log p(x)") == "-log p(x)"
     with pytest.raises(ConfigError, match="--sort-by acuracy: no such column, did you mean 'accuracy'"):
         sort_key("acuracy")
 
@@ -243,6 +245,34 @@ def test_a_resume_with_another_version_is_part_of_how_a_run_was_made(tmp_path):
 
     (group,) = compared([runs[0], forge(runs[1], resumed)])
     assert group.notes == ["gumbel: its seeds were made with keras 3.15, 3.15 then 3.16"]
+
+
+def evaluated(run, samples, value=100.0):
+    """What `vaecli evaluate` leaves, made up."""
+    found = {"value": value, "standard_error": 0.5}
+    digest = run.summary["files"].get("weights/last.npz", "0" * 64)
+    measured = {"split": "test", "weights": "last", "digest": digest, "images": 10}
+    measured |= {"negative_log_p": found, "posterior_gap": found, "bounds": [{**found, "samples": samples}]}
+    with run.lock():
+        run.save_evaluations([measured])
+    return run
+
+
+def test_bounds_of_unlike_numbers_of_samples_have_no_mean_and_are_said(tmp_path):
+    runs = [made_up(tmp_path, "gumbel", seed, 0.05, distortion=120.0) for seed in range(2)]
+    other = evaluated(made_up(tmp_path, "exact", 0, 0.05, distortion=120.0), 100, 99.0)
+    evaluated(runs[0], 1000), evaluated(runs[1], 1000, 102.0)
+    (group,) = compared([*runs, other], "bound")
+    assert [row.name for row in group.rows] == ["exact", "gumbel"]
+    assert group.rows[1].interval("bound").mean == 101
+    assert group.rows[1].interval("bound samples").mean == 1000
+    assert group.rows[1].interval("-log p(x)").mean == 101
+    assert group.notes[-1] == "bounds of 100, 1,000 samples are not on one scale: more samples lower them"
+    evaluated(runs[1], 5000)
+    (group,) = compared(runs)
+    assert group.rows[0].interval("bound") is group.rows[0].interval("bound samples") is None
+    assert group.rows[0].interval("posterior gap").runs == 2
+    assert "gumbel: its bounds are of 1,000, 5,000 samples, so there is no mean of them" in group.notes
 
 
 def test_what_changes_no_result_parts_no_row(tmp_path):

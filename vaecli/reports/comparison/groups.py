@@ -18,6 +18,7 @@ from vaecli.registry import suggest
 from vaecli.reports.columns import flat, plain
 from vaecli.runs import Run, but_for_the_seed
 from vaecli.runs.absent import Absent
+from vaecli.runs.evaluations import evaluation_of
 from vaecli.runs.identity import settings
 from vaecli.runs.provenance import data_name, made_with
 from vaecli.runs.references import references_of, references_problem
@@ -27,6 +28,7 @@ SQUARED, ELBO = (
     "mse sampled",
     "-elbo",
 )  # the columns that methods are judged by: an error, or nats if the likelihood has them
+BOUND, SAMPLES = "bound", "bound samples"
 METHOD = "method"  # to sort by
 
 
@@ -178,6 +180,14 @@ def _notes(rows: Sequence[Row]) -> Iterator[str]:
     points = [row.name for row in rows if row.values[ELBO] and row.runs[0].config.model.method.constant_rate]
     if points:
         yield f"the posterior of {', '.join(points)} is a point: its rate is its whole capacity, and -elbo counts that"
+    samples: set[int] = set()
+    for row in rows:
+        of_seeds = {found["bound_samples"] for run in row.runs if "bound_samples" in (found := evaluation_of(run))}
+        samples |= of_seeds
+        if len(of_seeds) > 1:
+            yield f"{row.name}: its bounds are of {_counts(of_seeds)} samples, so there is no mean of them"
+    if len(samples) > 1:
+        yield f"bounds of {_counts(samples)} samples are not on one scale: more samples lower them"
     of_rows = []
     for row in rows:
         made = [made_with(run.info) for run in row.runs]
@@ -191,6 +201,10 @@ def _notes(rows: Sequence[Row]) -> Iterator[str]:
         yield f"the rows were made with {'; '.join(between)}"
 
 
+def _counts(numbers: set[int]) -> str:
+    return ", ".join(f"{number:,}" for number in sorted(numbers))
+
+
 def _unlike(made: Sequence[Mapping[str, str]]) -> list[str]:
     """The keys with several values, e.g. "keras 3.14, 3.15"."""
     values = {key: sorted({one[key] for one in made}) for key in made[0]}
@@ -198,11 +212,15 @@ def _unlike(made: Sequence[Mapping[str, str]]) -> list[str]:
 
 
 def sort_key(text: str) -> str:
-    """The column meant by "mse-mode" or "accuracy"; raises ConfigError if there is none."""
-    name = text.strip().lower().replace("-", " ").replace("_", " ")
-    if name not in (METHOD, *COLUMNS):
-        raise ConfigError([f"--sort-by {text}: no such column{suggest(name, (METHOD, *COLUMNS))}"])
-    return name
+    """The column meant by "mse-mode", "elbo" or "log p(x)"; raises ConfigError if there is none."""
+    names = {_words(column): column for column in (METHOD, *COLUMNS)}
+    if _words(text) not in names:
+        raise ConfigError([f"--sort-by {text}: no such column{suggest(_words(text), names)}"])
+    return names[_words(text)]
+
+
+def _words(text: str) -> str:
+    return " ".join(re.findall("[a-z]+", text.lower()))
 
 
 def protocol_of(config: Config, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -272,13 +290,15 @@ def _row(name: str, runs: Sequence[Run], absent: Mapping[int, str]) -> Row:
     for run in runs:
         references = references_of(run)
         learned = references.learned(run.latent, run.summary["test"]["mse"]["sampled"]) if references else None
-        summary = {**run.summary, "learned": learned}
+        summary = {**run.summary, "learned": learned, "evaluation": evaluation_of(run)}
         for column, metric in COLUMNS.items():
             value = metric.value(summary)
             if value is not None:
                 values[column][seed_of(run)] = value
     if len({(run.info["host"], run.info["cpu"], made_with(run.info)["threads"]) for run in runs}) > 1:
         values["seconds"] = {}  # on different machines their mean is meaningless
+    if len(set(values[SAMPLES].values())) > 1:
+        values[BOUND], values[SAMPLES] = {}, {}  # bounds of other numbers of samples have no mean
     return Row(name, runs, values, absent)
 
 

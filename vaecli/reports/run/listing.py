@@ -9,6 +9,7 @@ from vaecli.metrics.metric import METRICS
 from vaecli.reports.columns import flat
 from vaecli.reports.run.summary import epoch_line, summary_lines
 from vaecli.runs import Run
+from vaecli.runs.evaluations import evaluation_of, evaluation_problem
 from vaecli.runs.provenance import data_name
 
 LISTED = [metric for metric in METRICS if metric.listed]
@@ -77,7 +78,9 @@ def changed_lines(run: Run) -> Iterator[str]:
     """Files of a finished run that changed but are not needed for its figures."""
     examined = run.examine()
     for what, names in (("was changed after the run was finished", examined.changed), ("is missing", examined.missing)):
-        yield from (f"  {run.path / name} {what}" for name in names)
+        yield from (f"  {run.path / name} {what}" for name in names if name != run.evaluation_json.name)
+    if problem := evaluation_problem(run):
+        yield f"  {problem}"
     if run.before_seals:
         yield "  made before summary.json had its own digest: its figures are used unchecked"
 
@@ -90,8 +93,8 @@ def differences(one: Run, two: Run) -> dict[str, dict[str, list[Any]]]:
         info: dict[str, Any] = {**run.info}
         not_compared = ("config", "argv", "started", "extends", "history", "format", "run", "changed", "latent")
         sections["environment"].append(flat({key: info[key] for key in info if key not in not_compared}))
-        summary: dict[str, Any] = {**run.summary} if run.finished else {}
-        kept = ("test", "gradient_norm", "parameters", "seconds")
+        summary: dict[str, Any] = {**run.summary, "evaluation": evaluation_of(run)} if run.finished else {}
+        kept = ("test", "evaluation", "gradient_norm", "parameters", "seconds")
         sections["figures"].append(flat({key: summary[key] for key in kept if key in summary}))
     return {
         name: {key: [first.get(key), second.get(key)] for key in first | second if first.get(key) != second.get(key)}

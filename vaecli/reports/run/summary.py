@@ -6,8 +6,10 @@ from typing import Any
 from vaecli.config import config_from_text
 from vaecli.registry import METHODS
 from vaecli.runs import Run
+from vaecli.runs.evaluations import evaluation_problem
 from vaecli.runs.provenance import data_name
 from vaecli.runs.references import reference_of, references_of, references_problem
+from vaecli.runs.schema import Estimate, Evaluated
 
 
 def epoch_line(row: Mapping[str, float | None], epochs: int) -> str:
@@ -34,6 +36,7 @@ def summary_lines(run: Run) -> Iterator[str]:
     epochs = run.config.training.epochs
     yield f"{name} on {where}, {epochs} epoch{'s' * (epochs != 1)}, {summary['parameters']:,} parameters"
     yield from _errors(test, run.config.objective.likelihood)
+    yield from evaluation_lines([] if evaluation_problem(run) else run.evaluations)
     yield from _code_use(test)
     yield from _learned(run, test["mse"]["sampled"])
     yield from _gradients(run, summary)
@@ -56,6 +59,23 @@ def _errors(test: Mapping[str, Any], likelihood: str) -> Iterator[str]:
             f"  test ELBO           {test['elbo']:.2f} nats per image = -(distortion {test['distortion']:.2f} "
             f"+ rate {test['rate']:.2f}){note}"
         )
+
+
+def evaluation_lines(evaluations: Iterable[Evaluated]) -> Iterator[str]:
+    """What `vaecli evaluate` measured, with the standard errors over the images of a split."""
+    for one in evaluations:
+        weights = " with the best weights" if one["weights"] == "best" else ""
+        over = f"(± is the standard error over {one['images']:,} {one['split']} images{weights})"
+        for bound in one["bounds"]:
+            yield f"  bound               {_mean(bound)} nats per image, of {bound['samples']:,} samples each {over}"
+        if (exact := one["negative_log_p"]) and (gap := one["posterior_gap"]):
+            yield f"  -log p(x)           {_mean(exact)} nats per image, a sum over all codes {over}"
+            yield f"  posterior gap       {_mean(gap)} nats per image, KL(q(z|x) || p(z|x)) over all codes"
+
+
+def _mean(found: Estimate) -> str:
+    error = found["standard_error"]
+    return f"{found['value']:.2f}" + ("" if error is None else f" ± {error:.2f}")
 
 
 def _code_use(test: Mapping[str, Any]) -> Iterator[str]:

@@ -1,0 +1,47 @@
+"""`vaecli evaluate`."""
+
+import json as json_format
+from typing import Annotated
+
+import typer
+
+from vaecli import api
+from vaecli.cli.complete import run_names
+from vaecli.cli.echo import echo
+from vaecli.cli.options import OUTPUT_DIR, DataDirOption, JsonOption, OutputDirOption, QuietOption
+
+
+def evaluate(
+    run: Annotated[
+        str,
+        typer.Argument(metavar="RUN", help="The name of a finished run, or its beginning.", autocompletion=run_names),
+    ],
+    bound_samples: Annotated[
+        int | None,
+        typer.Option(help="m: draws of q(z|x) per image for the bound. [default: 1000; none where q is a point]"),
+    ] = None,
+    split: Annotated[str, typer.Option(help="The images: test, validation or train.")] = "test",
+    weights: Annotated[str, typer.Option(help="The weights: last, or best on the validation split.")] = "last",
+    output_dir: OutputDirOption = OUTPUT_DIR,
+    data_dir: DataDirOption = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Processor threads to use. [default: all]")] = None,
+    quiet: QuietOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Bound log p(x) of a finished run, or compute it.
+
+    Measures the importance-weighted bound of m samples (arXiv 1509.00519). Where an image has at most 16,384 possible
+    codes, it also sums log p(x) over all of them, which gives the gap KL(q(z|x) || p(z|x)). The result is kept in
+    evaluation.json of the run's folder, where show and compare read it; the same command shows it again.
+    """
+    found = api.evaluate(
+        run,
+        bound_samples=bound_samples,
+        split=split,
+        weights=weights,
+        output_dir=output_dir,
+        data_dir=data_dir,
+        threads=threads,
+        quiet=quiet,
+    )
+    echo(json_format.dumps(found.to_dict(), indent=2) if json else str(found))

@@ -39,6 +39,7 @@ def show(run: RunArgument, output_dir: OutputDirOption = OUTPUT_DIR, json: JsonO
 
     Shows its settings, progress and results, and what it was made with.
     """
+    from vaecli.reports.health import findings
     from vaecli.reports.run.listing import show_lines
     from vaecli.runs import find_run
 
@@ -46,8 +47,9 @@ def show(run: RunArgument, output_dir: OutputDirOption = OUTPUT_DIR, json: JsonO
     if json:
         summary = found.summary if found.finished else None
         whole: dict[str, Any] = {"run": found.name, "status": found.status, **found.info}
-        config = found.config.to_dict()
-        echo(json_format.dumps({**whole, "config": config, "summary": summary, "metrics": found.metrics}, indent=2))
+        whole |= {"config": found.config.to_dict(), "summary": summary, "metrics": found.metrics}
+        whole["health"] = [finding._asdict() for finding in findings(found)]
+        echo(json_format.dumps(whole, indent=2))
         return
     for line in show_lines(found):
         echo(line)

@@ -1,0 +1,320 @@
+"""What went wrong in a run, in sentences of measured values, each with its threshold and the settings to change.
+
+`train`, `show` and `compare` say the same sentences, because all of them read a run's records here. A value that a run
+does not have, because it was made before that value was kept, makes no sentence. What follows from another finding is
+not said again: a run without a gradient draws the mean image too.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import NamedTuple
+
+from vaecli.config import Config
+from vaecli.config.latent import Latent
+from vaecli.config.options import Schedule
+from vaecli.runs import Run
+from vaecli.runs.references import references_of
+
+ONE_CODE = 1.05  # perplexity: a second code for one image in a hundred makes 1.06
+SATURATED = 0.95  # of the rate that the codes can carry
+NOTHING = 0.05  # nats of rate, which bounds what the latent says of the image
+VANISHED = 1e-3  # norm of the encoder's gradient, of the decoder's
+RISES, RISE, GROWTH = 3, 0.05, 1.5  # epochs one after another; of the loss; times the gradient's norm
+SPREAD = 1.0  # of the encoder's gradient norm over steps, in its means
+LITTLE = 0.85  # of the mean image's error
+FEW_STEPS, STEEP = 2_000, 0.1  # steps; of the loss, for each doubling of the steps
+LIKE_THE_MEAN = 0.95  # of the mean image's error
+STILL = 0.01  # of the loss from the first epoch to the last
+UNUSED = 0.5  # of the codes
+IMAGES_PER_CODE = 5  # of the test set: with fewer, codes that are all alike stay unused by chance (e^-5 is 1 %)
+GAP = 0.25  # error on codes above that on the relaxed sample
+OVERFIT = 0.05  # error above its lowest
+
+WITH_A_GRADIENT = ("straight_through", "gumbel")  # to be tried instead of a method that has none
+
+
+class Finding(NamedTuple):
+    """One thing that went wrong."""
+
+    kind: str  # a few words, the same for all runs
+    sentence: str  # with the measured values and their thresholds
+    settings: Sequence[str]  # one or two to try, such as "training.output_bias=data_mean"
+
+    def __str__(self) -> str:
+        return f"{self.sentence} Try {' or '.join(self.settings)}."
+
+
+@dataclass(frozen=True)
+class Records:
+    """What a run has measured; any value may be missing."""
+
+    config: Config  # with every `auto` resolved
+    latent: Latent
+    train: int  # images
+    test: int
+    rows: Sequence[Mapping[str, float | None]]  # of metrics.csv
+    final: Mapping[str, float | None] = field(default_factory=dict)  # of summary.json; empty if the run is unfinished
+    unheard: Sequence[str] = ()  # variables that received no gradient
+    mean_image: float | None = None  # its test error per pixel
+
+    @property
+    def steps(self) -> int:
+        return len(self.rows) * (self.train // self.config.training.batch_size)
+
+    def column(self, name: str) -> list[float]:
+        """A column of metrics.csv; empty unless every row has a value."""
+        values = [value for row in self.rows if (value := row.get(name)) is not None]
+        return values if len(values) == len(self.rows) else []
+
+    def last(self, name: str) -> float | None:
+        """A figure of the test set: the final one, or that of the last epoch so far."""
+        return self.final[name] if self.final else next(reversed(self.column(f"test_{name}")), None)
+
+    def since(self, name: str, wrong: Callable[[float], bool]) -> str:
+        """Since which epoch every value of a column is wrong: " since epoch 3"; empty where that is not known."""
+        right = [epoch for epoch, value in enumerate(self.column(name), 1) if not wrong(value)]
+        first = max(right, default=0) + 1
+        return f" since epoch {first}" if first <= len(self.column(name)) else ""
+
+
+def findings(run: Run) -> list[Finding]:
+    """What went wrong in a run, finished or not; raises RunError if its files are damaged."""
+    data = run.info["data"]
+    records = Records(run.config, run.latent, data["train"], data["test"], run.metrics)
+    if run.finished:
+        test, references = run.summary["test"], references_of(run)
+        final = {f"mse_{name}": value for name, value in test["mse"].items()}
+        final |= {name: test[name] for name in ("distortion", "rate", "perplexity", "codes_used")}
+        final["gradient"] = run.summary["gradient_norm"].get("encoder")
+        mean = references.mean_image if references else None
+        records = replace(records, final=final, unheard=run.summary["without_gradient"], mean_image=mean)
+    return list(diagnosed(records))
+
+
+def diagnosed(records: Records) -> Iterator[Finding]:
+    """The findings of a run, the gravest first."""
+    for explains_all in (no_gradient, collapse):
+        if found := explains_all(records):
+            yield found
+            return
+    causes = [found for rule in (divergence, noise, budget) if (found := rule(records))]
+    yield from causes or filter(None, [mean_image(records)])
+    yield from filter(None, (rule(records) for rule in (dead_codes, temperature, relaxation_gap, overfit)))
+
+
+def no_gradient(records: Records) -> Finding | None:
+    """An encoder whose gradient is exactly zero: by the method if it always was, otherwise because its units died."""
+    norms = records.column("gradient_norm_encoder")
+    if (norms[-1] if norms else records.final.get("gradient")) != 0:
+        return None
+    sentence = f"No gradient reaches {', '.join(records.unheard) or 'the encoder'}: its norm is exactly 0"
+    if any(norms):
+        since = records.since("gradient_norm_encoder", lambda norm: norm == 0)
+        return Finding("no gradient", f"{sentence}{since}.", [_lower_rate(records)])
+    others = [f"model.name={name}" for name in WITH_A_GRADIENT if name != records.config.model.name]
+    return Finding("no gradient", f"{sentence}, as a hard choice of codes lies before the loss.", others)
+
+
+def collapse(records: Records) -> Finding | None:
+    """A latent that says nothing of the image: its posterior equals the prior, or all images have one code."""
+    rate, perplexity, beta = records.last("rate"), records.last("perplexity"), records.config.objective.beta
+    if rate is not None and rate <= NOTHING:
+        since = records.since("test_rate", lambda rate: rate <= NOTHING)
+        sentence = (
+            f"The latent says nothing of the image{since}: the posterior equals the prior, with a rate of {rate:.3f} "
+            f"nats (at most {NOTHING:g})."
+        )
+        return Finding("collapse", sentence, [f"objective.beta={beta / 10:g}"] if beta else _starts(records))
+    if perplexity is None or perplexity > ONE_CODE:
+        return None
+    since = records.since("test_perplexity", lambda perplexity: perplexity <= ONE_CODE)
+    sentence = f"All images have one code{since}: a perplexity of {perplexity:.2f} (at most {ONE_CODE:g})"
+    most = (records.latent.capacity_bits or 0.0) * math.log(2)
+    if rate is not None and rate >= SATURATED * most and not records.config.model.method.constant_rate:
+        sentence += f"; the posterior is saturated, a point, with a rate of {rate:.2f} of {most:.2f} nats"
+    return Finding("collapse", f"{sentence}.", _starts(records))
+
+
+def divergence(records: Records) -> Finding | None:
+    """A loss that rose epoch after epoch while the gradient grew."""
+    losses, errors = (records.column(name)[-RISES - 1 :] for name in ("loss", "test_mse_sampled"))
+    parts = [records.column(f"gradient_norm_{part}")[-RISES - 1 :] for part in ("encoder", "bottleneck", "decoder")]
+    norms = [math.hypot(*of_epoch) for of_epoch in zip(*parts, strict=True)] if all(parts) else []
+    if len(losses) <= RISES or len(norms) <= RISES or not (losses[0] and norms[0]):
+        return None
+    rise, growth = (losses[-1] - losses[0]) / abs(losses[0]), norms[-1] / norms[0]
+    risen = all(one < two for one, two in pairwise(losses)) and errors[-1:] > errors[:1]
+    if rise < RISE or growth < GROWTH or not risen:
+        return None
+    sentence = (
+        f"It diverges: the loss rose in each of the last {RISES} epochs, by {rise:.0%} in all (at least {RISE:.0%}), "
+        f"while the norm of the gradient grew to {growth:.1f} times (at least {GROWTH:g})."
+    )
+    return Finding("divergence", sentence, [_lower_rate(records), "training.clip_norm=1"])
+
+
+def noise(records: Records) -> Finding | None:
+    """An encoder's gradient that a few steps dominate, where little was learned."""
+    spreads, share = records.column("gradient_spread_encoder"), _of_mean_image(records)
+    if not spreads or spreads[-1] < SPREAD or share is None or share < LITTLE:
+        return None
+    sentence = (
+        f"The encoder's gradient is too noisy: over the last epoch's steps its norm has a standard deviation of "
+        f"{spreads[-1]:.1f} times its mean (at least {SPREAD:g}), and the error is {share:.0%} of the mean image's (at "
+        f"least {LITTLE:.0%})."
+    )
+    calmer = [*_scaled_temperature(records, 2), f"training.batch_size={4 * records.config.training.batch_size}"]
+    return Finding("noisy gradient", sentence, calmer[:2])
+
+
+def budget(records: Records) -> Finding | None:
+    """A run that ended after few steps while its loss was still falling steeply."""
+    steepness = _steepness(records)
+    if not records.final or records.steps > FEW_STEPS or steepness is None or steepness < STEEP:
+        return None
+    sentence = (
+        f"Its {records.steps:,} steps are few (at most {FEW_STEPS:,}): at the end the loss still falls by "
+        f"{steepness:.0%} for each doubling of the steps (at least {STEEP:.0%})."
+    )
+    return Finding("few steps", sentence, [_longer(records)])
+
+
+def mean_image(records: Records) -> Finding | None:
+    """A run that does no better than the mean image, where nothing else says why."""
+    error, share = records.last("mse_sampled"), _of_mean_image(records)
+    if share is None or share < LIKE_THE_MEAN:
+        return None
+    sentence = (
+        f"It draws little more than the mean image: its error of {error:.4f} is {share:.0%} of the mean image's "
+        f"{records.mean_image:.4f} (at least {LIKE_THE_MEAN:.0%})."
+    )
+    return Finding("mean image", sentence, _starts(records))
+
+
+def dead_codes(records: Records) -> Finding | None:
+    """Codes that no test image has, of those that the images could have filled."""
+    alphabets, used = records.latent.alphabets, records.last("codes_used")
+    if (
+        alphabets is None
+        or used is None
+        or records.test * records.latent.num_positions < IMAGES_PER_CODE * max(alphabets)
+    ):
+        return None
+    codes = sum(alphabets)
+    dead = round((1 - used) * codes)
+    if dead < UNUSED * codes:
+        return None
+    options = records.config.model.options()
+    settings = [f"model.num_codes={max(2, round(used * options['num_codes']))}"] if "num_codes" in options else []
+    settings += ["model.unimix=0.01"] if options.get("unimix") == 0 else []
+    sentence = f"{dead} of {codes} codes are never used on the test set ({dead / codes:.0%}, at least {UNUSED:.0%})."
+    return Finding("dead codes", sentence, [*settings, _lower_rate(records)][:2])
+
+
+def temperature(records: Records) -> Finding | None:
+    """A temperature that never came to the end of its schedule."""
+    for name, option in records.config.model.options().items():
+        if records.final and isinstance(option, Schedule) and (reached := option.floor) > option.end:
+            sentence = f"The {name} never came to its end: it stayed at {reached:g}, above {option.end:g}."
+            return Finding("temperature", sentence, [f"model.{name}.floor={option.end:g}"])
+    return None
+
+
+def relaxation_gap(records: Records) -> Finding | None:
+    """A relaxed sample, which the loss reads, that is far better than the codes that it stands for."""
+    sampled, relaxed = records.last("mse_sampled"), records.last("mse_relaxed")
+    if sampled is None or not relaxed or sampled / relaxed - 1 < GAP:
+        return None
+    sentence = (
+        f"The loss reads relaxed samples: on codes the error is {sampled:.4f} instead of {relaxed:.4f}, "
+        f"{sampled / relaxed - 1:.0%} more (at least {GAP:.0%})."
+    )
+    return Finding("relaxation gap", sentence, [*_scaled_temperature(records, 0.5), "model.name=straight_through"][:1])
+
+
+def overfit(records: Records) -> Finding | None:
+    """An error on other images that rose while that on the training images fell."""
+    split = "validation" if records.column("validation_mse_sampled") else "test"
+    of_loss = (
+        "mse_relaxed",
+        "distortion",
+        "mse_sampled",
+    )  # the first that exists is the nearest to what the loss reads
+    errors: list[float] = next(filter(None, (records.column(f"{split}_{name}") for name in of_loss)), [])
+    training = records.column("distortion")
+    if not errors or not training:
+        return None
+    best = min(range(len(errors)), key=errors.__getitem__)
+    rise = (errors[-1] - errors[best]) / abs(errors[best]) if errors[best] else 0.0
+    if rise < OVERFIT or training[-1] >= training[best]:
+        return None
+    sentence = (
+        f"It overfits: since epoch {best + 1} the error on {split} images rose by {rise:.0%} (at least {OVERFIT:.0%}), "
+        f"while that on training images fell."
+    )
+    return Finding("overfit", sentence, [f"training.epochs={best + 1}", "data.validation=..."][:1])
+
+
+def _of_mean_image(records: Records) -> float | None:
+    """The error on codes as a share of the mean image's."""
+    error = records.last("mse_sampled")
+    return error / records.mean_image if error is not None and records.mean_image else None
+
+
+def _steepness(records: Records) -> float | None:
+    """The share of the loss that twice the steps would save; None where it was not measured.
+
+    With a loss that falls as t^-a it is 1 - 2^-a. The means over the last two epochs, whose middles are one epoch
+    apart, give a; so do the mean over the only epoch and the value at its end, which are as 1 to 1 - a.
+    """
+    losses, objective = records.column("loss"), records.config.objective
+    if len(losses) > 1:
+        a = (losses[-2] - losses[-1]) / abs(losses[-1]) * (len(losses) - 1) if losses[-1] else 0.0
+    else:
+        of_loss = {"mse": "mse_sampled" if records.last("mse_relaxed") is None else "mse_relaxed"}
+        name = "distortion" if objective.in_nats else of_loss.get(objective.likelihood)
+        after, during = records.last(name) if name else None, records.column("distortion")
+        if after is None or not during or during[0] <= 0:
+            return None
+        a = 1 - after / during[0]
+    return float(1 - 2**-a)
+
+
+def _starts(records: Records) -> list[str]:
+    """What to change of a run that learned nothing: its length if it had only begun, the first output, the step size.
+
+    The step is too large where the encoder's gradient vanished or the error is worse than at the start, and too small
+    where the loss has hardly moved or is still falling.
+    """
+    training, losses = records.config.training, records.column("loss")
+    encoder, decoder = (records.column(f"gradient_norm_{part}")[-1:] for part in ("encoder", "decoder"))
+    vanished = encoder <= [VANISHED * norm for norm in decoder]
+    still_or_falling = len(losses) > 1 and losses[-1] <= losses[0] + STILL * abs(losses[0])
+    settings = [_longer(records)] if not vanished and records.steps <= FEW_STEPS else []
+    settings += ["training.output_bias=data_mean"] if training.output_bias == "zero" else []
+    rate = training.learning_rate * (10 if still_or_falling and not vanished else 0.1)
+    return [*settings, f"training.learning_rate={rate:g}"][:2]
+
+
+def _longer(records: Records) -> str:
+    """As many epochs as it takes for FEW_STEPS, and at least four times as many."""
+    epochs = records.config.training.epochs
+    per_epoch = max(1, records.steps // max(1, len(records.rows)))
+    return f"training.epochs={max(4 * epochs, -(-FEW_STEPS // per_epoch))}"
+
+
+def _lower_rate(records: Records) -> str:
+    return f"training.learning_rate={records.config.training.learning_rate / 10:g}"
+
+
+def _scaled_temperature(records: Records, factor: float) -> list[str]:
+    """The setting that changes the temperature by a factor at its end; none for a method without one."""
+    options = records.config.model.options()
+    name = next((name for name in ("temperature", "backward_temperature") if name in options), None)
+    if name is None:
+        return []
+    option = options[name]
+    end = f"{name}.end" if isinstance(option, Schedule) else name
+    return [f"model.{end}={factor * (option.end if isinstance(option, Schedule) else option):g}"]

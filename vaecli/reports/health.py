@@ -28,9 +28,7 @@ RISES, RISE, GROWTH = 3, 0.05, 1.1  # epochs one after another; of the loss; tim
 SPREAD = 1.0  # of the encoder's gradient norm over steps, in its means: at most 0.7 in healthy runs
 UNUSED = 0.5  # of the codes
 IMAGES_PER_CODE = 5  # of the test set: with fewer, codes that are all alike stay unused by chance (e^-5 is 1 %)
-GAP = (
-    0.3  # error on codes above that on the relaxed sample: at most 0.23 in healthy runs, 0.4 at too high a temperature
-)
+GAP = 0.3  # error on codes above that on the relaxed sample: at most 0.23 in healthy runs
 OVERFIT = 0.05  # error above its lowest
 LIKE_THE_MEAN = 0.95  # of the mean image's error
 STILL = 0.01  # of the loss from the first epoch to the last
@@ -109,14 +107,17 @@ def diagnosed(records: Records) -> list[Finding]:
 
 
 def no_gradient(records: Records) -> Finding | None:
-    """An encoder whose gradient is exactly zero: by the method if it always was, otherwise because its units died."""
-    norms = records.column("gradient_norm_encoder")
-    if (norms[-1] if norms else records.final.get("gradient")) != 0:
+    """An encoder that no gradient of the distortion reaches, by the method; or none at all, because its units died."""
+    norms, method = records.column("gradient_norm_encoder"), records.config.model.method
+    norm = norms[-1] if norms else records.final.get("gradient")
+    if norm is None or (norm and (method.learns or not records.config.objective.beta)):
         return None
     sentence = f"No gradient reaches {', '.join(records.unheard) or 'the encoder'}: its norm is exactly 0"
-    if any(norms):
+    if method.learns and any(norms):
         since = records.since("gradient_norm_encoder", lambda norm: norm == 0)
         return Finding("no gradient", f"{sentence}{since}.", [_lower_rate(records)])
+    if norm:
+        sentence = f"No gradient of the distortion reaches the encoder: its norm of {norm:.2g} is of the rate alone"
     others = [f"model.name={name}" for name in WITH_A_GRADIENT if name != records.config.model.name]
     return Finding("no gradient", f"{sentence}, as a hard choice of codes lies before the loss.", others)
 
@@ -131,7 +132,7 @@ def says_nothing(records: Records) -> Finding | None:
         f"The latent says nothing of the image{since}: the posterior equals the prior, with a rate of {rate:.3f} nats "
         f"(at most {NOTHING:g})."
     )
-    return Finding("collapse", sentence, [f"objective.beta={beta / 10:g}"] if beta else _starts(records))
+    return Finding("collapse", sentence, [_scaled("objective.beta", beta, 0.1)] if beta else _starts(records))
 
 
 def one_code(records: Records) -> Finding | None:
@@ -170,10 +171,10 @@ def divergence(records: Records) -> Finding | None:
 def noise(records: Records) -> Finding | None:
     """An encoder's gradient that a few steps dominate."""
     spreads, model = records.column("gradient_spread_encoder"), records.config.model.options()
-    if not spreads or spreads[-1] < SPREAD:
+    if len(spreads) < 2 or spreads[-1] < SPREAD:  # in the first epoch the norm falls from its start
         return None
     sentence = (
-        f"The encoder's gradient is very noisy: over the steps of the last epoch its norm has a standard deviation of "
+        "The encoder's gradient is very noisy: over the steps of the last epoch its norm has a standard deviation of "
         f"{spreads[-1]:.1f} times its mean (at least {SPREAD:g})."
     )
     settings = [*_temperature(records, lambda now: max(2 * now, SMOOTH)), *_mixed(records)]
@@ -208,15 +209,11 @@ def mean_image(records: Records) -> Finding | None:
 def dead_codes(records: Records) -> Finding | None:
     """Codes that no test image has, of those that the images could have filled."""
     alphabets, used = records.latent.alphabets, records.last("codes_used")
-    if (
-        alphabets is None
-        or used is None
-        or records.test * records.latent.num_positions < IMAGES_PER_CODE * max(alphabets)
-    ):
+    if alphabets is None or used is None:
         return None
-    codes = sum(alphabets)
+    codes, drawn = sum(alphabets), records.test * records.latent.num_positions
     dead = round((1 - used) * codes)
-    if dead < UNUSED * codes:
+    if dead < UNUSED * codes or drawn < IMAGES_PER_CODE * max(alphabets):
         return None
     options, training = records.config.model.options(), records.config.training
     settings = [f"model.num_codes={max(2, round(used * options['num_codes']))}"] if "num_codes" in options else []
@@ -226,10 +223,10 @@ def dead_codes(records: Records) -> Finding | None:
 
 
 def temperature(records: Records) -> Finding | None:
-    """A temperature that never came to the end of its schedule."""
+    """A temperature that had not come to the end of its schedule when the run ended."""
     for name, option in records.config.model.options().items():
-        if records.final and isinstance(option, Schedule) and (reached := option.floor) > option.end:
-            sentence = f"The {name} never came to its end: it stayed at {reached:g}, above {option.end:g}."
+        if records.final and isinstance(option, Schedule) and (last := _last(option)) > option.end:
+            sentence = f"The {name} did not come to its end: it was still {last:g}, above {option.end:g}."
             return Finding("temperature", sentence, [f"model.{name}.floor={option.end:g}"])
     return None
 
@@ -249,12 +246,8 @@ def relaxation_gap(records: Records) -> Finding | None:
 def overfit(records: Records) -> Finding | None:
     """An error on other images that rose while that on the training images fell."""
     split = "validation" if records.column("validation_mse_sampled") else "test"
-    of_loss = (
-        "mse_relaxed",
-        "distortion",
-        "mse_sampled",
-    )  # the first that exists is the nearest to what the loss reads
-    errors: list[float] = next(filter(None, (records.column(f"{split}_{name}") for name in of_loss)), [])
+    names = ("mse_relaxed", "distortion", "mse_sampled")  # the first that exists is the nearest to what the loss reads
+    errors: list[float] = next(filter(None, (records.column(f"{split}_{name}") for name in names)), [])
     training = records.column("distortion")
     if not errors or not training:
         return None
@@ -272,8 +265,8 @@ def overfit(records: Records) -> Finding | None:
 def _steepness(records: Records) -> float | None:
     """The share of the loss that twice the steps would save; None where it was not measured.
 
-    With a loss that falls as t^-a it is 1 - 2^-a. The means over the last two quarters of the epochs give
-    a; so do the mean over the only epoch and the value at its end, which are as 1 to 1 - a.
+    With a loss that falls as t^-a it is 1 - 2^-a. The means over the last two quarters of the epochs give a; so do the
+    mean over the only epoch and the value at its end, which are as 1 to 1 - a.
     """
     losses, objective = records.column("loss"), records.config.objective
     part = max(1, len(losses) // 4)
@@ -287,7 +280,7 @@ def _steepness(records: Records) -> float | None:
         if after is None or not during or during[0] <= 0:
             return None
         a = 1 - after / during[0]
-    return float(1 - 2**-a)
+    return float(1 - 2 ** -max(a, 0.0))
 
 
 def _starts(records: Records) -> list[str]:
@@ -296,12 +289,12 @@ def _starts(records: Records) -> list[str]:
     encoder, decoder = (records.column(f"gradient_norm_{part}")[-1:] for part in ("encoder", "decoder"))
     vanished = encoder <= [VANISHED * norm for norm in decoder]  # after steps that were too large
     still = len(losses) > 1 and abs(losses[-1] - losses[0]) <= STILL * abs(losses[0])
-    settings = [f"training.learning_rate={USUAL_RATE:g}"] if still and training.learning_rate < USUAL_RATE else []
-    settings += [_longer(records)] if not vanished and records.steps <= FEW_STEPS else []
+    too_small = still and _first(training.learning_rate) < USUAL_RATE
+    settings = [f"training.learning_rate={USUAL_RATE:g}"] if too_small else []
     settings += ["training.output_bias=data_mean"] if training.output_bias == "zero" else []
+    settings += [_longer(records)] if not vanished and records.steps <= FEW_STEPS else []
     falling = not vanished and (_steepness(records) or 0.0) >= STILL
-    rate = f"training.learning_rate={10 * training.learning_rate:g}" if falling else _lower_rate(records)
-    return [*settings, rate][:2]
+    return [*settings, _scaled("training.learning_rate", training.learning_rate, 10 if falling else 0.1)][:2]
 
 
 def _longer(records: Records) -> str:
@@ -312,7 +305,21 @@ def _longer(records: Records) -> str:
 
 
 def _lower_rate(records: Records) -> str:
-    return f"training.learning_rate={records.config.training.learning_rate / 10:g}"
+    return _scaled("training.learning_rate", records.config.training.learning_rate, 0.1)
+
+
+def _scaled(key: str, value: float | Schedule, factor: float) -> str:
+    """The setting that multiplies a value by a factor; of a schedule its start."""
+    return f"{key}{'.start' * isinstance(value, Schedule)}={factor * _first(value):g}"
+
+
+def _first(value: float | Schedule) -> float:
+    return value.start if isinstance(value, Schedule) else value
+
+
+def _last(value: float | Schedule) -> float:
+    """The value after the last step."""
+    return max(value.end, value.floor) if isinstance(value, Schedule) else value
 
 
 def _mixed(records: Records) -> list[str]:
@@ -326,9 +333,5 @@ def _temperature(records: Records, changed: Callable[[float], float]) -> list[st
     for name in ("temperature", "backward_temperature"):
         if name in options:
             now = options[name]
-            return [
-                f"model.{name}.end={changed(now.end):g}"
-                if isinstance(now, Schedule)
-                else f"model.{name}={changed(now):g}"
-            ]
+            return [f"model.{name}{'.end' * isinstance(now, Schedule)}={changed(_last(now)):g}"]
     return []

@@ -26,7 +26,7 @@ SATURATED = 0.95  # of the rate that the codes can carry
 VANISHED = 1e-3  # norm of the encoder's gradient, of the decoder's: 1e-6 in saturated runs, 0.05 to 8 in all others
 RISES, RISE, GROWTH = 3, 0.05, 1.1  # epochs one after another; of the loss; times the gradient's norm
 SPREAD = 1.0  # of the encoder's gradient norm over steps, in its means: at most 0.7 in healthy runs
-UNUSED = 0.5  # of the codes
+UNUSED = 0.6  # of the codes: at most a half in healthy runs
 IMAGES_PER_CODE = 5  # of the test set: with fewer, codes that are all alike stay unused by chance (e^-5 is 1 %)
 GAP = 0.3  # error on codes above that on the relaxed sample: at most 0.23 in healthy runs
 OVERFIT = 0.05  # error above its lowest
@@ -102,8 +102,10 @@ def diagnosed(records: Records) -> list[Finding]:
     def made(*rules: Callable[[Records], Finding | None]) -> list[Finding]:
         return [found for rule in rules if (found := rule(records))]
 
-    explains_all = made(no_gradient, divergence, says_nothing, budget, one_code)[:1]
-    return explains_all or made(noise, dead_codes, temperature, relaxation_gap, overfit) or made(mean_image)
+    if explains_all := made(no_gradient, divergence, says_nothing, budget, one_code)[:1]:
+        return explains_all
+    found = made(noise, temperature, relaxation_gap, overfit)
+    return (not found and made(mean_image)) or [*found, *made(dead_codes)]
 
 
 def no_gradient(records: Records) -> Finding | None:
@@ -185,7 +187,7 @@ def noise(records: Records) -> Finding | None:
 def budget(records: Records) -> Finding | None:
     """A run that ended after few steps while its loss was still falling steeply."""
     steepness = _steepness(records)
-    if not records.final or records.steps > FEW_STEPS or steepness is None or steepness < STEEP:
+    if not records.final or records.steps > FEW_STEPS or steepness is None or steepness < STEEP or overfit(records):
         return None
     sentence = (
         f"Its {records.steps:,} steps are few (at most {FEW_STEPS:,}): at the end the loss still falls by "

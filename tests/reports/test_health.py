@@ -209,6 +209,18 @@ def test_a_run_overfits_if_one_error_rises_and_the_other_falls(split, last, trai
         assert finding.settings == ["training.epochs=2"]
 
 
+def test_no_share_is_taken_of_a_density_whose_zero_means_nothing():
+    gaussian = "objective: {likelihood: gaussian, scale: 0.1}\ntraining: {epochs: 4}"
+    rows = {
+        "test_distortion": [-1.0, -9.0, -2.0, -1.0],
+        "distortion": [9.0, 1.0, 0.0, -1.0],
+        "loss": [-1.0, -2.0, -4.0, -8.0],
+    }
+    assert said(config=gaussian, rows=rows, train=1437) == {}
+    rows |= {"test_mse_sampled": [0.07, 0.05, 0.051, 0.053]}
+    assert list(said(config=gaussian, rows=rows)) == ["overfit"]
+
+
 def test_a_finding_ends_with_what_to_try():
     assert str(Finding("x", "It is.", ["a.b=1", "c.d=2"])) == "It is. Try a.b=1 or c.d=2."
 

@@ -66,6 +66,12 @@ class Records:
     def steps(self) -> int:
         return len(self.rows) * (self.train // self.config.training.batch_size)
 
+    @property
+    def judged(self) -> tuple[str, str]:
+        """The column of which shares are taken, and its name: the loss; for a density, whose zero means nothing, mse."""
+        density = self.config.objective.likelihood == "gaussian"
+        return ("test_mse_sampled", "error on codes") if density else ("loss", "loss")
+
     def column(self, name: str) -> list[float]:
         """A column of metrics.csv; empty unless every row has a value."""
         values = [value for row in self.rows if (value := row.get(name)) is not None]
@@ -152,7 +158,8 @@ def one_code(records: Records) -> Finding | None:
 
 def divergence(records: Records) -> Finding | None:
     """A loss that rose epoch after epoch while the gradient grew."""
-    losses, errors = (records.column(name)[-RISES - 1 :] for name in ("loss", "test_mse_sampled"))
+    column, what = records.judged
+    losses, errors = (records.column(name)[-RISES - 1 :] for name in (column, "test_mse_sampled"))
     parts = [records.column(f"gradient_norm_{part}")[-RISES - 1 :] for part in ("encoder", "bottleneck", "decoder")]
     norms = [math.hypot(*of_epoch) for of_epoch in zip(*parts, strict=True)] if all(parts) else []
     if len(losses) <= RISES or len(norms) <= RISES or not (losses[0] and norms[0]):
@@ -162,7 +169,7 @@ def divergence(records: Records) -> Finding | None:
     if rise < RISE or growth < GROWTH or not risen:
         return None
     sentence = (
-        f"It diverges: the loss rose in each of the last {RISES} epochs, by {rise:.0%} in all (at least {RISE:.0%}), "
+        f"It diverges: the {what} rose in each of the last {RISES} epochs, by {rise:.0%} in all (at least {RISE:.0%}), "
         f"while the norm of the gradient grew to {growth:.1f} times (at least {GROWTH:g})."
     )
     free = records.config.model.options().get("commitment") == 0  # then nothing holds the encodings near the codebook
@@ -189,8 +196,9 @@ def budget(records: Records) -> Finding | None:
     steepness = _steepness(records)
     if not records.final or records.steps > FEW_STEPS or steepness is None or steepness < STEEP or overfit(records):
         return None
+    _, what = records.judged
     sentence = (
-        f"Its {records.steps:,} steps are few (at most {FEW_STEPS:,}): at the end the loss still falls by "
+        f"Its {records.steps:,} steps are few (at most {FEW_STEPS:,}): at the end the {what} still falls by "
         f"{steepness:.0%} for each doubling of the steps (at least {STEEP:.0%})."
     )
     return Finding("few steps", sentence, [_longer(records)])
@@ -248,7 +256,8 @@ def relaxation_gap(records: Records) -> Finding | None:
 def overfit(records: Records) -> Finding | None:
     """An error on other images that rose while that on the training images fell."""
     split = "validation" if records.column("validation_mse_sampled") else "test"
-    names = ("mse_relaxed", "distortion", "mse_sampled")  # the first that exists is the nearest to what the loss reads
+    in_nats = ["distortion"] * (records.judged[0] == "loss")
+    names = ("mse_relaxed", *in_nats, "mse_sampled")  # the first that exists is the nearest to what the loss reads
     errors: list[float] = next(filter(None, (records.column(f"{split}_{name}") for name in names)), [])
     training = records.column("distortion")
     if not errors or not training:
@@ -270,14 +279,14 @@ def _steepness(records: Records) -> float | None:
     With a loss that falls as t^-a it is 1 - 2^-a. The means over the last two quarters of the epochs give a; so do the
     mean over the only epoch and the value at its end, which are as 1 to 1 - a.
     """
-    losses, objective = records.column("loss"), records.config.objective
+    losses, objective = records.column(records.judged[0]), records.config.objective
     part = max(1, len(losses) // 4)
     if len(losses) > 1:
         before, last = fmean(losses[-2 * part : -part]), fmean(losses[-part:])
         a = (before - last) / abs(last) * (len(losses) - part) / part if last else 0.0
     else:
-        of_loss = {"mse": "mse_sampled" if records.last("mse_relaxed") is None else "mse_relaxed"}
-        name = "distortion" if objective.in_nats else of_loss.get(objective.likelihood)
+        mse = "mse_sampled" if records.last("mse_relaxed") is None else "mse_relaxed"
+        name = {"mse": mse, "bernoulli": "distortion"}.get(objective.likelihood)
         after, during = records.last(name) if name else None, records.column("distortion")
         if after is None or not during or during[0] <= 0:
             return None
@@ -287,7 +296,7 @@ def _steepness(records: Records) -> float | None:
 
 def _starts(records: Records) -> list[str]:
     """What to change of a run that learned nothing: the step size, its length if it only began, the first output."""
-    training, losses = records.config.training, records.column("loss")
+    training, losses = records.config.training, records.column(records.judged[0])
     encoder, decoder = (records.column(f"gradient_norm_{part}")[-1:] for part in ("encoder", "decoder"))
     vanished = encoder <= [VANISHED * norm for norm in decoder]  # after steps that were too large
     still = len(losses) > 1 and abs(losses[-1] - losses[0]) <= STILL * abs(losses[0])

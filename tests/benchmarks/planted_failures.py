@@ -22,7 +22,7 @@ from vaecli.runs import Run
 NATS = {"likelihood": "bernoulli", "beta": 1.0}
 SEVERAL = {"num_latents": 4, "num_classes": 8}
 BIG = [512, 256]
-FEW_IMAGES = {"name": "digits", "validation": 1200}  # 237 are left
+FEW_IMAGES = {"name": "digits", "validation": 1337}  # 100 are left
 MNIST = {"name": "mnist"}
 
 
@@ -124,7 +124,7 @@ def planted() -> Iterator[Case]:
         epochs=8,
     )
     yield case("mean image: small steps", "vqvae", "mean image", rate, optimizer="sgd", learning_rate=1e-3, epochs=100)
-    yield case("overfit", "vae", "overfit", epochs, data=FEW_IMAGES, hidden=[512], epochs=150, batch_size=32)
+    yield case("overfit", "vae", "overfit", epochs, data=FEW_IMAGES, hidden=[512], epochs=300, batch_size=20)
     yield case("few steps: one epoch", "straight_through", "few steps", epochs, epochs=1)
     yield case("few steps: three epochs", "vae", "few steps", epochs, epochs=3)
 

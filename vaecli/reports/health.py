@@ -68,7 +68,7 @@ class Records:
 
     @property
     def judged(self) -> tuple[str, str]:
-        """The column of which shares are taken, and its name: the loss; for a density, whose zero means nothing, mse."""
+        """The column of which shares are taken, and its name: the loss; of a density, whose zero means nothing, mse."""
         density = self.config.objective.likelihood == "gaussian"
         return ("test_mse_sampled", "error on codes") if density else ("loss", "loss")
 
@@ -193,8 +193,10 @@ def noise(records: Records) -> Finding | None:
 
 def budget(records: Records) -> Finding | None:
     """A run that ended after few steps while its loss was still falling steeply."""
-    steepness = _steepness(records)
-    if not records.final or records.steps > FEW_STEPS or steepness is None or steepness < STEEP or overfit(records):
+    steepness, (_, errors) = _steepness(records), _held_out(records)
+    if not records.final or records.steps > FEW_STEPS or steepness is None or steepness < STEEP:
+        return None
+    if errors and min(errors) < min(errors[-max(1, len(errors) // 4) :]):  # more steps would only fit what was seen
         return None
     _, what = records.judged
     sentence = (
@@ -255,10 +257,7 @@ def relaxation_gap(records: Records) -> Finding | None:
 
 def overfit(records: Records) -> Finding | None:
     """An error on other images that rose while that on the training images fell."""
-    split = "validation" if records.column("validation_mse_sampled") else "test"
-    in_nats = ["distortion"] * (records.judged[0] == "loss")
-    names = ("mse_relaxed", *in_nats, "mse_sampled")  # the first that exists is the nearest to what the loss reads
-    errors: list[float] = next(filter(None, (records.column(f"{split}_{name}") for name in names)), [])
+    split, errors = _held_out(records)
     training = records.column("distortion")
     if not errors or not training:
         return None
@@ -271,6 +270,14 @@ def overfit(records: Records) -> Finding | None:
         f"while that on training images fell."
     )
     return Finding("overfit", sentence, [f"training.epochs={best + 1}"])
+
+
+def _held_out(records: Records) -> tuple[str, list[float]]:
+    """The validation split, or without it the test set; and its error by epoch, in the unit nearest to the loss."""
+    split = "validation" if records.column("validation_mse_sampled") else "test"
+    in_nats = ["distortion"] * (records.judged[0] == "loss")
+    columns = (records.column(f"{split}_{name}") for name in ("mse_relaxed", *in_nats, "mse_sampled"))
+    return split, next(filter(None, columns), [])
 
 
 def _steepness(records: Records) -> float | None:

@@ -101,6 +101,7 @@ class Method:
     defaults: Mapping[str, Any] = field(default_factory=dict)  # if different from config/options.py
     enumerates: bool = False  # decodes all K^L codes at each step, once for the whole batch
     constant_rate: bool = False  # the posterior is a point: beta would only add a constant to the loss
+    learns: bool = True  # a gradient of the distortion reaches the encoder
     described: Mapping[str, Any] = field(default_factory=dict, hash=False)  # its own options: Option by name
 
     @property
@@ -135,6 +136,7 @@ BUILT_IN: Mapping[str, Method] = {
         "a code is drawn and nothing else: no gradient reaches the encoder",
         CATEGORICAL,
         Component("vaecli.estimators.categorical:categorical"),
+        learns=False,
     ),
     "gumbel": Method(
         "Gumbel-softmax: a relaxed code instead of a hard one (arXiv 1611.01144, 1611.00712)",

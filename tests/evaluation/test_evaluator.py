@@ -7,9 +7,11 @@ from helpers import KINDS, small_config, softmax
 from vaecli.data import Split
 from vaecli.data.digits import digits
 from vaecli.evaluation import evaluator as module
-from vaecli.evaluation.evaluator import Evaluator
+from vaecli.evaluation.evaluator import Evaluator, of_mean_image
+from vaecli.evaluation.references import mean_image
 from vaecli.metrics.metric import test_block as block_of
 from vaecli.models.autoencoder import build
+from vaecli.models.likelihood import likelihood
 
 DATA = digits()
 TEST = Split(DATA.test.images[:50], DATA.test.labels[:50])
@@ -143,3 +145,22 @@ def test_without_labels_nothing_is_said_of_them():
     assert summary["nmi"] is None
     assert summary["accuracy"] is None
     assert summary["perplexity"] >= 1
+
+
+@pytest.mark.parametrize("objective", ["mse", "l1", "bernoulli", "gaussian"])
+def test_the_mean_image_is_measured_like_an_output(objective, monkeypatch):
+    monkeypatch.setattr(module, "BATCH", 100)  # 360 is no multiple
+    config = small_config("vae", extra=f"objective: {{likelihood: {objective}}}")
+    found = of_mean_image(DATA, likelihood(config.objective))
+    assert found["mse"] == mean_image(DATA)
+    images = DATA.floats(DATA.test.images).astype(np.float64)
+    mean = DATA.mean_image
+    clipped = np.clip(mean, 1e-3, 1 - 1e-3)
+    expected = {
+        "bernoulli": -(images * np.log(clipped) + (1 - images) * np.log1p(-clipped)),
+        "gaussian": (images - mean) ** 2 / 2 + math.log(2 * math.pi) / 2,
+    }
+    if objective in expected:
+        assert found["distortion"] == pytest.approx(expected[objective].sum((1, 2, 3)).mean(), rel=1e-5)
+    else:
+        assert found["distortion"] is None

@@ -14,10 +14,11 @@ from vaecli.data.digits import digits
 from vaecli.estimators.estimator import Estimate, Estimator, Promises
 from vaecli.estimators.sampling import sample, with_gradient
 from vaecli.models.autoencoder import build
+from vaecli.registry import METHODS
 from vaecli.runs.files import read_npz, write_npz
 from vaecli.training import trainer as module
 from vaecli.training.state import from_arrays, to_arrays
-from vaecli.training.trainer import STEP_METRICS, Trainer, batch_order, sum_of_squares
+from vaecli.training.trainer import STEP_METRICS, Trainer, batch_order, spread, sum_of_squares
 
 DATA = digits()
 OPTIMIZERS = tuple(VARIANTS["training"][1])
@@ -92,6 +93,12 @@ def test_an_epoch_reports_the_mean_of_its_steps(monkeypatch):
         # each step's loss is a float32
         assert chunks[last].metrics["loss"] == pytest.approx(np.mean([chunk.loss for chunk in epoch]), rel=1e-6)
         assert chunks[last].epoch_seconds == pytest.approx(sum(chunk.seconds for chunk in epoch))
+
+
+def test_a_spread_is_in_units_of_the_mean():
+    assert spread(np.array([1.0, 3.0])) == 0.5
+    assert spread(np.array([10.0, 30.0])) == 0.5
+    assert spread(np.zeros(3)) == 0
 
 
 @pytest.mark.parametrize(
@@ -238,6 +245,7 @@ def test_the_naive_encoder_gets_a_gradient_from_the_rate_alone(beta, reached):
     config = small_config("categorical", epochs=1, extra=f"objective: {{beta: {beta}}}")
     _, (metrics,) = trained(Trainer(build(config, DATA.image_shape), DATA, config))
     assert (metrics["gradient_norm_encoder"] > 0) == reached
+    assert not METHODS["categorical"].learns
     assert metrics["gradient_norm_decoder"] > 0
 
 
@@ -279,6 +287,7 @@ def test_every_estimator_trains_several_latents(method):
     _, (first, second) = trained(Trainer(build(config, DATA.image_shape), DATA, config))
     assert second["distortion"] < first["distortion"]
     assert second["gradient_norm_encoder"] > 0
+    assert METHODS[method].learns
 
 
 SCHEDULE = "{schedule: exponential, start: 2.0, end: 0.2}"

@@ -39,6 +39,7 @@ def show(run: RunArgument, output_dir: OutputDirOption = OUTPUT_DIR, json: JsonO
 
     Shows its settings, progress and results, and what it was made with.
     """
+    from vaecli.reports.health import findings
     from vaecli.reports.run.listing import show_lines
     from vaecli.runs import find_run
     from vaecli.runs.evaluations import evaluation_problem
@@ -49,6 +50,7 @@ def show(run: RunArgument, output_dir: OutputDirOption = OUTPUT_DIR, json: JsonO
         whole |= {"config": found.config.to_dict(), "summary": found.summary if found.finished else None}
         usable = found.finished and not evaluation_problem(found)
         whole |= {"evaluations": found.evaluations if usable else [], "metrics": found.metrics}
+        whole["health"] = [finding._asdict() for finding in findings(found)]
         echo(json_format.dumps(whole, indent=2))
         return
     for line in show_lines(found):

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from vaecli.backend.programs import program
 from vaecli.backend.random import fold_in
-from vaecli.data import Split
+from vaecli.data import Dataset, Split
+from vaecli.evaluation.references import mean_image
 from vaecli.metrics.measured import Measured
 from vaecli.models.autoencoder import Autoencoder, PerImage, Reconstructions
+from vaecli.models.likelihood import Likelihood
 
 BATCH = 1000
 NOTHING = np.zeros(0, np.int64)
@@ -99,6 +101,19 @@ class Evaluator:
         home = self.shown // self.batches.shape[1]
         found = [column[batch] for batch in home]
         return None if None in found else np.array([rows.numpy()[i] for i, rows in enumerate(found)])
+
+
+def of_mean_image(dataset: Dataset, likelihood: Likelihood) -> dict[str, float | None]:
+    """The test errors of predicting the mean training image: `mse` per pixel, and `distortion` in nats per image.
+
+    The distortion is None if the likelihood is not in nats.
+    """
+    outputs = tf.constant(likelihood.outputs(dataset.mean_image).reshape(1, -1), tf.float32)
+    images, distortions = dataset.test.images, []
+    for first in range(0, len(images) if likelihood.in_nats else 0, BATCH):
+        batch = dataset.floats(images[first : first + BATCH])
+        distortions.append(likelihood.distortion(tf.constant(batch.reshape(len(batch), -1)), outputs).numpy())
+    return {"mse": mean_image(dataset), "distortion": _mean(np.concatenate(distortions)) if distortions else None}
 
 
 def _mean(values: NDArray[np.float32]) -> float:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from vaecli.data import Split
 from vaecli.data.dataset import squeezed
 from vaecli.errors import Diverged, VaecliError
-from vaecli.evaluation.evaluator import Evaluation, Evaluator
+from vaecli.evaluation.evaluator import Evaluation, Evaluator, of_mean_image
 from vaecli.metrics.metric import epoch_columns, test_block
 from vaecli.reports.run.summary import epoch_line
 from vaecli.runs import checkpoints
@@ -119,6 +119,8 @@ class Journal:
         row |= self._columns("test", self.test(state.weights))
         row |= self._columns("validation", self.validation(state.weights) if self.validation else None)
         row["seconds"] = chunk.epoch_seconds
+        if self.rows:  # begun by a version with fewer columns, the table keeps its form
+            row = {name: row[name] for name in self.rows[0]}
         self._check(row)
         best = min((r["validation_mse_sampled"] or math.inf for r in self.rows), default=math.inf)
         self.rows.append(row)
@@ -148,6 +150,7 @@ class Journal:
             {
                 "latent": self.autoencoder.latent.to_dict(),
                 "test": test_block(evaluation.measured),
+                "mean_image": of_mean_image(self.dataset, self.autoencoder.likelihood),
                 "gradient_norm": norms,
                 "without_gradient": self._without_gradient(norms),
                 "parameters": int(sum(math.prod(w.shape) for w in state.weights)),

@@ -3,6 +3,7 @@
 `vaecli data references` computes them (evaluation/references.py); nothing here does.
 """
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -76,12 +77,17 @@ def references_path(output_dir: Path, data: str, digest: str) -> Path:
 
 
 def references_of(run: Run) -> References | None:
-    """The references of the run's data; None if they were not computed, or their file is damaged."""
+    """The references of a finished run's data, as far as they are known.
+
+    All that were computed; otherwise the mean image alone, whose error every run keeps. None if the run was made before
+    it did.
+    """
     path, digest = _of_data(run)
-    try:
-        return _read(path, digest, path.stat().st_mtime_ns)
-    except (OSError, RunError):
-        return None
+    with contextlib.suppress(OSError, RunError):
+        if computed := _read(path, digest, path.stat().st_mtime_ns):
+            return computed
+    kept = run.summary.get("mean_image")
+    return References(run.info["data"]["name"], digest, kept["mse"]) if kept else None
 
 
 def references_problem(run: Run) -> str | None:

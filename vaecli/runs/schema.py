@@ -180,12 +180,21 @@ class Protocol(TypedDict):
 
 
 @with_config(_STRICT)
+class MeanImage(TypedDict):
+    """The test errors of predicting the mean training image."""
+
+    mse: Number  # per pixel
+    distortion: Number | None  # nats per image; None if the likelihood is not in nats
+
+
+@with_config(_STRICT)
 class Summary(TypedDict):
     """summary.json."""
 
     format: int
     latent: NotRequired[LatentFile]
     test: Test
+    mean_image: NotRequired[MeanImage]
     gradient_norm: dict[Text, Number]
     without_gradient: list[Text]
     parameters: Count

@@ -52,7 +52,7 @@ class Chunk(NamedTuple):
     images: int
     seconds: float
     epoch_seconds: float  # time of this epoch so far in this process
-    metrics: Mapping[str, float] | None  # at the end of an epoch: the mean of each step metric
+    metrics: Mapping[str, float] | None  # at the end of an epoch: the mean of each step metric, and a spread
 
 
 def batch_order(seed: int, epoch: int, num_images: int) -> NDArray[np.int32]:
@@ -175,8 +175,9 @@ class Trainer:
                 state = chunk.state
                 if state.step < self.steps_per_epoch:
                     yield chunk._replace(epoch_seconds=seconds)
-            means = state.log.numpy().astype(np.float64).mean(0)
-            metrics = dict(zip(STEP_METRICS, map(float, means), strict=True))
+            log = state.log.numpy().astype(np.float64)
+            metrics = dict(zip(STEP_METRICS, map(float, log.mean(0)), strict=True))
+            metrics["gradient_spread_encoder"] = spread(log[:, STEP_METRICS.index("gradient_norm_encoder")])
             state = state._replace(epoch=state.epoch + 1, step=0, log=tf.zeros_like(state.log))
             yield chunk._replace(state=state, epoch_seconds=seconds, metrics=metrics)
 
@@ -213,6 +214,12 @@ def sum_of_squares(x: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(tf.add_n([tf.square(lane) for lane in lanes])) + tf.reduce_sum(
         tf.square(flat[LANES * width :])
     )
+
+
+def spread(norms: NDArray[np.float64]) -> float:
+    """The standard deviation of the norms [S] in units of their mean; 0 where all are 0."""
+    with np.errstate(invalid="ignore"):  # a norm that is not finite is found where it is measured
+        return float(norms.std() / norms.mean()) if norms.any() else 0.0
 
 
 def _seed(seed: int, purpose: int) -> tf.Tensor:

@@ -137,6 +137,13 @@ def test_the_references_are_lines_beside_the_test_error(finished, tmp_path):
     assert levels["PCA, 10 components"] == {0.03}
 
 
+def test_the_mean_image_is_a_line_from_the_first_run_on(finished):
+    run = finished("gumbel")
+    (_, axis) = figures.loss_curves(run).axes
+    levels = {line.get_label(): set(line.get_ydata()) for line in axis.lines}
+    assert levels["mean image"] == {run.summary["mean_image"]["mse"]}
+
+
 def test_another_format_is_refused(finished, tmp_path):
     with pytest.raises(RunError, match="the format is one of png, svg, pdf"):
         draw(finished("vae"), output=tmp_path, fmt="exe")

@@ -15,7 +15,8 @@ from vaecli.errors import ConfigError
 from vaecli.metrics.intervals import Interval, interval, paired, resolved
 from vaecli.metrics.metric import COLUMNS
 from vaecli.registry import suggest
-from vaecli.reports.columns import flat, plain
+from vaecli.reports.columns import flat, numbers, plain
+from vaecli.reports.health import Finding, findings
 from vaecli.runs import Run, but_for_the_seed
 from vaecli.runs.absent import Absent
 from vaecli.runs.evaluations import evaluation_of
@@ -50,6 +51,24 @@ class Row:
     def interval(self, measure: str) -> Interval | None:
         return self.intervals.get(measure)
 
+    @cached_property
+    def health(self) -> list[str]:
+        """What went wrong in its runs: of each kind the sentence of the first seed that has it, and which others do."""
+        found: dict[str, list[tuple[int, Finding]]] = {}
+        for run in self.runs:
+            for finding in findings(run):
+                found.setdefault(finding.kind, []).append((seed_of(run), finding))
+        sentences = []
+        for (first, finding), *others in found.values():
+            alike = f", and alike seed {numbers([seed for seed, _ in others])}" if others else ""
+            sentences.append(f"{finding}{f' (Seed {first}{alike}.)' if len(self.runs) > 1 else ''}")
+        return sentences
+
+    @property
+    def notes(self) -> list[str]:
+        """The same as notes below a table."""
+        return [f"{self.name}: {sentence.removesuffix('.')}" for sentence in self.health]
+
     @property
     def seeds(self) -> list[int]:
         return [seed_of(run) for run in self.runs]
@@ -61,7 +80,12 @@ class Group:
 
     protocol: Mapping[str, Any]  # what all their runs share
     rows: Sequence[Row]
-    notes: Sequence[str] = ()  # what its readers should know
+    remarks: Sequence[str] = ()  # what its readers should know of the comparison
+
+    @property
+    def notes(self) -> list[str]:
+        """All that its readers should know: of the comparison, then of each row."""
+        return [*self.remarks, *(note for row in self.rows for note in row.notes)]
 
     @cached_property
     def judged(self) -> str:
@@ -269,6 +293,7 @@ def records(groups: Sequence[Group], failures: Mapping[str, str] | None = None) 
             record["behind_best"] = behind.mean if behind else None
             record["behind_best.half_width"] = behind.half_width if behind else None
             record["behind_best.resolved"] = resolved(behind)
+            record["health"] = " ".join(row.health) or None
             record["failed"] = None
             found.append(record)
     return found + [{"method": name, "failed": reason} for name, reason in (failures or {}).items()]

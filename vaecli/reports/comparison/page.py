@@ -22,7 +22,7 @@ from vaecli.runs.files import write, write_json, writing
 from vaecli.runs.provenance import data_name
 from vaecli.runs.references import references_path
 
-VERSION = 8  # raise it when drawings or sentences change for the same runs
+VERSION = 9  # raise it when drawings or sentences change for the same runs
 PAGE, TABLE, RECORDS = "report.html", "comparison.csv", "comparison.json"
 ALTERNATIVES = {
     "reconstructions": "Test images in the first row, and what each method makes of them below",
@@ -203,11 +203,12 @@ def _of_group(title: str, group: Group, drawn: Set[int]) -> dict[str, Any]:
     """The table of a group, and what happened to those of its rows that a figure shows."""
     header, *rows = zip(*columns(group), strict=True)
     told = [row for row in group.rows if id(row) in drawn]
+    others = [note for row in group.rows if id(row) not in drawn for note in row.notes]
     return {
         "title": title,
         "header": header,
         "rows": rows,
-        "notes": group.notes,
+        "notes": [*group.remarks, *others],
         "stories": [{"name": row.name, "sentences": list(sentences(group, row))} for row in told],
         "protocol": group.protocol,
     }

@@ -7,7 +7,7 @@ from vaecli.backend.process import last_words
 from vaecli.errors import RunError
 from vaecli.metrics.metric import METRICS
 from vaecli.reports.columns import flat
-from vaecli.reports.run.summary import epoch_line, summary_lines
+from vaecli.reports.run.summary import epoch_line, health_lines, summary_lines
 from vaecli.runs import Run
 from vaecli.runs.evaluations import evaluation_of, evaluation_problem
 from vaecli.runs.provenance import data_name
@@ -65,6 +65,7 @@ def show_lines(run: Run) -> Iterator[str]:
             yield f"  {run.failure or f'ended outside Python: {words}'}"
         if run.metrics:
             yield f"  {epoch_line(run.metrics[-1], run.config.training.epochs)}"
+        yield from health_lines(run)
         yield "  the command that started it resumes it"
     yield f"  command             {' '.join(info['argv'])}"
     if info["extends"]:

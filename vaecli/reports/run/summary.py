@@ -1,10 +1,9 @@
-"""A finished run in words: its results, the references, and whether a gradient reached the encoder."""
+"""A finished run in words: its results, the references, and what went wrong."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from vaecli.config import config_from_text
-from vaecli.registry import METHODS
+from vaecli.reports.health import findings
 from vaecli.runs import Run
 from vaecli.runs.evaluations import evaluation_problem
 from vaecli.runs.provenance import data_name
@@ -37,9 +36,11 @@ def summary_lines(run: Run) -> Iterator[str]:
     yield f"{name} on {where}, {epochs} epoch{'s' * (epochs != 1)}, {summary['parameters']:,} parameters"
     yield from _errors(test, run.config.objective.likelihood)
     yield from evaluation_lines([] if evaluation_problem(run) else run.evaluations)
+    yield from _of_mean_image(summary)
     yield from _code_use(test)
     yield from _learned(run, test["mse"]["sampled"])
-    yield from _gradients(run, summary)
+    yield from _gradients(summary)
+    yield from health_lines(run)
 
 
 def _errors(test: Mapping[str, Any], likelihood: str) -> Iterator[str]:
@@ -78,6 +79,13 @@ def _mean(found: Estimate) -> str:
     return f"{found['value']:.2f}" + ("" if error is None else f" ± {error:.2f}")
 
 
+def _of_mean_image(summary: Mapping[str, Any]) -> Iterator[str]:
+    found = summary.get("mean_image")
+    if found:
+        nats = "" if found["distortion"] is None else f", a distortion of {found['distortion']:.2f} nats per image"
+        yield f"  mean image          {found['mse']:.4f} per pixel{nats}"
+
+
 def _code_use(test: Mapping[str, Any]) -> Iterator[str]:
     rate = f"  rate                {test['rate']:.3f} nats = {test['bits']:.2f} bits"
     if test["capacity_bits"] is None:
@@ -108,17 +116,11 @@ def _learned(run: Run, mse: float) -> Iterator[str]:
         yield f"  learned             {100 * share:.0f}% of the way {way}"
 
 
-def _gradients(run: Run, summary: Mapping[str, Any]) -> Iterator[str]:
+def _gradients(summary: Mapping[str, Any]) -> Iterator[str]:
     norms = ", ".join(f"{part} {norm:.2e}" for part, norm in summary["gradient_norm"].items())
     yield f"  gradient norm       {norms} (mean over the last epoch's steps)"
-    if summary["without_gradient"]:
-        yield from no_gradient(run.config.model.name, summary["without_gradient"])
 
 
-def no_gradient(model: str, variables: Iterable[str]) -> Iterator[str]:
-    """The variables that received no gradient, the reason, and configs that avoid it."""
-    others = [name for name in METHODS if name != model and config_from_text(f"model: {name}").model.codes.values]
-    yield f"  no gradient reached {', '.join(variables)}"
-    yield "  why: a hard choice of codes lies between them and the loss. A small change of their values changes no"
-    yield "  code, so the derivative is exactly zero and these variables keep their initial values."
-    yield f"  way out: an estimator that lets a gradient through, --config {' | '.join(others)}"
+def health_lines(run: Run) -> Iterator[str]:
+    """A line for each thing that went wrong, in a run that may be unfinished."""
+    yield from (f"  health              {finding}" for finding in findings(run))

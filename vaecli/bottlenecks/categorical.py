@@ -10,6 +10,7 @@ from vaecli.backend.layers import dense
 from vaecli.backend.random import fold_in
 from vaecli.backend.schedules import scheduled
 from vaecli.bottlenecks.bottleneck import Latents, Step
+from vaecli.config.options import END, Progress
 from vaecli.estimators.estimator import Estimator, Objective, State
 from vaecli.estimators.sampling import log_probability, mode, sample
 
@@ -51,8 +52,8 @@ class Categorical:
             return logits
         return tf.math.log((1 - self.unimix) * tf.nn.softmax(logits) + self.unimix / self.latent_shape[1])
 
-    def options_at(self, progress: tf.Tensor | float) -> dict[str, Any]:
-        """The estimator's options after this share of the training, 0 to 1."""
+    def options_at(self, progress: Progress) -> dict[str, Any]:
+        """The estimator's options at a place in the training."""
         return {name: scheduled(value, progress) for name, value in self.options.items()}
 
     def rate(self, logits: tf.Tensor) -> tf.Tensor:
@@ -68,7 +69,7 @@ class Categorical:
         *,
         state: State,
         seed: tf.Tensor,
-        progress: tf.Tensor | float = 1.0,
+        progress: Progress = END,
     ) -> Step:
         logits = self.logits(features)
         estimate = self.estimator(objective, logits, state=state, seed=seed, **self.options_at(progress))
@@ -87,12 +88,12 @@ class Categorical:
         num_codes, num_classes = self.latent_shape
         return z, -num_codes * math.log(num_classes) - log_q
 
-    def relaxed(self, features: tf.Tensor, *, seed: tf.Tensor) -> tf.Tensor | None:
+    def relaxed(self, features: tf.Tensor, *, seed: tf.Tensor, progress: Progress = END) -> tf.Tensor | None:
         if not self.estimator.relaxed or self.estimator.path is None:
             return None
         logits = self.logits(features)
         one_hot = sample(logits, seed=fold_in(seed, 0))
-        return self.estimator.path(logits, one_hot, seed=fold_in(seed, 1), **self.options_at(1.0))
+        return self.estimator.path(logits, one_hot, seed=fold_in(seed, 1), **self.options_at(progress))
 
     def lookup(self, latents: tf.Tensor) -> tf.Tensor:
         return tf.one_hot(latents, self.latent_shape[1])

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from vaecli.backend.layers import dense, layer_seed
 from vaecli.bottlenecks.bottleneck import Latents, Step
+from vaecli.config.options import END, Progress
 from vaecli.estimators.estimator import Objective, State
 from vaecli.estimators.sampling import one_hot, with_gradient
 
@@ -84,7 +85,7 @@ class VectorQuantizer:
         *,
         state: State,
         seed: tf.Tensor,
-        progress: tf.Tensor | float = 1.0,
+        progress: Progress = END,
     ) -> Step:
         del seed, progress  # nothing is drawn, nothing is scheduled
         e = self.embed(features)
@@ -104,8 +105,8 @@ class VectorQuantizer:
         q, _ = self.quantize(self.embed(features))
         return q, -self.rate(features)
 
-    def relaxed(self, features: tf.Tensor, *, seed: tf.Tensor) -> None:
-        del features, seed  # the decoder reads hard codes in training too
+    def relaxed(self, features: tf.Tensor, *, seed: tf.Tensor, progress: Progress = END) -> None:
+        del features, seed, progress  # the decoder reads hard codes in training too
 
     def lookup(self, latents: tf.Tensor) -> tf.Tensor:
         return tf.gather(self.codebook, latents)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vaecli.backend.programs import program
 from vaecli.backend.random import fold_in
+from vaecli.config.options import END, Progress
 from vaecli.data import Split
 from vaecli.metrics.measured import Measured
 from vaecli.models.autoencoder import Autoencoder, PerImage, Reconstructions
@@ -29,8 +30,9 @@ class Evaluation(NamedTuple):
 class Measurement:
     """Measures one batch and keeps the reconstructions of some of its rows."""
 
-    def __init__(self, autoencoder: Autoencoder, scale: float) -> None:
+    def __init__(self, autoencoder: Autoencoder, scale: float, progress: Progress) -> None:
         self.autoencoder = autoencoder
+        self.progress = progress
         self.variables = list(autoencoder.weights.values())
         self.scale = scale
 
@@ -39,7 +41,7 @@ class Measurement:
     ) -> Any:
         with keras.StatelessScope(zip(self.variables, weights, strict=True)):
             batch = tf.reshape(tf.cast(images, tf.float32) * self.scale, (-1, *self.autoencoder.image_shape))
-            measures, pixels = self.autoencoder.measure(batch, seed=fold_in(seed, index))
+            measures, pixels = self.autoencoder.measure(batch, seed=fold_in(seed, index), progress=self.progress)
         return measures, Reconstructions(*(None if y is None else tf.gather(y, rows) for y in pixels))
 
 
@@ -47,9 +49,15 @@ class Evaluator:
     """Measures an autoencoder on one split, in batches of one compiled program."""
 
     def __init__(
-        self, autoencoder: Autoencoder, split: Split, scale: float, seed: int, shown: NDArray[np.int64] = NOTHING
+        self,
+        autoencoder: Autoencoder,
+        split: Split,
+        scale: float,
+        seed: int,
+        shown: NDArray[np.int64] = NOTHING,
+        progress: Progress = END,
     ) -> None:
-        """`shown` [S] selects the images of the split whose reconstructions are kept."""
+        """`shown` [S] selects the images of the split whose reconstructions are kept; schedules are at `progress`."""
         self.autoencoder = autoencoder
         self.shown = shown
         self.count = len(split)
@@ -59,7 +67,7 @@ class Evaluator:
         flat = split.images.reshape(self.count, -1)
         padding = np.zeros((-self.count % batch, flat.shape[1]), flat.dtype)
         self.batches = np.concatenate([flat, padding]).reshape(-1, batch, flat.shape[1])
-        self._compiled = program(Measurement(autoencoder, scale), autoencoder.measured_as, scale)
+        self._compiled = program(Measurement(autoencoder, scale, progress), autoencoder.measured_as, scale, progress)
 
     def __call__(self, weights: Sequence[tf.Tensor]) -> Evaluation:
         rows = tf.constant(self.shown % self.batches.shape[1], tf.int32)

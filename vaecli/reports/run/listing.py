@@ -31,7 +31,7 @@ def entry(run: Run) -> dict[str, Any]:
             "fallback_for": data["fallback_for"],
             "model": config["model"]["name"],
             "seed": config["training"]["seed"],
-            "epochs": {"done": run.epochs_done, "of": config["training"]["epochs"]},
+            **_done(run, config["training"]),
             "started": info["started"],
             "test": run.summary["test"] if status == "finished" else None,
         }
@@ -39,13 +39,23 @@ def entry(run: Run) -> dict[str, Any]:
         return {"run": run.name, "status": "unreadable", "reason": str(error)}
 
 
+def _done(run: Run, training: Mapping[str, Any]) -> dict[str, Any]:
+    """How far a run is, in epochs or in steps; the other is None."""
+    epochs, steps = training["epochs"], training.get("steps")
+    return {
+        "epochs": epochs and {"done": int(run.done("epoch")), "of": epochs},
+        "steps": steps and {"done": int(run.done("step")), "of": steps},
+    }
+
+
 def cells(entry: Mapping[str, Any]) -> list[str]:
     """The row of an entry under COLUMNS."""
     if entry["status"] == "unreadable":
         return [entry["run"], "unreadable", *[""] * (len(COLUMNS) - 2)]
-    epochs, test = entry["epochs"], entry["test"]
+    test = entry["test"]
     figures = [metric.value({"test": test}) for metric in LISTED]  # empty for an unfinished run
-    done = str(epochs["of"]) if epochs["done"] == epochs["of"] else f"{epochs['done']}/{epochs['of']}"
+    length, unit = (entry["epochs"], "") if entry["epochs"] else (entry["steps"], " steps")
+    done = f"{length['of']}{unit}" if length["done"] == length["of"] else f"{length['done']}/{length['of']}{unit}"
     texts = ["" if x is None else f"{x:.{m.decimals}f}" for x, m in zip(figures, LISTED, strict=True)]
     return [entry["run"], entry["status"], entry["title"], entry["model"], str(entry["seed"]), done, *texts]
 
@@ -62,7 +72,9 @@ def show_lines(run: Run) -> Iterator[str]:
         if run.failure or words:
             yield f"  {run.failure or f'ended outside Python: {words}'}"
         if run.metrics:
-            yield f"  {epoch_line(run.metrics[-1], run.config.training.epochs)}"
+            training = run.config.training
+            last = training.last_row(info["data"]["train"] // training.batch_size)
+            yield f"  {epoch_line(run.metrics[-1], last)}"
         yield "  the command that started it resumes it"
     yield f"  command             {' '.join(info['argv'])}"
     if info["extends"]:

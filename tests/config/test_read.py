@@ -207,8 +207,8 @@ SCHEDULE = "{schedule: cosine, start: 1.0, end: 0.5}"
         (
             "{schedule: cosin, start: 0, end: 1, flor: 1}",
             [
-                "f.yaml:1:37: model.temperature.schedule: should be 'exponential', 'cosine' or 'linear', "
-                "received 'cosin'",
+                "f.yaml:1:37: model.temperature.schedule: should be 'constant', 'linear', 'cosine', 'exponential' or "
+                "'steps', received 'cosin'",
                 "f.yaml:1:54: model.temperature.start: should be greater than 0, received 0",
                 "f.yaml:1:72: model.temperature.flor: unknown key, did you mean 'floor'?",
             ],
@@ -224,7 +224,7 @@ def test_mistakes_in_a_schedule_have_their_place(temperature, expected):
 def test_a_schedule_and_a_number_override_each_other():
     Path("f.yaml").write_text(f"model: {{name: gumbel, temperature: {SCHEDULE}}}")
     scheduled = read_config("f.yaml")
-    assert scheduled.model.scheduled
+    assert scheduled.scheduled
     assert read_config("f.yaml", ["model.temperature=0.5"]) == config_from_text(
         "model: {name: gumbel, temperature: 0.5}"
     )

@@ -55,7 +55,7 @@ def test_an_optimizer_takes_the_steps_of_keras_and_changes_no_variable(keys):
     expected, variables = SAME[keys](), start()
     rng = np.random.default_rng(1)
     gradients = [[tf.constant(rng.normal(size=v.shape), tf.float32) for v in variables] for _ in range(STEPS)]
-    chosen = optimizer(training(keys), variables)
+    chosen = optimizer(training(keys), variables, RATE)
     update = compiled(chosen.update)
     weights = [tf.identity(v.value) for v in variables]
     slots = chosen.slots(weights)
@@ -74,5 +74,5 @@ def test_an_optimizer_takes_the_steps_of_keras_and_changes_no_variable(keys):
 def test_a_slot_of_keras_is_named_by_its_weight(method):
     config = small_config(method, extra_training=", optimizer: lion")
     weights = build(config, (8, 8)).weights
-    slots = optimizer(config.training, list(weights.values())).slots([])
+    slots = optimizer(config.training, list(weights.values()), RATE).slots([])
     assert set(slots) == {f"{name.partition('/')[2].replace('/', '_')}_momentum" for name in weights}

@@ -91,7 +91,7 @@ def test_an_epoch_reports_the_mean_of_its_steps(monkeypatch):
         epoch = chunks[last - 21 : last + 1]
         # each step's loss is a float32
         assert chunks[last].metrics["loss"] == pytest.approx(np.mean([chunk.loss for chunk in epoch]), rel=1e-6)
-        assert chunks[last].epoch_seconds == pytest.approx(sum(chunk.seconds for chunk in epoch))
+        assert chunks[last].row_seconds == pytest.approx(sum(chunk.seconds for chunk in epoch))
 
 
 @pytest.mark.parametrize(

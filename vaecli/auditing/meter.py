@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from vaecli.auditing.statistics import measures
 from vaecli.auditing.subjects import Tensors
 from vaecli.auditing.truth import Truth
+from vaecli.backend.progress import END, Progress
 from vaecli.backend.random import fold_in
 from vaecli.backend.schedules import scheduled
-from vaecli.config.options import END, Progress
 from vaecli.estimators.estimator import State
 from vaecli.registry import METHODS
 from vaecli.runs.audits import GradientErrors

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vaecli.backend.progress import END, Progress
 from vaecli.config import Config, is_config, read_config
 from vaecli.config.latent import Latent
-from vaecli.config.options import END, Progress
 from vaecli.data import Dataset, load
 from vaecli.errors import ConfigError, DataError, RunError
 from vaecli.experiment.plan import plan_run
@@ -96,7 +96,7 @@ def toy(objective: str, *, images: int, seed: int) -> Target:
 
 def _of_run(run: Run, epochs: Sequence[int], images: int, seed: int, data_dir: Path | None) -> Target:
     config, data = run.config, run.info["data"]
-    end = config.training.end(data["train"] // config.training.batch_size)
+    end = _end(config, data["train"])
     last = math.ceil(end.steps / end.steps_per_epoch)  # of steps that end inside an epoch, the number of that epoch
     _check(run.name, config)
     if not epochs and not run.finished:
@@ -146,7 +146,7 @@ def _of_config(config: Config, run: str, dataset: Dataset, epochs: Sequence[int]
         code_shape=_code_shape(config),
         outputs=dataset.num_pixels,
         options=_own_options(config),
-        end=config.training.end(dataset.steps_per_epoch(config.training.batch_size)),
+        end=_end(config, len(dataset.train)),
         build=lambda: _checkpoints(config, dataset, images, seed, {0: None}),
     )
 
@@ -186,6 +186,12 @@ def _check_images(images: int, there: int) -> None:
 def _code_shape(config: Config) -> tuple[int, int]:
     latent = Latent.of(config.model.codes)
     return latent.codes_per_position, latent.most_values or 0
+
+
+def _end(config: Config, images: int) -> Progress:
+    """The end of a training on so many images."""
+    steps_per_epoch = images // config.training.batch_size
+    return Progress.end(config.training.total_steps(steps_per_epoch), steps_per_epoch)
 
 
 def _own_options(config: Config) -> dict[str, dict[str, Any]]:

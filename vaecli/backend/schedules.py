@@ -9,7 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from vaecli.config.options import Progress, Schedule
+from vaecli.backend.progress import Progress
 
 # (start, end, share 0 to 1) -> from start to end
 SHAPES: Mapping[str, Callable[[float, float, tf.Tensor], tf.Tensor]] = {
@@ -33,7 +33,7 @@ def scheduled(option: Any, progress: Progress) -> Any:
     A shape that restarts counts from the later of W and the beginning of the epoch, and its T is the epoch's. After the
     last step a value stays that of the last step, unless it is stretched over the run, whose end it then has.
     """
-    if not isinstance(option, Schedule):
+    if isinstance(option, int | float):
         return option
     if not option.stretched:
         progress = progress._replace(step=tf.minimum(progress.step, progress.steps - 1))
@@ -45,7 +45,7 @@ def scheduled(option: Any, progress: Progress) -> Any:
     return tf.where(progress.step < warm_up, first + (option.start - first) * share, _shape(option, progress, warm_up))
 
 
-def _shape(option: Schedule, progress: Progress, warm_up: int) -> tf.Tensor:
+def _shape(option: Any, progress: Progress, warm_up: int) -> tf.Tensor:
     """The value after the warm-up."""
     if option.schedule == "constant":
         return tf.constant(option.start)
@@ -68,13 +68,13 @@ def _shape(option: Schedule, progress: Progress, warm_up: int) -> tf.Tensor:
     return tf.maximum(SHAPES[option.schedule](option.start, option.end, share), option.floor)
 
 
-def _updated(option: Schedule, step: Any, progress: Progress) -> Any:
+def _updated(option: Any, step: Any, progress: Progress) -> Any:
     """The step at which the value was last updated."""
     every = _every(option, progress)
     return step if every == 1 else step // every * every
 
 
-def _every(option: Schedule, progress: Progress) -> int:
+def _every(option: Any, progress: Progress) -> int:
     """The number of steps between updates."""
     if isinstance(option.every, int):
         return option.every

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 import keras
 import tensorflow as tf
 
-from vaecli.config.options import END, Progress
+from vaecli.backend.progress import END, Progress
 from vaecli.estimators.estimator import Objective, State
 
 

@@ -7,10 +7,10 @@ import keras
 import tensorflow as tf
 
 from vaecli.backend.layers import dense
+from vaecli.backend.progress import END, Progress
 from vaecli.backend.random import fold_in
 from vaecli.backend.schedules import scheduled
 from vaecli.bottlenecks.bottleneck import Latents, Step
-from vaecli.config.options import END, Progress
 from vaecli.estimators.estimator import Estimator, Objective, State
 from vaecli.estimators.sampling import log_probability, mode, sample
 

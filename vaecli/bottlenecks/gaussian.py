@@ -7,9 +7,9 @@ import keras
 import tensorflow as tf
 
 from vaecli.backend.layers import dense
+from vaecli.backend.progress import END, Progress
 from vaecli.backend.random import normal
 from vaecli.bottlenecks.bottleneck import Latents, Step
-from vaecli.config.options import END, Progress
 from vaecli.estimators.estimator import Objective, State
 
 

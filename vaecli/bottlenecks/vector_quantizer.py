@@ -7,8 +7,8 @@ import keras
 import tensorflow as tf
 
 from vaecli.backend.layers import dense, layer_seed
+from vaecli.backend.progress import END, Progress
 from vaecli.bottlenecks.bottleneck import Latents, Step
-from vaecli.config.options import END, Progress
 from vaecli.estimators.estimator import Objective, State
 from vaecli.estimators.sampling import one_hot, with_gradient
 

@@ -6,7 +6,7 @@ same names; a test compares them, because a config is read without TensorFlow.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     BaseModel,
@@ -52,17 +52,6 @@ def _every(value: Any) -> Any:
     if value in ("step", "epoch") or (type(value) is int and 1 <= value <= MOST_STEPS):
         return value
     raise PydanticCustomError("every", "should be step, epoch or a count of steps")
-
-
-class Progress(NamedTuple):
-    """A place in a run: a schedule is a function of it, and of nothing else."""
-
-    step: Any  # finished steps: an integer, or a tensor of one
-    steps_per_epoch: int
-    steps: int  # of the run
-
-
-END = Progress(1, 1, 1)  # of a run whose length is not known
 
 
 STRETCHED = ("linear", "cosine", "exponential")  # shapes from `start` to `end` over a horizon

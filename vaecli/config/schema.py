@@ -18,7 +18,6 @@ from vaecli.config.options import (
     LearningRate,
     NonNegative,
     Positive,
-    Progress,
     Schedule,
     Share,
     Weight,
@@ -128,7 +127,9 @@ class ObjectiveConfig(Block):
     unit: ClassVar[str] = "mean squared error per pixel"
 
     likelihood: str = Field("mse", description=_LIKELIHOODS)
-    beta: Weight = Field(0.0, description="weight of the rate KL(q(z|x) || p(z)), in nats; or a schedule")
+    beta: Weight = Field(
+        0.0, description="weight of the rate KL(q(z|x) || p(z)); or {schedule: linear, start: 0.0, end: 1.0}"
+    )
 
     def __str__(self) -> str:
         """The likelihood with all that decides its figures: "gaussian of scale 0.1"."""
@@ -168,14 +169,14 @@ class TrainingConfig(Block):
 
     epochs: int | None = Field(10, ge=1, le=1_000_000, description="passes over the training images")
     steps: int | None = Field(
-        None, ge=1, le=MOST_STEPS, validate_default=True, description="the length in steps instead of epochs"
+        None, ge=1, le=MOST_STEPS, validate_default=True, description="of batches, instead of epochs"
     )
     evaluate_at: tuple[Annotated[int, Field(ge=1, le=MOST_STEPS)], ...] = Field(
         (), strict=False, description="steps after which metrics.csv has a row too, e.g. [1000, 5000]"
     )
     batch_size: int = Field(64, ge=1, description="images per step; the last partial batch is dropped")
     optimizer: str = "adam"
-    learning_rate: LearningRate = Field(1e-3, description="step size; or a schedule")
+    learning_rate: LearningRate = Field(1e-3, description="step size; or {schedule: cosine, start: 0.001, end: 0.0}")
     clip_norm: Positive | None = Field(
         None, description="largest norm of the gradient over all weights; null: no limit"
     )
@@ -218,10 +219,6 @@ class TrainingConfig(Block):
     def total_steps(self, steps_per_epoch: int) -> int:
         """The steps of the whole run."""
         return self.epochs * steps_per_epoch if self.epochs is not None else self.steps or 0
-
-    def end(self, steps_per_epoch: int) -> Progress:
-        """The place after the last step."""
-        return Progress(self.total_steps(steps_per_epoch), steps_per_epoch, self.total_steps(steps_per_epoch))
 
     def passes(self, images: int) -> float:
         """How often a run sees this number of training images."""

@@ -9,8 +9,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from vaecli.backend.programs import program
+from vaecli.backend.progress import END, Progress
 from vaecli.backend.random import fold_in
-from vaecli.config.options import END, Progress
 from vaecli.data import Split
 from vaecli.metrics.measured import Measured
 from vaecli.models.autoencoder import Autoencoder, PerImage, Reconstructions

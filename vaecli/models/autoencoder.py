@@ -10,10 +10,10 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from vaecli.backend.layers import check_backend, drawn_as
+from vaecli.backend.progress import END, Progress
 from vaecli.backend.random import fold_in
 from vaecli.bottlenecks.bottleneck import Bottleneck, Latents
 from vaecli.config.latent import Latent
-from vaecli.config.options import END, Progress
 from vaecli.config.schema import Config
 from vaecli.config.shapes import ImageShape, Shapes, shapes
 from vaecli.estimators.estimator import State

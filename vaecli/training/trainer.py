@@ -15,6 +15,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from vaecli.backend.programs import program
+from vaecli.backend.progress import Progress
 from vaecli.backend.random import fold_in, uniform
 from vaecli.backend.schedules import scheduled
 from vaecli.config.schema import Config
@@ -70,7 +71,7 @@ class Loop:
         self.names = list(autoencoder.weights)
         self.variables = list(autoencoder.weights.values())
         self.learnt = [place for place, variable in enumerate(self.variables) if variable.trainable]
-        self.end = training.end(steps_per_epoch)
+        self.end = Progress.end(training.total_steps(steps_per_epoch), steps_per_epoch)
         rate = training.learning_rate
         self.optimizer = optimizer(
             training,
@@ -147,10 +148,10 @@ class Trainer:
         self.batch_size = training.batch_size
         self.num_images = len(dataset.train)
         self.steps_per_epoch = dataset.steps_per_epoch(training.batch_size)
-        self.end = training.end(self.steps_per_epoch)
-        self.row_at = frozenset((*training.evaluate_at, self.end.steps))
         self.images = tf.constant(dataset.train.images.reshape(self.num_images, -1))
         loop = Loop(autoencoder, config, self.steps_per_epoch, dataset)
+        self.end = loop.end
+        self.row_at = frozenset((*training.evaluate_at, self.end.steps))
         self.optimizer, self.names, self.variables = loop.optimizer, loop.names, loop.variables
         self.learnt = [loop.names[place] for place in loop.learnt]
         self._compiled = program(loop, *loop.key)

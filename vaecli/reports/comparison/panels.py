@@ -61,7 +61,7 @@ class Scene:
 
     @property
     def training(self) -> TrainingConfig:
-        """Of its first run; their length is the same."""
+        """What its first run was trained with; all have the same length."""
         return self.members[0].row.runs[0].config.training
 
     @property

@@ -318,8 +318,8 @@ def test_a_figure_that_is_no_number_is_divergence_and_named(tmp_path, monkeypatc
     dataset = load(small_config("vae").data)
     count = {"test": len(dataset.test), "validation": 100}[split]
 
-    def broken(self, weights):
-        found = evaluate(self, weights)
+    def broken(self, weights, done):
+        found = evaluate(self, weights, done)
         wrong = found._replace(measured=dataclasses.replace(found.measured, **{figure: math.inf}))
         return wrong if self.count == count else found
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from vaecli.backend.progress import Progress
+from vaecli.backend.progress import END, Progress
 
 # (start, end, share 0 to 1) -> from start to end
 SHAPES: Mapping[str, Callable[[float, float, tf.Tensor], tf.Tensor]] = {
@@ -43,6 +43,11 @@ def scheduled(option: Any, progress: Progress) -> Any:
     share = tf.cast(_updated(option, progress.step, progress), tf.float32) / warm_up
     first = option.warm_up_start
     return tf.where(progress.step < warm_up, first + (option.start - first) * share, _shape(option, progress, warm_up))
+
+
+def measured(option: Any, progress: Progress) -> Any:
+    """The value that a state is measured at, whose last step was this one: its own, or the end of what is stretched."""
+    return scheduled(option, END if getattr(option, "stretched", False) else progress)
 
 
 def _shape(option: Any, progress: Progress, warm_up: int) -> tf.Tensor:

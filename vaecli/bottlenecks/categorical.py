@@ -9,7 +9,7 @@ import tensorflow as tf
 from vaecli.backend.layers import dense
 from vaecli.backend.progress import END, Progress
 from vaecli.backend.random import fold_in
-from vaecli.backend.schedules import scheduled
+from vaecli.backend.schedules import measured, scheduled
 from vaecli.bottlenecks.bottleneck import Latents, Step
 from vaecli.estimators.estimator import Estimator, Objective, State
 from vaecli.estimators.sampling import log_probability, mode, sample
@@ -93,7 +93,8 @@ class Categorical:
             return None
         logits = self.logits(features)
         one_hot = sample(logits, seed=fold_in(seed, 0))
-        return self.estimator.path(logits, one_hot, seed=fold_in(seed, 1), **self.options_at(progress))
+        options = {name: measured(value, progress) for name, value in self.options.items()}
+        return self.estimator.path(logits, one_hot, seed=fold_in(seed, 1), **options)
 
     def lookup(self, latents: tf.Tensor) -> tf.Tensor:
         return tf.one_hot(latents, self.latent_shape[1])

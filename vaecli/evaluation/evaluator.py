@@ -37,11 +37,18 @@ class Measurement:
         self.scale = scale
 
     def __call__(
-        self, weights: list[tf.Tensor], images: tf.Tensor, seed: tf.Tensor, index: tf.Tensor, rows: tf.Tensor
+        self,
+        weights: list[tf.Tensor],
+        images: tf.Tensor,
+        seed: tf.Tensor,
+        index: tf.Tensor,
+        rows: tf.Tensor,
+        step: tf.Tensor,
     ) -> Any:
+        progress = self.progress._replace(step=step)
         with keras.StatelessScope(zip(self.variables, weights, strict=True)):
             batch = tf.reshape(tf.cast(images, tf.float32) * self.scale, (-1, *self.autoencoder.image_shape))
-            measures, pixels = self.autoencoder.measure(batch, seed=fold_in(seed, index), progress=self.progress)
+            measures, pixels = self.autoencoder.measure(batch, seed=fold_in(seed, index), progress=progress)
         return measures, Reconstructions(*(None if y is None else tf.gather(y, rows) for y in pixels))
 
 
@@ -57,7 +64,7 @@ class Evaluator:
         shown: NDArray[np.int64] = NOTHING,
         progress: Progress = END,
     ) -> None:
-        """`shown` [S] selects the images of the split whose reconstructions are kept; schedules are at `progress`."""
+        """`shown` [S] selects the images of the split whose reconstructions are kept; `progress` has the length of the run."""
         self.autoencoder = autoencoder
         self.shown = shown
         self.count = len(split)
@@ -69,11 +76,13 @@ class Evaluator:
         self.batches = np.concatenate([flat, padding]).reshape(-1, batch, flat.shape[1])
         self._compiled = program(Measurement(autoencoder, scale, progress), autoencoder.measured_as, scale, progress)
 
-    def __call__(self, weights: Sequence[tf.Tensor]) -> Evaluation:
+    def __call__(self, weights: Sequence[tf.Tensor], done: int = 1) -> Evaluation:
+        """Measures the state after `done` steps, with a relaxed sample as the last of them read one."""
+        step = tf.constant(done - 1)
         rows = tf.constant(self.shown % self.batches.shape[1], tf.int32)
         seed = tf.constant([self.seed, _EVALUATION_SEED], tf.int32)
         results = [
-            self._compiled(list(weights), tf.constant(images), seed, tf.constant(i), rows)
+            self._compiled(list(weights), tf.constant(images), seed, tf.constant(i), rows, step)
             for i, images in enumerate(self.batches)
         ]
         parts, pictures = zip(*results, strict=True)

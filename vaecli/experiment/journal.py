@@ -118,8 +118,10 @@ class Journal:
         state = chunk.state
         assert chunk.metrics is not None
         row = {**self._place(state), **chunk.metrics, **self._scheduled(state)}
-        row |= self._columns("test", self.test(state.weights))
-        row |= self._columns("validation", self.validation(state.weights) if self.validation else None)
+        row |= self._columns("test", self.test(state.weights, self.trainer.done(state)))
+        row |= self._columns(
+            "validation", self.validation(state.weights, self.trainer.done(state)) if self.validation else None
+        )
         row["seconds"] = chunk.row_seconds
         self._check(row)
         best = min((r["validation_mse_sampled"] or math.inf for r in self.rows), default=math.inf)
@@ -156,7 +158,7 @@ class Journal:
         """
         for variable, weight in zip(self.trainer.variables, state.weights, strict=True):
             variable.assign(weight)
-        last, evaluation = self.rows[-1], self.test(state.weights)
+        last, evaluation = self.rows[-1], self.test(state.weights, self.trainer.done(state))
         self.run.save_weights("last", self.weights(state))
         model = self.autoencoder.export()
         self.run.save_model(model.save)

@@ -37,7 +37,7 @@ class Rungs:
     def bounded(self, features):
         return tf.sigmoid(self.head(tf.reshape(features, (-1, self.inputs)))) * (self.rungs - 1)
 
-    def train(self, features, objective, *, state, seed, progress=1.0):
+    def train(self, features, objective, *, state, seed, progress=None):
         e = self.bounded(features)
         z = with_gradient(tf.round(e), of=e)[..., None] / (self.rungs[:, None] - 1)
         none = tf.zeros_like(e[:, 0])
@@ -56,7 +56,7 @@ class Rungs:
         latents = self.encode(features)
         return latents.z, -latents.rate
 
-    def relaxed(self, features, *, seed):
+    def relaxed(self, features, *, seed, progress=None):
         return None
 
     def lookup(self, codes):

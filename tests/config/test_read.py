@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vaecli.config import config_from_text, find_config, preset_folders, read_config
+from vaecli.config import config_from_text, dump, find_config, preset_folders, read_config
 from vaecli.config.options import Schedule
 from vaecli.errors import ConfigError
 from vaecli.registry import METHODS
@@ -215,8 +215,8 @@ SCHEDULE = "{schedule: cosine, start: 1.0, end: 0.5}"
         (
             "{schedule: cosin, start: 0, end: 1, flor: 1}",
             [
-                "f.yaml:1:37: model.temperature.schedule: should be 'exponential', 'cosine' or 'linear', "
-                "received 'cosin'",
+                "f.yaml:1:37: model.temperature.schedule: should be 'constant', 'linear', 'cosine', 'exponential' or "
+                "'steps', received 'cosin'",
                 "f.yaml:1:54: model.temperature.start: should be greater than 0, received 0",
                 "f.yaml:1:72: model.temperature.flor: unknown key, did you mean 'floor'?",
             ],
@@ -229,10 +229,141 @@ def test_mistakes_in_a_schedule_have_their_place(temperature, expected):
     assert mistakes(f"model: {{name: gumbel, temperature: {temperature}}}") == expected
 
 
+@pytest.mark.parametrize(
+    ("beta", "expected"),
+    [
+        ("{schedule: linear, start: 0}", ["2:13: objective.beta.end: missing"]),
+        ("{schedule: steps, start: 1}", ["2:13: objective.beta.factor: missing"]),
+        (
+            "{schedule: constant, start: 1, end: 2, horizon: 3, every: 4}",
+            [
+                "2:50: objective.beta.end: has no effect with schedule: constant, received 2",
+                "2:58: objective.beta.horizon: has no effect with schedule: constant, received 3",
+                "2:70: objective.beta.every: has no effect without a warm_up, received 4",
+            ],
+        ),
+        (
+            "{schedule: steps, start: 1, end: 2, factor: 0}",
+            [
+                "2:47: objective.beta.end: has no effect with schedule: steps, received 2",
+                "2:55: objective.beta.factor: should be greater than 0, received 0",
+            ],
+        ),
+        (
+            "{schedule: linear, start: 1, end: -1, factor: 2, every: 1.5, warm_up: -1}",
+            [
+                "2:48: objective.beta.end: should be greater than or equal to 0, received -1",
+                "2:57: objective.beta.factor: has no effect with schedule: linear, received 2",
+                "2:68: objective.beta.every: should be step, epoch or a count of steps, received 1.5",
+                "2:80: objective.beta.warm_up: should be greater than or equal to 0, received -1",
+            ],
+        ),
+        (
+            "{schedule: exponential, start: 0, end: 1}",
+            ["2:43: objective.beta.start: should be greater than 0 with schedule: exponential, received 0"],
+        ),
+        (
+            "{schedule: linear, start: 0, end: 1, warm_up: 3, horizon: 3}",
+            ["2:68: objective.beta.horizon: should be greater than the warm_up that it includes, 3, received 3"],
+        ),
+        (
+            "{schedule: linear, start: 0, end: 1, warm_up: 10}",
+            [
+                "2:56: objective.beta.warm_up: is not over when the run ends after 10 epochs, so its shape has no "
+                "time; give a `horizon`, or more epochs, received 10"
+            ],
+        ),
+        (
+            "{schedule: cosine, start: 0, end: 1, horizon: 1, restart: epoch, warm_up_from: 1}",
+            [
+                "2:68: objective.beta.restart: an epoch cannot have a `horizon`: the shape takes all of it, "
+                "received 'epoch'",
+                "2:84: objective.beta.warm_up_from: has no effect without a warm_up, received 1",
+            ],
+        ),
+    ],
+)
+def test_a_key_that_a_schedule_has_no_use_for_is_a_mistake(beta, expected):
+    found = mistakes(f"model: gumbel\nobjective: {{beta: {beta}}}")
+    assert found == [f"f.yaml:{line}" for line in expected]
+
+
+@pytest.mark.parametrize(
+    ("keys", "line"),
+    [
+        ("epochs: 3, steps: 4", "2:23: training.steps: a run has a length in `epochs` or in `steps`: give one of the "),
+        ("epochs: null", "2:1: training.steps: a run has a length in `epochs` or in `steps`: give one of the two"),
+        ("steps: 0", "2:12: training.steps: should be greater than or equal to 1, received 0"),
+        ("steps: 9, evaluate_at: [3, 10]", "2:22: training.evaluate_at: should be at most `steps`, 9, received"),
+        ("evaluate_at: [3, 3]", "2:12: training.evaluate_at: should be strictly increasing, received [3, 3]"),
+        ("evaluate_at: [0]", "2:26: training.evaluate_at.0: should be greater than or equal to 1, received 0"),
+        ("learning_rate: {schedule: linear, start: 0, end: 0}", "2:46: training.learning_rate.start: should be gr"),
+    ],
+)
+def test_a_run_has_one_length_and_its_rows_are_within_it(keys, line):
+    (found,) = mistakes(f"model: vae\ntraining: {{{keys}}}")
+    assert found.startswith(f"f.yaml:{line}")
+
+
+def test_a_length_in_steps_and_one_in_epochs_override_each_other():
+    assert read_config("vae", ["training.steps=500"]).training.length == "500 steps"
+    assert read_config("vae", ["training.steps=500", "training.epochs=1"]).training.length == "1 epoch"
+    Path("f.yaml").write_text("model: vae\ntraining: {steps: 5}")
+    assert read_config("f.yaml").training.epochs is None
+    assert read_config("f.yaml", ["training.epochs=3"]) == config_from_text("model: vae\ntraining: {epochs: 3}")
+
+
+SCHEDULES = {
+    "model.temperature": "{schedule: steps, start: 1, factor: 0.97, every: 1000, floor: 0.5}",
+    "objective.beta": "{schedule: linear, start: 0, end: 1, horizon: 5}",
+    "training.learning_rate": "{schedule: cosine, start: 1e-3, end: 0, warm_up: 1, every: epoch}",
+}
+
+
+def test_a_schedule_may_stand_at_temperature_beta_and_learning_rate_and_is_written_short():
+    config = read_config("gumbel", [f"{key}={value}" for key, value in SCHEDULES.items()])
+    assert [".".join(key) for key in config.schedules] == list(SCHEDULES)
+    assert config_from_text(dump(config.to_dict())) == config
+    written = {"schedule": "cosine", "start": 0.001, "end": 0.0, "floor": 0.0, "warm_up": 1.0, "every": "epoch"}
+    assert config.to_dict()["training"]["learning_rate"] == written
+    Path("f.yaml").write_text(dump(config.to_dict()))
+    assert read_config("f.yaml", ["training.learning_rate.start=0.5"]).training.learning_rate.start == 0.5
+
+
+@pytest.mark.parametrize(
+    ("key", "keys", "scheduled"),
+    [
+        *((key, "schedule: linear, start: 1, end: 0.5", True) for key in SCHEDULES),
+        *((key, "schedule: linear, start: 1, end: 0.5, horizon: 20", False) for key in SCHEDULES),
+        *((key, "schedule: cosine, start: 1, end: 0.5, restart: epoch", False) for key in SCHEDULES),
+        *((key, "schedule: steps, start: 1, factor: 0.5", False) for key in SCHEDULES),
+        *((key, "schedule: constant, start: 1, warm_up: 20", False) for key in SCHEDULES),
+    ],
+)
+def test_a_step_depends_on_the_length_of_the_run_only_if_a_schedule_is_stretched_over_it(key, keys, scheduled):
+    assert read_config("gumbel", [f"{key}={{{keys}}}"]).scheduled == scheduled
+
+
+@pytest.mark.parametrize(
+    ("keys", "text"),
+    [
+        ({"schedule": "linear", "end": 0.0, "horizon": 5.0}, "2→0, over 5 epochs"),
+        ({"schedule": "cosine", "end": 0.0, "warm_up": 1.0, "every": "epoch"}, "0→2→0, warm-up 1 epoch, each epoch"),
+        (
+            {"schedule": "steps", "factor": 0.9, "every": 1000, "floor": 0.5},
+            "2 times 0.9, at least 0.5, every 1,000 steps",
+        ),
+        ({"schedule": "exponential", "end": 1.0, "restart": "epoch"}, "2→1, again in each epoch"),
+    ],
+)
+def test_a_schedule_says_what_it_does(keys, text):
+    assert f"{Schedule(start=2.0, **keys):g}" == text
+
+
 def test_a_schedule_and_a_number_override_each_other():
     Path("f.yaml").write_text(f"model: {{name: gumbel, temperature: {SCHEDULE}}}")
     scheduled = read_config("f.yaml")
-    assert scheduled.model.scheduled
+    assert scheduled.scheduled
     assert read_config("f.yaml", ["model.temperature=0.5"]) == config_from_text(
         "model: {name: gumbel, temperature: 0.5}"
     )

@@ -27,6 +27,8 @@ PROTOCOL = {
     "objective": {"likelihood": "mse", "beta": 0.0, "prior": "uniform"},
     "training": {
         "epochs": 10,
+        "steps": None,
+        "evaluate_at": [],
         "batch_size": 64,
         "optimizer": "adam",
         "learning_rate": 0.001,

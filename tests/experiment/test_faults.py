@@ -179,7 +179,7 @@ def test_the_estimate_grows_with_the_model_and_stays_below_what_is_there():
 def test_what_an_optimizer_keeps_of_a_matrix_is_counted(keys):
     training = small_config("vae", extra_training=f", optimizer: {keys}").training
     kernel = keras.Variable(np.zeros((3, 4), np.float32), name="kernel")
-    slots = keras.tree.flatten(optimizer(training, [kernel]).slots([kernel.value]))
+    slots = keras.tree.flatten(optimizer(training, [kernel], 0.001).slots([kernel.value]))
     assert memory.slots(training) == [slot.shape for slot in slots].count((3, 4))
     assert memory.available() > 0
 

@@ -12,14 +12,16 @@ import tensorflow as tf
 
 import vaecli
 from helpers import KINDS, OFTEN, Silent, metrics, reseal, small_config, stop_after, train, weights
+from vaecli.config import config_from_text
 from vaecli.data import load
-from vaecli.errors import DataError, Diverged, Interrupted, RunError
+from vaecli.errors import ConfigError, DataError, Diverged, Interrupted, RunError
 from vaecli.evaluation.evaluator import Evaluator
 from vaecli.experiment import journal
 from vaecli.experiment.journal import Journal
 from vaecli.experiment.plan import plan_run
 from vaecli.reports.run import figures
 from vaecli.reports.run.figures import title
+from vaecli.reports.run.listing import COLUMNS, cells, entry
 from vaecli.runs import Run
 from vaecli.runs.files import read_npz
 from vaecli.training import trainer
@@ -208,6 +210,69 @@ def test_a_scheduled_run_is_not_extended_because_a_longer_one_cools_more_slowly(
     assert "τ = 1→0.5" in title(long)
 
 
+HORIZON = "{schedule: linear, start: 1.0, end: 0.5, horizon: 3}"
+
+
+def test_a_run_whose_schedule_has_a_horizon_is_extended(tmp_path):
+    model = f"{{name: gumbel, temperature: {HORIZON}}}"
+    short = train(small_config(model, epochs=1), tmp_path / "both")
+    long = train(small_config(model, epochs=2), tmp_path / "both")
+    alone = train(small_config(model, epochs=2), tmp_path / "alone")
+    assert long.info["extends"] == short.name
+    assert weights(long) == weights(alone)
+    assert metrics(long) == metrics(alone)
+    assert long.metrics[-1]["temperature"] == pytest.approx(1 - 0.5 * 43 / 66)
+
+
+LENGTH = ", steps: 30, evaluate_at: [3, 25], learning_rate: {schedule: cosine, start: 0.01, end: 0, warm_up: 0.5}"
+
+
+def test_a_run_of_steps_is_the_same_after_a_resume_and_says_how_far_it_is(tmp_path, many_calls):
+    config = config_from_text(
+        f"model: straight_through\nnetwork: {{hidden: [16]}}\ndata: digits\ntraining: {{seed: 0{OFTEN}{LENGTH}}}"
+    )
+    with pytest.raises(Interrupted, match=r"stopped and saved at epoch 2, step \d of 22"):
+        train(config, tmp_path / "cut", stop=stop_after(26))
+    (path,) = (tmp_path / "cut").iterdir()
+    cut = Run(path)
+    assert entry(cut)["epochs"] is None
+    assert entry(cut)["steps"] == {"done": 25, "of": 30}
+    cut, whole = train(config, tmp_path / "cut"), train(config, tmp_path / "whole")
+    assert weights(cut) == weights(whole)
+    assert metrics(cut) == metrics(whole)
+    assert [(row["step"], row["epoch"]) for row in whole.metrics] == [
+        (3, 3 / 22),
+        (22, 1),
+        (25, 25 / 22),
+        (30, 30 / 22),
+    ]
+    rates = [row["learning_rate"] for row in whole.metrics]
+    falling = [0.01 * (1 + np.cos(np.pi * (step - 1 - 11) / 19)) / 2 for step in (22, 25, 30)]
+    assert rates == pytest.approx([1e-5 + (0.01 - 1e-5) * 2 / 11, *falling], rel=1e-4)
+    assert cells(entry(whole))[COLUMNS.index("epochs")] == "30 steps"
+    assert "30 steps" in title(whole)
+    loss, errors, schedules = figures.loss_curves(whole).axes
+    assert (errors.get_xlabel(), schedules.get_xlabel()) == ("step", "step")
+    assert list(loss.get_lines()[0].get_xdata()) == [3, 22, 25, 30]
+    assert max(schedules.get_lines()[0].get_ydata()) == 1
+
+
+@pytest.mark.parametrize(
+    ("keys", "line"),
+    [
+        ("epochs: 1, evaluate_at: [23]", "training.evaluate_at: 23 is beyond the end of the run after 22 steps"),
+        (
+            "steps: 22, learning_rate: {schedule: linear, start: 1, end: 0, warm_up: 1}",
+            "training.learning_rate.warm_up: 1 epochs of 22 steps are not over when the run ends after 22",
+        ),
+    ],
+)
+def test_what_lies_beyond_the_last_step_is_a_mistake(tmp_path, keys, line):
+    config = config_from_text(f"model: vae\ndata: digits\ntraining: {{{keys}}}")
+    with pytest.raises(ConfigError, match=line):
+        train(config, tmp_path)
+
+
 def test_a_finished_run_is_left_alone_unless_fresh(tmp_path):
     config = small_config("vae", epochs=1)
     run = train(config, tmp_path)
@@ -254,8 +319,8 @@ def test_a_figure_that_is_no_number_is_divergence_and_named(tmp_path, monkeypatc
     dataset = load(small_config("vae").data)
     count = {"test": len(dataset.test), "validation": 100}[split]
 
-    def broken(self, weights):
-        found = evaluate(self, weights)
+    def broken(self, weights, done):
+        found = evaluate(self, weights, done)
         wrong = found._replace(measured=dataclasses.replace(found.measured, **{figure: math.inf}))
         return wrong if self.count == count else found
 

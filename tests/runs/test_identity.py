@@ -34,7 +34,11 @@ def test_the_seed_is_not_in_the_hash():
         "objective: {beta: 0.5}",
         "objective: {likelihood: bernoulli}",
         "objective: {beta: 1.0, prior: learned}",
+        "objective: {beta: {schedule: linear, start: 0, end: 1}}",
         "training: {epochs: 11}",
+        "training: {steps: 220}",
+        "training: {evaluate_at: [5]}",
+        "training: {learning_rate: {schedule: cosine, start: 0.001, end: 0}}",
         "training: {batch_size: 32}",
         "training: {learning_rate: 0.01}",
         "training: {epsilon: 1.0e-8}",
@@ -89,6 +93,22 @@ def test_names_do_not_change_between_versions():
     """Runs of last year are found again; raise NUMERICS on purpose, never by accident."""
     data = replace(digits(), train=Split(np.zeros((100, 4, 4), np.uint8)), test=Split(np.zeros((10, 4, 4), np.uint8)))
     assert run_name(config_from_text("model: gumbel"), data) == "gumbel-digits-2b3ed0ed-s0"
+
+
+def test_a_schedule_of_before_there_were_more_keys_keeps_its_name_and_each_key_makes_another():
+    text = "model: {{name: gumbel, temperature: {{schedule: linear, start: 1.0, end: 0.5{}}}}}"
+    keys = ("", ", horizon: 10", ", warm_up: 1", ", warm_up: 1, warm_up_from: 2", ", every: epoch", ", restart: epoch")
+    names = [run_name(config_from_text(text.format(more)), digits()) for more in keys]
+    assert names[0] == "gumbel-digits-dfd14095-s0"
+    assert len(set(names)) == len(keys)
+    same = ", floor: 0, warm_up: 0, horizon: null, every: step, factor: null, restart: never"
+    assert run_name(config_from_text(text.format(same)), digits()) == names[0]
+
+
+def test_a_state_of_steps_belongs_to_its_length():
+    """Its last row is one that a longer run has not."""
+    hashes = {state_hash(config_from_text(f"model: vae\ntraining: {{steps: {n}}}"), digits()) for n in (10, 20)}
+    assert len(hashes) == 2
 
 
 def test_a_title_of_the_data_is_no_part_of_the_name():

@@ -86,10 +86,10 @@ def test_a_column_and_a_key_that_are_missing_are_damage_and_named(run):
 
 
 @pytest.mark.parametrize("content", [b"", b"epoch,loss\n", b"epoch,loss\n1,\xff\n", b"epoch,loss\n1,2\n2,\xe2\x82"])
-def test_epochs_are_counted_whatever_the_rows_hold(run, content):
+def test_rows_are_counted_whatever_the_rows_hold(run, content):
     """Also where a write was cut off inside a character."""
     run.metrics_csv.write_bytes(content)
-    assert run.epochs_done == max(0, content.count(b"\n") - 1)
+    assert run.rows_done == max(0, content.count(b"\n") - 1)
 
 
 def test_status_is_derived_from_files(run):

@@ -55,7 +55,7 @@ def test_an_optimizer_takes_the_steps_of_keras_and_changes_no_variable(keys):
     expected, variables = SAME[keys](), start()
     rng = np.random.default_rng(1)
     gradients = [[tf.constant(rng.normal(size=v.shape), tf.float32) for v in variables] for _ in range(STEPS)]
-    chosen = optimizer(training(keys), variables)
+    chosen = optimizer(training(keys), variables, RATE)
     update = compiled(chosen.update)
     weights = [tf.identity(v.value) for v in variables]
     slots = chosen.slots(weights)
@@ -70,9 +70,27 @@ def test_an_optimizer_takes_the_steps_of_keras_and_changes_no_variable(keys):
         np.testing.assert_allclose(weight, variable.numpy(), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", VARIANTS["training"][1])
+def test_a_learning_rate_may_be_a_function_of_the_number_of_the_step(name):
+    def weights(rate, steps):
+        variables = start()
+        chosen = optimizer(training(name), variables, rate)
+        weights = [tf.identity(v.value) for v in variables]
+        slots, ones = chosen.slots(weights), [tf.ones(shape) for shape in SHAPES.values()]
+        for step in range(1, steps + 1):
+            weights, slots = chosen.update(weights, ones, slots, tf.constant(step))
+        return [w.numpy().tobytes() for w in weights]
+
+    def only_once(step):
+        return tf.where(step == 1, RATE, 0.0)
+
+    assert weights(only_once, 1) == weights(RATE, 1) != weights(RATE, 2)
+    assert weights(only_once, 2) == weights(RATE, 1)
+
+
 @pytest.mark.parametrize("method", METHOD_NAMES)
 def test_a_slot_of_keras_is_named_by_its_weight(method):
     config = small_config(method, extra_training=", optimizer: lion")
     weights = build(config, (8, 8)).weights
-    slots = optimizer(config.training, list(weights.values())).slots([])
+    slots = optimizer(config.training, list(weights.values()), RATE).slots([])
     assert set(slots) == {f"{name.partition('/')[2].replace('/', '_')}_momentum" for name in weights}

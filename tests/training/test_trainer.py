@@ -92,7 +92,7 @@ def test_an_epoch_reports_the_mean_of_its_steps(monkeypatch):
         epoch = chunks[last - 21 : last + 1]
         # each step's loss is a float32
         assert chunks[last].metrics["loss"] == pytest.approx(np.mean([chunk.loss for chunk in epoch]), rel=1e-6)
-        assert chunks[last].epoch_seconds == pytest.approx(sum(chunk.seconds for chunk in epoch))
+        assert chunks[last].row_seconds == pytest.approx(sum(chunk.seconds for chunk in epoch))
 
 
 def test_a_spread_is_in_units_of_the_mean():
@@ -293,21 +293,77 @@ def test_every_estimator_trains_several_latents(method):
 SCHEDULE = "{schedule: exponential, start: 2.0, end: 0.2}"
 
 
-def scheduled_trainer(temperature, epochs=2):
+def scheduled_trainer(temperature=1.0, beta=0.0, learning_rate=0.001, length="epochs: 2"):
     config = config_from_text(
         f"model: {{name: gumbel, temperature: {temperature}}}\n"
-        f"network: {{hidden: [16]}}\ndata: digits\ntraining: {{epochs: {epochs}}}"
+        f"objective: {{beta: {beta}}}\n"
+        f"network: {{hidden: [16]}}\ndata: digits\ntraining: {{{length}, learning_rate: {learning_rate}}}"
     )
     return Trainer(build(config, DATA.image_shape), DATA, config)
 
 
-def test_a_scheduled_temperature_does_not_depend_on_how_steps_are_cut_and_resumed(monkeypatch):
-    whole_chunk, whole_metrics = trained(scheduled_trainer(SCHEDULE))
+# (temperature, beta, learning rate): every shape, and every key, at each place
+CHANGING = {
+    "stretched": (
+        SCHEDULE,
+        "{schedule: linear, start: 0, end: 1}",
+        "{schedule: cosine, start: 0.01, end: 0, every: 5}",
+    ),
+    "with a horizon": (
+        "{schedule: cosine, start: 2.0, end: 0.2, warm_up: 0.3, warm_up_from: 3, horizon: 1.2}",
+        "{schedule: linear, start: 1, end: 0.1, warm_up: 1, horizon: 500, floor: 0.5}",
+        "{schedule: exponential, start: 0.01, end: 0.001, warm_up: 0.5, horizon: 1.5, every: 3}",
+    ),
+    "by updates": (
+        "{schedule: steps, start: 2.0, factor: 0.7, every: 5, floor: 0.3, restart: epoch}",
+        "{schedule: constant, start: 0.5, warm_up: 1.5}",
+        "{schedule: steps, start: 0.01, factor: 0.5, every: epoch}",
+    ),
+}
+
+
+@pytest.mark.parametrize("changing", CHANGING)
+def test_a_schedule_does_not_depend_on_how_steps_are_cut_and_resumed(monkeypatch, changing):
+    length = "steps: 40, evaluate_at: [3, 9, 22, 30]"
+    whole_chunk, whole_metrics = trained(scheduled_trainer(*CHANGING[changing], length))
     monkeypatch.setattr(module, "FIRST_CALL_STEPS", 9)
-    first = scheduled_trainer(SCHEDULE)
-    state = next(first.chunks(first.initial_state())).state
-    resumed, metrics = trained(scheduled_trainer(SCHEDULE), state)
-    assert (bits(resumed.state), metrics) == (bits(whole_chunk.state), whole_metrics)
+    monkeypatch.setattr(module, "SECONDS_PER_CALL", 0.0)
+    first = scheduled_trainer(*CHANGING[changing], length)
+    chunks, metrics = first.chunks(first.initial_state()), []
+    for _ in range(4):
+        chunk = next(chunks)
+        metrics += [chunk.metrics] if chunk.metrics else []
+    arrays = to_arrays(chunk.state, first.names, first.learnt)
+    state = from_arrays(arrays, first.initial_state(), first.names, first.learnt)
+    resumed, later = trained(scheduled_trainer(*CHANGING[changing], length), state)
+    assert (bits(resumed.state), metrics + later) == (bits(whole_chunk.state), whole_metrics)
+
+
+def test_a_learning_rate_of_0_changes_no_weight():
+    trainer = scheduled_trainer(learning_rate="{schedule: linear, start: 0.01, end: 0, horizon: 1}")
+    states = [chunk.state for chunk in trainer.chunks(trainer.initial_state()) if chunk.metrics]
+    assert bits(states[0]) == bits(states[1]) != bits(trainer.initial_state())
+
+
+def test_a_weight_of_the_rate_that_is_gone_leaves_the_distortion():
+    trainer = scheduled_trainer(beta="{schedule: linear, start: 1, end: 0, horizon: 1}")
+    _, (first, second) = trained(trainer)
+    assert first["loss"] > first["distortion"] + 1e-6
+    assert second["loss"] == second["distortion"]
+
+
+def test_a_run_of_steps_has_the_weights_of_one_of_epochs_on_its_way():
+    """Rows after the steps that were named, at the end of each epoch, and after the last step."""
+    trainer = scheduled_trainer(length="steps: 30, evaluate_at: [5, 25]")
+    chunks = [chunk for chunk in trainer.chunks(trainer.initial_state()) if chunk.metrics]
+    assert [trainer.done(chunk.state) for chunk in chunks] == [5, 22, 25, 30]
+    assert (chunks[-1].state.epoch, chunks[-1].state.step) == (1, 8)
+    chunk, (metrics,) = trained(scheduled_trainer(length="epochs: 1"))
+    assert bits(chunk.state) == bits(chunks[1].state)
+    assert chunks[1].metrics == metrics
+    losses = chunks[-1].state.log.numpy()[:8, 0].astype(np.float64)
+    assert chunks[-1].metrics["loss"] == losses.mean()
+    assert chunks[2].metrics["loss"] == losses[:3].mean()
 
 
 def test_a_schedule_begins_at_its_start_and_is_stretched_over_all_epochs(monkeypatch):
@@ -317,7 +373,7 @@ def test_a_schedule_begins_at_its_start_and_is_stretched_over_all_epochs(monkeyp
     for name, trainer in {
         "start": scheduled_trainer(2.0),
         "two": scheduled_trainer(SCHEDULE),
-        "four": scheduled_trainer(SCHEDULE, epochs=4),
+        "four": scheduled_trainer(SCHEDULE, length="epochs: 4"),
     }.items():
         chunks = trainer.chunks(trainer.initial_state())
         losses[name] = [next(chunks).loss for _ in range(10)]

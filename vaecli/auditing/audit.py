@@ -140,7 +140,7 @@ def _measured(
     meter = None
     for epoch, name, temperature in missing:
         if meter is None or meter.name != name:
-            meter = Meter(truth, name, _options(name, target), tempered(name), asked.seed)
+            meter = Meter(truth, name, _options(name, target), tempered(name), asked.seed, target.end)
         decodings = _decodings(name, target)
         draws = asked.draws // max(1, decodings // USUAL_DECODINGS)
         found = meter.measure(points[epoch], temperature, draws=draws, warm_up=asked.warm_up)

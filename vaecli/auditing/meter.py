@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from vaecli.auditing.statistics import measures
 from vaecli.auditing.subjects import Tensors
 from vaecli.auditing.truth import Truth
+from vaecli.backend.progress import END, Progress
 from vaecli.backend.random import fold_in
 from vaecli.backend.schedules import scheduled
 from vaecli.estimators.estimator import State
@@ -43,14 +44,23 @@ class Measured(NamedTuple):
 class Meter:
     """One estimator on one subject; compiled once for all temperatures and checkpoints."""
 
-    def __init__(self, truth: Truth, name: str, options: Mapping[str, Any], tempered: str | None, seed: int) -> None:
-        """`tempered` names the temperature option, which varies between measurements; `options` are all others."""
+    def __init__(
+        self,
+        truth: Truth,
+        name: str,
+        options: Mapping[str, Any],
+        tempered: str | None,
+        seed: int,
+        end: Progress = END,
+    ) -> None:
+        """`tempered` names the temperature option, which varies between measurements; `options` are all others, as they
+        are at the `end` of the training."""
         self.truth, self.subject = truth, truth.subject
         self.name = name
         estimator = METHODS[name].estimator
         assert estimator is not None
         self.estimator = estimator.load()
-        self.options = {option: scheduled(value, 1.0) for option, value in options.items()}
+        self.options = {option: scheduled(value, end) for option, value in options.items()}
         self.tempered = tempered
         self.seed = tf.constant([seed, 0], tf.int32)
         self.first_state = tf.function(self._initial, jit_compile=True, autograph=False)()

@@ -1,5 +1,6 @@
 """The target of an audit, decided before TensorFlow is loaded: a run, a config's initial weights, or a toy."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vaecli.backend.progress import END, Progress
 from vaecli.config import Config, is_config, read_config
 from vaecli.config.latent import MOST_CODES, Latent
 from vaecli.data import Dataset, load
@@ -32,6 +34,7 @@ class Target:
     code_shape: tuple[int, int]  # (L, K)
     outputs: int  # numbers that the decoder makes of one code
     options: Mapping[str, Mapping[str, Any]]  # by estimator, where they differ from its defaults
+    end: Progress  # of the training, where its schedules are read
     build: Callable[[], "tuple[Subject, dict[int | None, Tensors]]"]
 
 
@@ -85,12 +88,15 @@ def toy(objective: str, *, images: int, seed: int) -> Target:
         code_shape=TOY_CODES,
         outputs=1,
         options={},
+        end=END,
         build=build,
     )
 
 
 def _of_run(run: Run, epochs: Sequence[int], images: int, seed: int, data_dir: Path | None) -> Target:
-    config, last = run.config, run.config.training.epochs
+    config, data = run.config, run.info["data"]
+    end = _end(config, data["train"])
+    last = math.ceil(end.steps / end.steps_per_epoch)  # of steps that end inside an epoch, the number of that epoch
     _check(run.name, config)
     if not epochs and not run.finished:
         raise RunError(f"{run.name}: not finished ({run.status}); name the --epochs whose weights it has kept")
@@ -105,7 +111,6 @@ def _of_run(run: Run, epochs: Sequence[int], images: int, seed: int, data_dir: P
             kept += [last] * (run.weights / "last.npz").exists()
             shown = ", ".join(map(str, dict.fromkeys(kept)))
             raise RunError(f"{run.name}: kept no weights of epoch {epoch} (there are {shown})") from None
-    data = run.info["data"]
     _check_images(images, data["test"])
 
     def weights() -> dict[int, Mapping[str, Any]]:
@@ -124,6 +129,7 @@ def _of_run(run: Run, epochs: Sequence[int], images: int, seed: int, data_dir: P
         code_shape=_code_shape(config),
         outputs=int(np.prod(data["image_shape"])),
         options=_own_options(config),
+        end=end,
         build=lambda: _checkpoints(config, dataset(), images, seed, weights()),
     )
 
@@ -139,6 +145,7 @@ def _of_config(config: Config, run: str, dataset: Dataset, epochs: Sequence[int]
         code_shape=_code_shape(config),
         outputs=dataset.num_pixels,
         options=_own_options(config),
+        end=_end(config, len(dataset.train)),
         build=lambda: _checkpoints(config, dataset, images, seed, {0: None}),
     )
 
@@ -178,6 +185,12 @@ def _check_images(images: int, there: int) -> None:
 def _code_shape(config: Config) -> tuple[int, int]:
     latent = Latent.of(config.model.codes)
     return latent.codes_per_position, latent.most_values or 0
+
+
+def _end(config: Config, images: int) -> Progress:
+    """The end of a training on so many images."""
+    steps_per_epoch = images // config.training.batch_size
+    return Progress.end(config.training.total_steps(steps_per_epoch), steps_per_epoch)
 
 
 def _own_options(config: Config) -> dict[str, dict[str, Any]]:

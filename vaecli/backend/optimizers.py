@@ -13,6 +13,7 @@ import keras
 import tensorflow as tf
 
 Tensors = list[tf.Tensor]
+LearningRate = float | Callable[[tf.Tensor], tf.Tensor]  # a number, or a function of the number of the step: 1, 2, ...
 
 
 class Optimizer(NamedTuple):
@@ -25,7 +26,7 @@ class Optimizer(NamedTuple):
     update: Callable[[Tensors, Tensors, Any, tf.Tensor], tuple[Tensors, Any]]
 
 
-def adam(learning_rate: float, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7) -> Optimizer:
+def adam(learning_rate: LearningRate, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7) -> Optimizer:
     """Adam (arXiv 1412.6980, the form before section 2.1 that Keras uses, where epsilon is added uncorrected).
 
     m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2;  w -= lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt v + eps)
@@ -36,7 +37,7 @@ def adam(learning_rate: float, beta_1: float = 0.9, beta_2: float = 0.999, epsil
 
     def update(weights: Tensors, gradients: Tensors, slots: list[Tensors], step: tf.Tensor) -> Any:
         t = tf.cast(step, tf.float32)
-        rate = learning_rate * tf.sqrt(1 - tf.pow(beta_2, t)) / (1 - tf.pow(beta_1, t))
+        rate = _at(learning_rate, step) * tf.sqrt(1 - tf.pow(beta_2, t)) / (1 - tf.pow(beta_1, t))
         means = [beta_1 * m + (1 - beta_1) * g for m, g in zip(slots[0], gradients, strict=True)]
         squares = [beta_2 * v + (1 - beta_2) * tf.square(g) for v, g in zip(slots[1], gradients, strict=True)]
         weights = [w - rate * m / (tf.sqrt(v) + epsilon) for w, m, v in zip(weights, means, squares, strict=True)]
@@ -45,15 +46,15 @@ def adam(learning_rate: float, beta_1: float = 0.9, beta_2: float = 0.999, epsil
     return Optimizer(slots, update)
 
 
-def sgd(learning_rate: float, momentum: float) -> Optimizer:
+def sgd(learning_rate: LearningRate, momentum: float) -> Optimizer:
     """Gradient descent: v = momentum v - lr g;  w += v."""
 
     def slots(weights: Tensors) -> list[Tensors]:
         return [[tf.zeros_like(w) for w in weights]]
 
     def update(weights: Tensors, gradients: Tensors, slots: list[Tensors], step: tf.Tensor) -> Any:
-        del step  # a constant learning rate
-        velocity = [momentum * v - learning_rate * g for v, g in zip(slots[0], gradients, strict=True)]
+        rate = _at(learning_rate, step)
+        velocity = [momentum * v - rate * g for v, g in zip(slots[0], gradients, strict=True)]
         return [w + v for w, v in zip(weights, velocity, strict=True)], [velocity]
 
     return Optimizer(slots, update)
@@ -70,13 +71,13 @@ _Pure: Any = type("_Pure", (keras.Optimizer,), {name: getattr(_BASE, name) for n
 
 
 def of_keras(
-    kind: type[keras.Optimizer], variables: list[keras.Variable], *, learning_rate: float, **options: Any
+    kind: type[keras.Optimizer], variables: list[keras.Variable], *, learning_rate: LearningRate, **options: Any
 ) -> Optimizer:
     """A Keras optimiser class as functions of the weights in these variables, whose values it never changes.
 
-    Its step counter follows from `step` and its learning rate is a constant: neither is a slot.
+    Its step counter and its learning rate follow from `step`: neither is a slot.
     """
-    pure = type(kind.__name__, (kind, _Pure), {})(learning_rate=learning_rate, **options)
+    pure = type(kind.__name__, (kind, _Pure), {})(**options)
     pure.build(variables)
     counter, _, *memory = pure.variables
     # Without the optimiser's own name; a variable without a name is named by its position.
@@ -87,8 +88,16 @@ def of_keras(
         return {name: tf.identity(v.value) for name, v in zip(names, memory, strict=True)}
 
     def update(weights: Tensors, gradients: Tensors, slots: dict[str, tf.Tensor], step: tf.Tensor) -> Any:
-        before = [tf.cast(step - 1, counter.dtype), tf.constant(learning_rate), *(slots[name] for name in names)]
+        before = [
+            tf.cast(step - 1, counter.dtype),
+            tf.convert_to_tensor(_at(learning_rate, step)),
+            *(slots[name] for name in names),
+        ]
         weights, (_, _, *after) = pure.stateless_apply(before, gradients, weights)
         return weights, dict(zip(names, after, strict=True))
 
     return Optimizer(slots, update)
+
+
+def _at(learning_rate: LearningRate, step: tf.Tensor) -> Any:
+    return learning_rate(step) if callable(learning_rate) else learning_rate

@@ -1,9 +1,9 @@
 """What lies between encoder and decoder, on features [B, P, F] of P positions (one for an mlp).
 
-    train(features, objective, *, state, seed, progress) -> Step      progress: the share of training done, 0 to 1
+    train(features, objective, *, state, seed, progress) -> Step      progress: the place of a step
     encode(features, *, seed=None) -> Latents      hard; without a seed the mode (for a Gaussian the mean)
     log_weight(features, *, seed) -> (z, log p(z) - log q(z|x) [B])
-    relaxed(features, *, seed) -> z, or None where the loss reads no relaxed sample
+    relaxed(features, *, seed, progress) -> z, or None where the loss reads no relaxed sample
 
 An image has N = P * L codes of L at each position; z is [B, N, D]. All positions share the head.
 """
@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import keras
 import tensorflow as tf
 
+from vaecli.backend.progress import END, Progress
 from vaecli.estimators.estimator import Objective, State
 
 
@@ -46,7 +47,7 @@ class Bottleneck(Protocol):
         *,
         state: State,
         seed: tf.Tensor,
-        progress: tf.Tensor | float = 1.0,
+        progress: Progress = END,
     ) -> Step: ...
 
     def encode(self, features: tf.Tensor, *, seed: tf.Tensor | None = None) -> Latents: ...
@@ -54,7 +55,7 @@ class Bottleneck(Protocol):
     def log_weight(self, features: tf.Tensor, *, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """z [B, N, D] drawn from q(z|x), and log p(z) - log q(z|x) in nats [B]; of a point, q is 1."""
 
-    def relaxed(self, features: tf.Tensor, *, seed: tf.Tensor) -> tf.Tensor | None: ...
+    def relaxed(self, features: tf.Tensor, *, seed: tf.Tensor, progress: Progress = END) -> tf.Tensor | None: ...
 
     def lookup(self, latents: tf.Tensor) -> tf.Tensor:
         """z [B, N, D] of codes [B, N], or of a Gaussian's latent vectors [B, N * D]."""

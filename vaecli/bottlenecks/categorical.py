@@ -7,8 +7,9 @@ import keras
 import tensorflow as tf
 
 from vaecli.backend.layers import dense
+from vaecli.backend.progress import END, Progress
 from vaecli.backend.random import fold_in
-from vaecli.backend.schedules import scheduled
+from vaecli.backend.schedules import measured, scheduled
 from vaecli.bottlenecks.bottleneck import Latents, Step
 from vaecli.estimators.estimator import Estimator, Objective, State
 from vaecli.estimators.sampling import log_probability, mode, sample
@@ -58,8 +59,8 @@ class Categorical:
             return logits
         return tf.math.log((1 - self.unimix) * tf.nn.softmax(logits) + self.unimix / self.latent_shape[1])
 
-    def options_at(self, progress: tf.Tensor | float) -> dict[str, Any]:
-        """The estimator's options after this share of the training, 0 to 1."""
+    def options_at(self, progress: Progress) -> dict[str, Any]:
+        """The estimator's options at a place in the training."""
         return {name: scheduled(value, progress) for name, value in self.options.items()}
 
     def rate(self, logits: tf.Tensor) -> tf.Tensor:
@@ -97,7 +98,7 @@ class Categorical:
         *,
         state: State,
         seed: tf.Tensor,
-        progress: tf.Tensor | float = 1.0,
+        progress: Progress = END,
     ) -> Step:
         logits = self.logits(features)
         estimate = self.estimator(objective, logits, state=state, seed=seed, **self.options_at(progress))
@@ -114,12 +115,13 @@ class Categorical:
         z = sample(logits, seed=seed)
         return z, self.log_prior(tf.argmax(z, -1)) - tf.reduce_sum(log_probability(logits, z), (1, 2))
 
-    def relaxed(self, features: tf.Tensor, *, seed: tf.Tensor) -> tf.Tensor | None:
+    def relaxed(self, features: tf.Tensor, *, seed: tf.Tensor, progress: Progress = END) -> tf.Tensor | None:
         if not self.estimator.relaxed or self.estimator.path is None:
             return None
         logits = self.logits(features)
         one_hot = sample(logits, seed=fold_in(seed, 0))
-        return self.estimator.path(logits, one_hot, seed=fold_in(seed, 1), **self.options_at(1.0))
+        options = {name: measured(value, progress) for name, value in self.options.items()}
+        return self.estimator.path(logits, one_hot, seed=fold_in(seed, 1), **options)
 
     def lookup(self, latents: tf.Tensor) -> tf.Tensor:
         return tf.one_hot(latents, self.latent_shape[1])

@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from vaecli.backend.layers import dense
+from vaecli.backend.progress import END, Progress
 from vaecli.backend.random import normal
 from vaecli.bottlenecks.bottleneck import Latents, Step
 from vaecli.estimators.estimator import Objective, State
@@ -37,7 +38,7 @@ class Gaussian:
         *,
         state: State,
         seed: tf.Tensor,
-        progress: tf.Tensor | float = 1.0,
+        progress: Progress = END,
     ) -> Step:
         del progress  # nothing is scheduled
         latent = self.encode(features, seed=seed)
@@ -64,8 +65,8 @@ class Gaussian:
         width = math.prod(self.latent_shape)
         return tf.reshape(self.mean(flat), (-1, width)), tf.reshape(self.log_std(flat), (-1, width))
 
-    def relaxed(self, features: tf.Tensor, *, seed: tf.Tensor) -> None:
-        del features, seed  # the sample is continuous already
+    def relaxed(self, features: tf.Tensor, *, seed: tf.Tensor, progress: Progress = END) -> None:
+        del features, seed, progress  # the sample is continuous already
 
     def lookup(self, latents: tf.Tensor) -> tf.Tensor:
         return tf.reshape(latents, (-1, *self.latent_shape))

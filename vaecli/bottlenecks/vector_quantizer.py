@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from vaecli.backend.layers import dense, layer_seed
+from vaecli.backend.progress import END, Progress
 from vaecli.bottlenecks.bottleneck import Latents, Step
 from vaecli.estimators.estimator import Objective, State
 from vaecli.estimators.sampling import one_hot, with_gradient
@@ -90,7 +91,7 @@ class VectorQuantizer:
         *,
         state: State,
         seed: tf.Tensor,
-        progress: tf.Tensor | float = 1.0,
+        progress: Progress = END,
     ) -> Step:
         del seed, progress  # nothing is drawn, nothing is scheduled
         e = self.embed(features)
@@ -110,8 +111,8 @@ class VectorQuantizer:
         q, _ = self.quantize(self.embed(features))
         return q, -self.rate(features)
 
-    def relaxed(self, features: tf.Tensor, *, seed: tf.Tensor) -> None:
-        del features, seed  # the decoder reads hard codes in training too
+    def relaxed(self, features: tf.Tensor, *, seed: tf.Tensor, progress: Progress = END) -> None:
+        del features, seed, progress  # the decoder reads hard codes in training too
 
     def lookup(self, latents: tf.Tensor) -> tf.Tensor:
         return tf.gather(self.codebook, latents)

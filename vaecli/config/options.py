@@ -6,9 +6,21 @@ same names; a test compares them, because a config is read without TensorFlow.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PlainValidator,
+    SerializerFunctionWrapHandler,
+    Tag,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+)
+from pydantic_core import PydanticCustomError
 
 from vaecli.registry import Method
 
@@ -33,25 +45,135 @@ NonNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
-class Schedule(Block):
-    """A value that goes from `start` at the first step to `end` after the last, never below `floor`."""
+MOST_STEPS = 1_000_000_000
 
-    schedule: Literal["exponential", "cosine", "linear"]
-    start: Positive
-    end: Positive
+
+def _every(value: Any) -> Any:
+    if value in ("step", "epoch") or (type(value) is int and 1 <= value <= MOST_STEPS):
+        return value
+    raise PydanticCustomError("every", "should be step, epoch or a count of steps")
+
+
+STRETCHED = ("linear", "cosine", "exponential")  # shapes from `start` to `end` over a horizon
+# The keys that a shape has no use for; `every` of a constant is that of its warm-up.
+WITHOUT_EFFECT: Mapping[str, tuple[str, ...]] = {
+    "constant": ("end", "floor", "horizon", "factor", "restart"),
+    "steps": ("end",),
+    **dict.fromkeys(STRETCHED, ("factor",)),
+}
+
+
+class Schedule(Block):
+    """A value that changes during training: a linear warm-up to `start`, then a shape that is never below `floor`.
+
+    Of `linear`, `cosine` and `exponential`, the shape goes from `start` to `end` over what the horizon leaves after the
+    warm-up, and stays there; of `steps` it is start * factor^(number of updates), one after every `every`.
+    """
+
+    rises_from: ClassVar[float] = 0.0  # the first value of a warm-up, as a share of `start`
+
+    schedule: Literal["constant", "linear", "cosine", "exponential", "steps"]
+    start: NonNegative
+    end: NonNegative | None = Field(None, validate_default=True)
     floor: NonNegative = 0.0
+    warm_up: NonNegative = 0.0  # epochs
+    warm_up_from: NonNegative | None = None
+    horizon: Positive | None = None  # epochs, warm-up included; None: the length of the run
+    every: Annotated[Literal["step", "epoch"] | int, PlainValidator(_every)] = "step"
+    factor: Positive | None = Field(None, validate_default=True)
+    restart: Literal["never", "epoch"] = "never"
+
+    @field_validator("start", "end", "floor", "warm_up_from", "horizon", "every", "factor", "restart")
+    @classmethod
+    def _fits_the_shape(cls, value: Any, info: ValidationInfo) -> Any:
+        key, known = str(info.field_name), info.data
+        shape, warm_up = known.get("schedule"), known.get("warm_up")
+        if shape is None:
+            return value
+        if value is None and key in {**dict.fromkeys(STRETCHED, ("end",)), "steps": ("factor",)}.get(shape, ()):
+            raise PydanticCustomError("missing", "missing")
+        if value == cls.model_fields[key].default:
+            return value
+        if key in WITHOUT_EFFECT[shape]:
+            raise PydanticCustomError("shape", "has no effect with schedule: {shape}", {"shape": shape})
+        if not warm_up and (key == "warm_up_from" or (key == "every" and shape == "constant")):
+            raise PydanticCustomError("warm_up", "has no effect without a warm_up")
+        if shape == "exponential" and key in ("start", "end") and not value:
+            raise PydanticCustomError("exponential", "should be greater than 0 with schedule: exponential")
+        if key == "horizon" and warm_up and value <= warm_up:
+            raise PydanticCustomError(
+                "horizon", "should be greater than the warm_up that it includes, {w}", {"w": f"{warm_up:g}"}
+            )
+        if key == "restart" and known.get("horizon"):
+            raise PydanticCustomError("restart", "an epoch cannot have a `horizon`: the shape takes all of it")
+        return value
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_used(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What has no effect at its default is left out; `floor` stays, as a hash of the whole has always had it."""
+        fields = type(self).model_fields
+        return {key: value for key, value in handler(self).items() if key == "floor" or value != fields[key].default}
+
+    @property
+    def warm_up_start(self) -> float:
+        """The first value of the warm-up."""
+        return self.rises_from * self.start if self.warm_up_from is None else self.warm_up_from
+
+    @property
+    def stretched(self) -> bool:
+        """Whether its values depend on the length of the run."""
+        return self.schedule in STRETCHED and self.horizon is None and self.restart == "never"
 
     def __format__(self, spec: str) -> str:
-        """Both ends in the given number format: "1→0.5"."""
-        ends = f"{self.start:{spec}}→{self.end:{spec}}"
-        return ends if self.floor <= self.end else f"{ends}, at least {self.floor:{spec}}"
+        """Its course, with numbers in the given format: "1→0.5", "0→1, warm-up 5 epochs"."""
+        course = f"{self.start:{spec}}"
+        if self.warm_up:
+            course = f"{self.warm_up_start:{spec}}→{course}"
+        if self.end is not None:
+            course += f"→{self.end:{spec}}"
+        if self.factor is not None:
+            course += f" times {self.factor:{spec}}"
+        words = [course]
+        if self.floor > (self.end or 0):
+            words.append(f"at least {self.floor:{spec}}")
+        if self.warm_up:
+            words.append(f"warm-up {self.warm_up:g} epoch{'s' * (self.warm_up != 1)}")
+        if self.horizon is not None:
+            words.append(f"over {self.horizon:g} epoch{'s' * (self.horizon != 1)}")
+        if self.every != "step" or self.factor is not None:
+            words.append(f"every {self.every:,} steps" if isinstance(self.every, int) else f"each {self.every}")
+        if self.restart != "never":
+            words.append("again in each epoch")
+        return ", ".join(words)
+
+
+class TemperatureSchedule(Schedule):
+    """Never 0. A warm-up that says nothing else stays at `start`."""
+
+    rises_from: ClassVar[float] = 1.0
+
+    start: Positive
+    end: Positive | None = Field(None, validate_default=True)
+    warm_up_from: Positive | None = None
+
+
+class LearningRateSchedule(Schedule):
+    """May end at 0."""
+
+    rises_from: ClassVar[float] = 1e-3
+
+    start: Positive
 
 
 # Pydantic's location names the branch of a union; the key of a config has no such part.
 BRANCHES = ("(number)", "(schedule)", "(word)")
+_BRANCH = Discriminator(lambda value: "(schedule)" if isinstance(value, dict | Schedule) else "(number)")
 Temperature = Annotated[
-    Annotated[Positive, Tag("(number)")] | Annotated[Schedule, Tag("(schedule)")],
-    Discriminator(lambda value: "(schedule)" if isinstance(value, dict | Schedule) else "(number)"),
+    Annotated[Positive, Tag("(number)")] | Annotated[TemperatureSchedule, Tag("(schedule)")], _BRANCH
+]
+Weight = Annotated[Annotated[NonNegative, Tag("(number)")] | Annotated[Schedule, Tag("(schedule)")], _BRANCH]
+LearningRate = Annotated[
+    Annotated[Positive, Tag("(number)")] | Annotated[LearningRateSchedule, Tag("(schedule)")], _BRANCH
 ]
 
 _OR_SCHEDULE = "or {schedule: exponential, start: 1.0, end: 0.5}"

@@ -15,6 +15,8 @@ from vaecli.config.template import preset
 from vaecli.errors import ConfigError
 from vaecli.registry import METHODS, suggest
 
+# To set one of these unsets the other.
+INSTEAD = {"training.epochs": "steps", "training.steps": "epochs"}
 SHORTHANDS = {"model": "name", "data": "name"}  # `model: gumbel` is `model: {name: gumbel}`
 
 
@@ -139,6 +141,7 @@ def override(source: Source, settings: Iterable[str]) -> Source:
             block[key] = inner
             block = inner
         block[path[-1]] = value
+        block.pop(INSTEAD.get(".".join(path), ""), None)
         for old in [key for key in changed.places if key[: len(path)] == tuple(path)]:
             del changed.places[old]
         changed.places[tuple(path)] = f"--set {setting}"
@@ -245,6 +248,13 @@ def _combinations(config: Config, source: Source) -> Iterable[tuple[str, str]]:
             f"objective.likelihood: a gaussian density of pixels that are 0 or 1 means nothing; bernoulli fits "
             f"data.binarization: {config.data.binarization}",
         )
+    for (block, key), schedule in config.schedules.items():
+        if schedule.stretched and config.training.epochs and schedule.warm_up >= config.training.epochs:
+            yield (
+                source.place((block, key, "warm_up")),
+                f"{block}.{key}.warm_up: is not over when the run ends after {config.training.length}, so its shape "
+                f"has no time; give a `horizon`, or more epochs, received {schedule.warm_up:g}",
+            )
     if method.constant_rate and config.objective.beta:
         yield (
             source.place(("objective", "beta")),

@@ -10,10 +10,29 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, Tag, create_model, model_validator
+from pydantic import (
+    AfterValidator,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    create_model,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
-from vaecli.config.options import Block, NonNegative, Positive, Schedule, Share, described
+from vaecli.config.options import (
+    MOST_STEPS,
+    Block,
+    LearningRate,
+    NonNegative,
+    Positive,
+    Schedule,
+    Share,
+    Weight,
+    described,
+)
 from vaecli.errors import ConfigError
 from vaecli.registry import BUILT_IN, DATASETS, METHODS, Codes, Method
 
@@ -44,11 +63,6 @@ class ModelConfig(Block):
     def codes(self) -> Codes:
         """What the latent holds at each of its positions."""
         return self.method.bottleneck.codes(self.options())
-
-    @property
-    def scheduled(self) -> bool:
-        """Whether a step depends on the total number of steps."""
-        return any(isinstance(value, Schedule) for value in self.options().values())
 
 
 class NetworkConfig(Block):
@@ -142,7 +156,9 @@ class ObjectiveConfig(Block):
     unit: ClassVar[str] = "mean squared error per pixel"
 
     likelihood: str = Field("mse", description=_LIKELIHOODS)
-    beta: NonNegative = Field(0.0, description="weight of the rate KL(q(z|x) || p(z)), in nats")
+    beta: Weight = Field(
+        0.0, description="weight of the rate KL(q(z|x) || p(z)); or {schedule: linear, start: 0.0, end: 1.0}"
+    )
     prior: Literal["uniform", "learned"] = Field(
         "uniform", description="p(z): uniform (a Gaussian's N(0, I)), or learned: probabilities of each code"
     )
@@ -183,10 +199,16 @@ def _weight_decay(default: float) -> Any:
 class TrainingConfig(Block):
     """The keys that every optimiser has; each has a class with its own keys."""
 
-    epochs: int = Field(10, ge=1, le=1_000_000, description="passes over the training images")
+    epochs: int | None = Field(10, ge=1, le=1_000_000, description="passes over the training images")
+    steps: int | None = Field(
+        None, ge=1, le=MOST_STEPS, validate_default=True, description="of batches, instead of epochs"
+    )
+    evaluate_at: tuple[Annotated[int, Field(ge=1, le=MOST_STEPS)], ...] = Field(
+        (), strict=False, description="steps after which metrics.csv has a row too, e.g. [1000, 5000]"
+    )
     batch_size: int = Field(64, ge=1, description="images per step; the last partial batch is dropped")
     optimizer: str = "adam"
-    learning_rate: Positive = Field(1e-3, description="step size, constant")
+    learning_rate: LearningRate = Field(1e-3, description="step size; or {schedule: cosine, start: 0.001, end: 0.0}")
     clip_norm: Positive | None = Field(
         None, description="largest norm of the gradient over all weights; null: no limit"
     )
@@ -201,6 +223,58 @@ class TrainingConfig(Block):
     checkpoint_seconds: NonNegative = Field(
         60.0, description="between states saved inside a long epoch; changes no result"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _steps_instead_of_epochs(cls, tree: Any) -> Any:
+        if isinstance(tree, dict) and tree.get("steps") is not None:
+            return {"epochs": None, **tree}
+        return tree
+
+    @field_validator("steps")
+    @classmethod
+    def _one_length(cls, steps: int | None, info: ValidationInfo) -> int | None:
+        if "epochs" in info.data and (steps is None) == (info.data["epochs"] is None):
+            raise PydanticCustomError("length", "a run has a length in `epochs` or in `steps`: give one of the two")
+        return steps
+
+    @field_validator("evaluate_at")
+    @classmethod
+    def _ascending(cls, at: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
+        if list(at) != sorted(set(at)):
+            raise PydanticCustomError("ascending", "should be strictly increasing")
+        total = info.data.get("steps")
+        if at and total is not None and at[-1] > total:
+            raise PydanticCustomError("beyond", "should be at most `steps`, {total}", {"total": total})
+        return at
+
+    def total_steps(self, steps_per_epoch: int) -> int:
+        """The steps of the whole run."""
+        return self.epochs * steps_per_epoch if self.epochs is not None else self.steps or 0
+
+    def passes(self, images: int) -> float:
+        """How often a run sees this number of training images."""
+        return self.epochs if self.epochs is not None else self.total_steps(1) * self.batch_size / images
+
+    @property
+    def unit(self) -> Literal["epoch", "step"]:
+        """What the length of the run is given in."""
+        return "step" if self.epochs is None else "epoch"
+
+    @property
+    def length(self) -> str:
+        """The length of the run in words: "10 epochs", "5,000 steps"."""
+        number = self.total_steps(1)
+        return f"{number:,} {self.unit}{'s' * (number != 1)}"
+
+    @property
+    def counts_steps(self) -> bool:
+        """Whether metrics.csv has rows inside epochs, and says after which step."""
+        return self.steps is not None or bool(self.evaluate_at)
+
+    def last_row(self, steps_per_epoch: int) -> int:
+        """The epoch of the last row of metrics.csv, or its step where it counts steps."""
+        return self.total_steps(steps_per_epoch if self.counts_steps else 1)
 
 
 class MomentsConfig(TrainingConfig):
@@ -274,6 +348,21 @@ class Config(Block):
     data: DataConfig = DataConfig()
     objective: ObjectiveConfig = ObjectiveConfig()
     training: TrainingConfig = AdamConfig()
+
+    @property
+    def schedules(self) -> dict[tuple[str, str], Schedule]:
+        """Every value that changes during training, by block and key."""
+        return {
+            (block, key): value
+            for block in ("model", "objective", "training")
+            for key in type(getattr(self, block)).model_fields
+            if isinstance(value := getattr(getattr(self, block), key), Schedule)
+        }
+
+    @property
+    def scheduled(self) -> bool:
+        """Whether a step depends on the total number of steps."""
+        return any(schedule.stretched for schedule in self.schedules.values())
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """Plain lists, numbers and strings, ready for YAML or JSON."""

@@ -10,6 +10,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from vaecli.backend.programs import program
+from vaecli.backend.progress import END, Progress
 from vaecli.backend.random import fold_in
 from vaecli.data import Dataset, Split
 from vaecli.evaluation.references import mean_image
@@ -32,17 +33,25 @@ class Evaluation(NamedTuple):
 class Measurement:
     """Measures one batch and keeps the reconstructions of some of its rows."""
 
-    def __init__(self, autoencoder: Autoencoder, scale: float) -> None:
+    def __init__(self, autoencoder: Autoencoder, scale: float, progress: Progress) -> None:
         self.autoencoder = autoencoder
+        self.progress = progress
         self.variables = list(autoencoder.weights.values())
         self.scale = scale
 
     def __call__(
-        self, weights: list[tf.Tensor], images: tf.Tensor, seed: tf.Tensor, index: tf.Tensor, rows: tf.Tensor
+        self,
+        weights: list[tf.Tensor],
+        images: tf.Tensor,
+        seed: tf.Tensor,
+        index: tf.Tensor,
+        rows: tf.Tensor,
+        step: tf.Tensor,
     ) -> Any:
+        progress = self.progress._replace(step=step)
         with keras.StatelessScope(zip(self.variables, weights, strict=True)):
             batch = tf.reshape(tf.cast(images, tf.float32) * self.scale, (-1, *self.autoencoder.image_shape))
-            measures, pixels = self.autoencoder.measure(batch, seed=fold_in(seed, index))
+            measures, pixels = self.autoencoder.measure(batch, seed=fold_in(seed, index), progress=progress)
         return measures, Reconstructions(*(None if y is None else tf.gather(y, rows) for y in pixels))
 
 
@@ -50,9 +59,15 @@ class Evaluator:
     """Measures an autoencoder on one split, in batches of one compiled program."""
 
     def __init__(
-        self, autoencoder: Autoencoder, split: Split, scale: float, seed: int, shown: NDArray[np.int64] = NOTHING
+        self,
+        autoencoder: Autoencoder,
+        split: Split,
+        scale: float,
+        seed: int,
+        shown: NDArray[np.int64] = NOTHING,
+        progress: Progress = END,
     ) -> None:
-        """`shown` [S] selects the images of the split whose reconstructions are kept."""
+        """`shown` [S] selects the images whose reconstructions are kept; `progress` has the length of the run."""
         self.autoencoder = autoencoder
         self.shown = shown
         self.count = len(split)
@@ -62,13 +77,15 @@ class Evaluator:
         flat = split.images.reshape(self.count, -1)
         padding = np.zeros((-self.count % batch, flat.shape[1]), flat.dtype)
         self.batches = np.concatenate([flat, padding]).reshape(-1, batch, flat.shape[1])
-        self._compiled = program(Measurement(autoencoder, scale), autoencoder.measured_as, scale)
+        self._compiled = program(Measurement(autoencoder, scale, progress), autoencoder.measured_as, scale, progress)
 
-    def __call__(self, weights: Sequence[tf.Tensor]) -> Evaluation:
+    def __call__(self, weights: Sequence[tf.Tensor], done: int = 1) -> Evaluation:
+        """Measures the state after `done` steps, with a relaxed sample as the last of them read one."""
+        step = tf.constant(done - 1)
         rows = tf.constant(self.shown % self.batches.shape[1], tf.int32)
         seed = tf.constant([self.seed, _EVALUATION_SEED], tf.int32)
         results = [
-            self._compiled(list(weights), tf.constant(images), seed, tf.constant(i), rows)
+            self._compiled(list(weights), tf.constant(images), seed, tf.constant(i), rows, step)
             for i, images in enumerate(self.batches)
         ]
         parts, pictures = zip(*results, strict=True)

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from vaecli.backend.schedules import scheduled
 from vaecli.data import Split
 from vaecli.data.dataset import squeezed
 from vaecli.errors import Diverged, VaecliError
@@ -46,9 +47,11 @@ class Journal:
         self.metrics = ""  # the text of metrics.csv
         self.state_hash = state_hash(self.config, self.dataset)
         scale, seed = self.dataset.scale, self.config.training.seed
-        self.test = Evaluator(self.autoencoder, self.dataset.test, scale, seed, shown=shown_images(self.dataset.test))
+        shown, end = shown_images(self.dataset.test), trainer.end
+        self.test = Evaluator(self.autoencoder, self.dataset.test, scale, seed, shown=shown, progress=end)
         held_out = self.dataset.validation
-        self.validation = Evaluator(self.autoencoder, held_out, scale, seed) if held_out else None
+        self.validation = Evaluator(self.autoencoder, held_out, scale, seed, progress=end) if held_out else None
+        self.last_row = self.config.training.last_row(end.steps_per_epoch)
 
     def restore(self, initial: TrainState) -> TrainState:
         """Restores the newest state of this run in the folder with its metrics.csv; otherwise the initial state.
@@ -104,10 +107,9 @@ class Journal:
 
     def save(self, state: TrainState) -> None:
         """Saves the complete state, replaced by a rename; raises Diverged instead of saving a diverged one."""
-        done = state.epoch * self.trainer.steps_per_epoch + state.step
-        self.run.save_checkpoint(self._complete(state), step=done)
+        self.run.save_checkpoint(self._complete(state), step=self.trainer.done(state))
 
-    def end_of_epoch(self, chunk: Chunk) -> None:
+    def add_row(self, chunk: Chunk) -> None:
         """Evaluates, appends a row, and keeps the weights of milestones and the best on the validation split.
 
         Raises:
@@ -115,23 +117,41 @@ class Journal:
         """
         state = chunk.state
         assert chunk.metrics is not None
-        row: dict[str, float | None] = {"epoch": state.epoch, **chunk.metrics}
-        row |= self._columns("test", self.test(state.weights))
-        row |= self._columns("validation", self.validation(state.weights) if self.validation else None)
-        row["seconds"] = chunk.epoch_seconds
+        row = {**self._place(state), **chunk.metrics, **self._scheduled(state)}
+        row |= self._columns("test", self.test(state.weights, self.trainer.done(state)))
+        row |= self._columns(
+            "validation", self.validation(state.weights, self.trainer.done(state)) if self.validation else None
+        )
+        row["seconds"] = chunk.row_seconds
         if self.rows:  # begun by a version with fewer columns, the table keeps its form
             row = {name: row[name] for name in self.rows[0]}
         self._check(row)
         best = min((r["validation_mse_sampled"] or math.inf for r in self.rows), default=math.inf)
         self.rows.append(row)
         self.metrics += self.run.append_metrics(row)
-        if state.epoch in MILESTONES:
+        if state.step == 0 and state.epoch in MILESTONES:
             self.run.save_weights(f"epoch-{state.epoch:05d}", self.weights(state))
         if self.validation and (row["validation_mse_sampled"] or math.inf) < best:
             self.run.save_weights("best", self.weights(state))
             self.run.save_best_checkpoint(self._complete(state))
-        self.run.log(epoch_line(row, self.trainer.epochs))
-        self.reporter.epoch(row, self.trainer.epochs)
+        self.run.log(epoch_line(row, self.last_row))
+        self.reporter.epoch(row, self.last_row)
+
+    def _place(self, state: TrainState) -> dict[str, float | None]:
+        """Where a row stands: after an epoch, or in a run that counts steps after a step and a part of an epoch."""
+        if not self.config.training.counts_steps:
+            return {"epoch": state.epoch}
+        done = self.trainer.done(state)
+        return {"epoch": done / self.trainer.steps_per_epoch if state.step else state.epoch, "step": done}
+
+    def _scheduled(self, state: TrainState) -> dict[str, float | None]:
+        """What the schedules gave the last step; nothing in a run that began before there were these columns."""
+        last = self.trainer.end._replace(step=self.trainer.done(state) - 1)
+        return {
+            key: float(scheduled(schedule, last))
+            for (_, key), schedule in self.config.schedules.items()
+            if not self.rows or key in self.rows[0]
+        }
 
     def finish(self, state: TrainState) -> None:
         """Writes everything that comparisons and users of the model read, summary.json last: then the run is finished.
@@ -140,7 +160,7 @@ class Journal:
         """
         for variable, weight in zip(self.trainer.variables, state.weights, strict=True):
             variable.assign(weight)
-        last, evaluation = self.rows[-1], self.test(state.weights)
+        last, evaluation = self.rows[-1], self.test(state.weights, self.trainer.done(state))
         self.run.save_weights("last", self.weights(state))
         model = self.autoencoder.export()
         self.run.save_model(model.save)
@@ -182,7 +202,13 @@ class Journal:
         """Raises Diverged if a figure of an epoch is not finite."""
         wrong = [name for name, value in row.items() if value is not None and not math.isfinite(value)]
         if wrong:
-            raise self.diverged(f"epoch {row['epoch']:.0f}, step {self.trainer.steps_per_epoch}", wrong[0])
+            done = row.get("step") or (row["epoch"] or 0) * self.trainer.steps_per_epoch
+            raise self.diverged(self._where(done), wrong[0])
+
+    def _where(self, done: float) -> str:
+        """The last of so many steps: "epoch 2, step 22"."""
+        epoch, step = divmod(int(done) - 1, self.trainer.steps_per_epoch)
+        return f"epoch {epoch + 1}, step {step + 1}"
 
     def _draw(self) -> None:
         """Draws the figures; the run is finished whether or not this succeeds."""
@@ -210,8 +236,7 @@ class Journal:
         arrays = to_arrays(state, self.trainer.names, self.trainer.learnt)
         wrong = [name for name, array in arrays.items() if name != "log" and not _finite(array)]
         if wrong:
-            epoch, step = (state.epoch + 1, state.step) if state.step else (state.epoch, self.trainer.steps_per_epoch)
-            raise self.diverged(f"epoch {epoch}, step {step}", wrong[0])
+            raise self.diverged(self._where(self.trainer.done(state)), wrong[0])
         written = json.dumps({name: self.run.written[name] for name in sorted(self.run.written) if is_kept(name)})
         text = {"config": self.state_hash, "metrics": self.metrics, "written": written}
         return arrays | {name: np.frombuffer(value.encode(), np.uint8) for name, value in text.items()}

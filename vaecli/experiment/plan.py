@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from vaecli.config import Config
 from vaecli.config.resolve import resolved
 from vaecli.data import Dataset
+from vaecli.errors import ConfigError
 from vaecli.runs import Run, run_name
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ class Reporter(Protocol):
     def progress(self, chunk: "Chunk", trainer: "Trainer") -> None:
         """Called after each compiled call."""
 
-    def epoch(self, row: Mapping[str, float | None], epochs: int) -> None:
-        """Called after each epoch, with the row written to metrics.csv."""
+    def epoch(self, row: Mapping[str, float | None], last: int) -> None:
+        """Called with each row written to metrics.csv, and the epoch of the last (the step, if the rows have one)."""
 
 
 class Plan(NamedTuple):
@@ -35,10 +36,33 @@ class Plan(NamedTuple):
 
 
 def plan_run(config: Config, dataset: Dataset, output_dir: Path) -> Plan:
-    """Names the run, with every `auto` resolved; raises DataError if a batch is larger than the data."""
+    """Names the run, with every `auto` resolved.
+
+    Raises:
+        DataError: a batch is larger than the data.
+        ConfigError: a step or a warm-up lies beyond the end of the run.
+    """
     config = resolved(config)
     if dataset.fallback_for:
         data = config.data.model_copy(update={"name": dataset.name, "fallback": None})
         config = config.model_copy(update={"data": data})
-    dataset.steps_per_epoch(config.training.batch_size)
+    _check_length(config, dataset.steps_per_epoch(config.training.batch_size))
     return Plan(config, dataset, Run(output_dir / run_name(config, dataset)))
+
+
+def _check_length(config: Config, steps_per_epoch: int) -> None:
+    """What can be checked only when the steps of an epoch are known."""
+    training, mistakes = config.training, []
+    total = training.total_steps(steps_per_epoch)
+    if training.evaluate_at and training.evaluate_at[-1] > total:
+        mistakes.append(
+            f"training.evaluate_at: {training.evaluate_at[-1]:,} is beyond the end of the run after {total:,} steps"
+        )
+    for (block, key), schedule in config.schedules.items():
+        if training.steps and schedule.stretched and schedule.warm_up * steps_per_epoch >= total:
+            mistakes.append(
+                f"{block}.{key}.warm_up: {schedule.warm_up:g} epochs of {steps_per_epoch:,} steps are not over when "
+                f"the run ends after {total:,}, so its shape has no time; give a `horizon`, or more steps"
+            )
+    if mistakes:
+        raise ConfigError(mistakes)

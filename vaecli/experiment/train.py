@@ -94,7 +94,7 @@ def _enter(plan: Plan, reporter: Reporter, argv: Sequence[str], left_by: str | N
         run.resume(config, {**here, "changed": changes(before, here)})
     else:
         origin = None if any(run.states()) else shorter_run(run, config, dataset)
-        if origin and config.model.scheduled:
+        if origin and config.scheduled:
             lines.append(f"begins again, not from {origin.name}: a schedule is stretched over all epochs")
             origin = None
         elif origin:
@@ -166,19 +166,20 @@ def _train(plan: Plan, reporter: Reporter, stop: Callable[[], int | None]) -> No
     seconds, saved = config.training.checkpoint_seconds, time.monotonic()
     for chunk in trainer.chunks(state):
         if chunk.diverged:
-            epoch = chunk.state.epoch + (chunk.metrics is None)
+            epoch = chunk.state.epoch + (chunk.state.step > 0)
             raise journal.diverged(f"epoch {epoch}, step {chunk.diverged}", "the loss")
         state = chunk.state
         reporter.progress(chunk, trainer)
         if chunk.metrics is not None:
-            journal.end_of_epoch(chunk)
+            journal.add_row(chunk)
         code = stop()
         age = time.monotonic() - saved
         due = age >= (seconds if chunk.metrics is None else min(seconds, YOUNG))
-        if due or code or state.epoch == trainer.epochs:
+        left = trainer.end.steps - trainer.done(state)
+        if due or code or not left:
             journal.save(state)
             saved = time.monotonic()
-        if code and state.epoch < trainer.epochs:
+        if code and left:
             where = f"epoch {state.epoch + 1}, step {state.step} of {trainer.steps_per_epoch}"
             raise Interrupted(f"{run.path}: stopped and saved at {where}; the same command resumes", exit_code=code)
     journal.finish(state)

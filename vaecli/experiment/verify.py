@@ -118,7 +118,9 @@ def _train_copy(run: Run, folder: Path, data_dir: Path | None, *, kill: bool) ->
 
 
 def _short(config: Config) -> Config:
-    training = config.training.model_copy(update={"epochs": EPOCHS, "checkpoint_seconds": 0.0})
+    training = config.training.model_copy(
+        update={"epochs": EPOCHS, "steps": None, "evaluate_at": (), "checkpoint_seconds": 0.0}
+    )
     return config.model_copy(update={"training": training})
 
 
@@ -156,5 +158,5 @@ class _Silent:
     def progress(self, chunk: Any, trainer: Any) -> None:
         pass
 
-    def epoch(self, row: Mapping[str, float | None], epochs: int) -> None:
+    def epoch(self, row: Mapping[str, float | None], last: int) -> None:
         pass

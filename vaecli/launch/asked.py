@@ -84,7 +84,8 @@ def plan_lines(asked: Asked, speeds: Mapping[str, float], jobs: int) -> Iterator
     states = []
     for run in asked.runs:
         states.append("finished" if run.finished else "half done" if run.exists else "missing")
-        notes = [f"{run.epochs_done} of {run.config.training.epochs} epochs"] if states[-1] == "half done" else []
+        training = run.config.training
+        notes = [f"{run.done(training.unit):,.0f} of {training.length}"] if states[-1] == "half done" else []
         notes += [in_words(left[run.name])] if left.get(run.name) else []
         yield f"{states[-1]:<9}  {run.name}{'  ' * bool(notes)}{', '.join(notes)}"
     counts = [f"{states.count(state)} {state}" for state in ("finished", "half done", "missing") if state in states]
@@ -172,7 +173,7 @@ def without_effect(names: Sequence[str], settings: Sequence[str]) -> Iterator[st
 def _has_effect(setting: str, model: ModelConfig) -> bool:
     """Whether a setting has an effect for this method: one of its options, or a key that it leaves open."""
     key, of_model = setting.partition("=")[0].strip(), _model_key(setting)
-    if key == "objective.beta":
+    if key.startswith("objective.beta"):
         return not model.method.constant_rate
     if key == "objective.prior":
         return model.method.bottleneck.learns_prior
@@ -196,7 +197,7 @@ def sweep_settings(sweep: str) -> list[str]:
 
 def _model_key(setting: str) -> str | None:
     """The key of a setting if only some methods have it; None for all others."""
-    block, _, key = setting.partition("=")[0].strip().partition(".")
+    block, key = [*setting.partition("=")[0].strip().split("."), ""][:2]
     every = {option for method in METHODS.values() for option in method.options}
     return key if block == "model" and key in every else None
 

@@ -22,7 +22,9 @@ def speeds(runs: Iterable[Run]) -> dict[str, float]:
         try:
             seconds, info = run.summary["seconds"] if run.finished else 0.0, run.info
             config, data = run.config, info["data"]
-            amount = shapes(config, data["image_shape"]).products * data["train"] * config.training.epochs
+            amount = (
+                shapes(config, data["image_shape"]).products * data["train"] * config.training.passes(data["train"])
+            )
         except (RunError, KeyError, TypeError, ValueError):
             continue  # a folder that cannot be read says nothing about speed
         if seconds > 0:
@@ -36,7 +38,7 @@ def seconds_left(plan: Plan, known: Mapping[str, float]) -> float:
         return 0.0
     config, dataset = plan.config, plan.dataset
     speed = known.get(config.model.name) or statistics.median([*known.values()] or [PRODUCTS_PER_SECOND])
-    epochs = max(0, config.training.epochs - plan.run.epochs_done)
+    epochs = max(0, config.training.passes(len(dataset.train)) - plan.run.done("epoch"))
     return START_SECONDS + shapes(config, dataset.image_shape).products * len(dataset.train) * epochs / speed
 
 

@@ -204,11 +204,10 @@ class Beacon:
     def progress(self, chunk: "Chunk", trainer: "Trainer") -> None:
         if time.monotonic() < self._next:
             return
-        state, per_epoch = chunk.state, trainer.steps_per_epoch
-        _beat(self.path, state.epoch * per_epoch + state.step, trainer.epochs * per_epoch, chunk.loss, self.said)
+        _beat(self.path, trainer.done(chunk.state), trainer.end.steps, chunk.loss, self.said)
         self._next = time.monotonic() + SECONDS_BETWEEN_BEATS
 
-    def epoch(self, row: Mapping[str, float | None], epochs: int) -> None:
+    def epoch(self, row: Mapping[str, float | None], last: int) -> None:
         """Does nothing: the parent reads metrics.csv."""
 
 

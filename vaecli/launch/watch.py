@@ -28,7 +28,7 @@ class Watcher(Protocol):
     def lost(self, name: str) -> None:
         """A task has lost its worker and waits for another."""
 
-    def epoch(self, name: str, row: Mapping[str, float | None], epochs: int) -> None:
+    def epoch(self, name: str, row: Mapping[str, float | None], last: int) -> None:
         """A row was added to a run's metrics.csv."""
 
     def ended(self, name: str, outcome: Outcome) -> None:
@@ -76,7 +76,7 @@ class View:
 
     def __init__(self, job: Job, folder: Path, watcher: Watcher) -> None:
         self.job, self.folder, self.watcher = job, folder, watcher
-        self.rows = job.plan.run.epochs_done if job.plan else 0
+        self.rows = job.plan.run.rows_done if job.plan else 0
         self.said = 0
         self.pid: int | None = None
         self.first: int | None = None  # steps done before this launch
@@ -102,9 +102,11 @@ class View:
                 self.watcher.lost(name)
             else:
                 self.watcher.moved(name, beat)
-        if self.job.plan is not None and self.job.plan.run.epochs_done > self.rows:
-            for row in self.job.plan.run.metrics[self.rows :]:
-                self.watcher.epoch(name, row, self.job.plan.config.training.epochs)
+        if self.job.plan is not None and self.job.plan.run.rows_done > self.rows:
+            config, dataset, run = self.job.plan
+            last = config.training.last_row(dataset.steps_per_epoch(config.training.batch_size))
+            for row in run.metrics[self.rows :]:
+                self.watcher.epoch(name, row, last)
                 self.rows += 1
 
     def held_by(self, holder: str) -> None:

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from vaecli.backend.layers import check_backend, drawn_as
+from vaecli.backend.progress import END, Progress
 from vaecli.backend.random import fold_in
 from vaecli.bottlenecks.bottleneck import Bottleneck, Latents
 from vaecli.config.latent import Latent
@@ -149,9 +150,9 @@ class Autoencoder:
         return keras.StatelessScope([(weight, tf.stop_gradient(weight.value)) for weight in weights])
 
     def losses(
-        self, images: tf.Tensor, *, beta: float, state: State, seed: tf.Tensor, progress: tf.Tensor | float = 1.0
+        self, images: tf.Tensor, *, beta: tf.Tensor | float, state: State, seed: tf.Tensor, progress: Progress = END
     ) -> Losses:
-        """What one training step minimises, after `progress` (0 to 1) of all steps."""
+        """What one training step minimises at a place in the training."""
 
         flat = self._flat(images)
 
@@ -164,12 +165,14 @@ class Autoencoder:
         updates = {f"bottleneck/{name}": value for name, value in step.updates.items()}
         return Losses(distortion + beta * rate + penalty, distortion, rate, penalty, step.state, updates)
 
-    def measure(self, images: tf.Tensor, *, seed: tf.Tensor) -> tuple[PerImage, Reconstructions]:
+    def measure(
+        self, images: tf.Tensor, *, seed: tf.Tensor, progress: Progress = END
+    ) -> tuple[PerImage, Reconstructions]:
         """Measures all methods alike: on hard codes, sampled and mode, and on a relaxed sample if one is trained on."""
         features = self.encoder(images)
         sampled = self.bottleneck.encode(features, seed=fold_in(seed, 0))
         mode = self.bottleneck.encode(features)
-        relaxed = self.bottleneck.relaxed(features, seed=fold_in(seed, 1))
+        relaxed = self.bottleneck.relaxed(features, seed=fold_in(seed, 1), progress=progress)
         outputs = self._decode_hard(sampled)
         pixels = Reconstructions(
             self.likelihood.pixels(self._decode_hard(mode)),

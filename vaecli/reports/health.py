@@ -31,6 +31,7 @@ IMAGES_PER_CODE = 5  # of the test set: with fewer, codes that are all alike sta
 GAP = 0.3  # error on codes above that on the relaxed sample: at most 0.23 in healthy runs
 OVERFIT = 0.05  # error above its lowest
 LIKE_THE_MEAN = 0.95  # of the mean image's error
+NEAR = 0.01  # of the end of a schedule
 STILL = 0.01  # of the loss from the first epoch to the last
 
 SMOOTH = 0.5  # a temperature whose relaxed samples are close to codes, and whose gradient is not yet noisy
@@ -63,8 +64,20 @@ class Records:
     mean_image: float | None = None  # its test error per pixel
 
     @property
+    def per_epoch(self) -> int:
+        """The steps of an epoch."""
+        return max(1, self.train // self.config.training.batch_size)
+
+    @property
     def steps(self) -> int:
-        return len(self.rows) * (self.train // self.config.training.batch_size)
+        """The steps so far."""
+        found = self.rows[-1].get("step") if self.rows else 0
+        return len(self.rows) * self.per_epoch if found is None else int(found)
+
+    def place(self, row: int) -> tuple[str, int]:
+        """Where a row of metrics.csv stands: ("epoch", 3), or in a run that counts steps ("step", 5000)."""
+        step = self.rows[row].get("step")
+        return ("epoch", row + 1) if step is None else ("step", int(step))
 
     @property
     def judged(self) -> tuple[str, str]:
@@ -82,10 +95,10 @@ class Records:
         return self.final[name] if self.final else next(reversed(self.column(f"test_{name}")), None)
 
     def since(self, name: str, wrong: Callable[[float], bool]) -> str:
-        """Since which epoch every value of a column is wrong: " since epoch 3"; empty where that is not known."""
-        right = [epoch for epoch, value in enumerate(self.column(name), 1) if not wrong(value)]
-        first = max(right, default=0) + 1
-        return f" since epoch {first}" if first <= len(self.column(name)) else ""
+        """Since when every value of a column is wrong: " since epoch 3"; empty where that is not known."""
+        right = [row for row, value in enumerate(self.column(name)) if not wrong(value)]
+        first = max(right, default=-1) + 1
+        return " since {} {:,}".format(*self.place(first)) if first < len(self.column(name)) else ""
 
 
 def findings(run: Run) -> list[Finding]:
@@ -164,6 +177,8 @@ def divergence(records: Records) -> Finding | None:
     norms = [math.hypot(*of_epoch) for of_epoch in zip(*parts, strict=True)] if all(parts) else []
     if len(losses) <= RISES or len(norms) <= RISES or not (losses[0] and norms[0]):
         return None
+    if len(set(records.column("beta")[-RISES - 1 :])) > 1:  # a warm-up, with which the loss may rise
+        return None
     rise, growth = (losses[-1] - losses[0]) / abs(losses[0]), norms[-1] / norms[0]
     risen = all(one < two for one, two in pairwise(losses)) and errors[-1:] > errors[:1]
     if rise < RISE or growth < GROWTH or not risen:
@@ -237,9 +252,16 @@ def dead_codes(records: Records) -> Finding | None:
 def temperature(records: Records) -> Finding | None:
     """A temperature that had not come to the end of its schedule when the run ended."""
     for name, option in records.config.model.options().items():
-        if records.final and isinstance(option, Schedule) and (last := _last(option)) > option.end:
-            sentence = f"The {name} did not come to its end: it was still {last:g}, above {option.end:g}."
-            return Finding("temperature", sentence, [f"model.{name}.floor={option.end:g}"])
+        if not records.final or not isinstance(option, Schedule) or option.end is None:
+            continue
+        last = _last(records, name, option)
+        if last > (1 + NEAR) * option.end:
+            sentence = f"The {name} did not come to its end: it was still {last:.3g}, above {option.end:g}."
+            horizon = f"{records.config.training.passes(records.per_epoch * records.config.training.batch_size):g}"
+            held = "floor" if option.floor > option.end else "horizon"
+            return Finding(
+                "temperature", sentence, [f"model.{name}.{held}={option.end if held == 'floor' else horizon}"]
+            )
     return None
 
 
@@ -266,10 +288,13 @@ def overfit(records: Records) -> Finding | None:
     if rise < OVERFIT or training[-1] >= training[best]:
         return None
     sentence = (
-        f"It overfits: since epoch {best + 1} the error on {split} images rose by {rise:.0%} (at least {OVERFIT:.0%}), "
-        f"while that on training images fell."
-    )
-    return Finding("overfit", sentence, [f"training.epochs={best + 1}"])
+        "It overfits: since {} {:,} the error on {} images rose by {:.0%} (at least {:.0%}), while that on training "
+        "images fell."
+    ).format(*records.place(best), split, rise, OVERFIT)
+    unit, length = records.place(best)
+    if unit == "step" and records.config.training.unit == "epoch":
+        unit, length = "epoch", math.ceil(length / records.per_epoch)
+    return Finding("overfit", sentence, [f"training.{unit}s={length}"])
 
 
 def _held_out(records: Records) -> tuple[str, list[float]]:
@@ -316,10 +341,10 @@ def _starts(records: Records) -> list[str]:
 
 
 def _longer(records: Records) -> str:
-    """As many epochs as make FEW_STEPS, and at least four times as many as now."""
-    epochs = records.config.training.epochs
-    per_epoch = max(1, records.train // records.config.training.batch_size)
-    return f"training.epochs={max(4 * epochs, math.ceil(FEW_STEPS / per_epoch))}"
+    """As many epochs as make FEW_STEPS, or as many steps, and at least four times as many as now."""
+    training = records.config.training
+    enough = FEW_STEPS if training.unit == "step" else math.ceil(FEW_STEPS / records.per_epoch)
+    return f"training.{training.unit}s={max(4 * training.total_steps(1), enough)}"
 
 
 def _lower_rate(records: Records) -> str:
@@ -335,9 +360,14 @@ def _first(value: float | Schedule) -> float:
     return value.start if isinstance(value, Schedule) else value
 
 
-def _last(value: float | Schedule) -> float:
-    """The value after the last step."""
-    return max(value.end, value.floor) if isinstance(value, Schedule) else value
+def _last(records: Records, name: str, value: float | Schedule) -> float:
+    """The last value of an option that may be scheduled."""
+    if not isinstance(value, Schedule):
+        return value
+    measured = records.column(name)[-1:]
+    if value.stretched or not measured:  # its last step comes near to its end, and what is measured has it
+        return max(value.start if value.end is None else value.end, value.floor)
+    return measured[0]
 
 
 def _mixed(records: Records) -> list[str]:
@@ -351,5 +381,5 @@ def _temperature(records: Records, changed: Callable[[float], float]) -> list[st
     for name in ("temperature", "backward_temperature"):
         if name in options:
             now = options[name]
-            return [f"model.{name}{'.end' * isinstance(now, Schedule)}={changed(_last(now)):g}"]
+            return [f"model.{name}{'.end' * isinstance(now, Schedule)}={changed(_last(records, name, now)):g}"]
     return []

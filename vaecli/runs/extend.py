@@ -10,8 +10,13 @@ from vaecli.runs.run import Run
 
 
 def shorter_run(run: Run, config: Config, dataset: Dataset) -> Run | None:
-    """The longest finished run beside it that differs only in having fewer epochs, and still has its last state."""
-    found = []
+    """The longest finished run beside it that differs only in having fewer epochs, and still has its last state.
+
+    A run of steps has none: its last row would be one that the longer run has not.
+    """
+    found: list[tuple[int, Run]] = []
+    if config.training.epochs is None:
+        return None
     for other in all_runs(run.path.parent):
         if not other.finished or not other.name.startswith(f"{config.model.name}-"):
             continue
@@ -20,7 +25,7 @@ def shorter_run(run: Run, config: Config, dataset: Dataset) -> Run | None:
         except RunError:
             continue  # damaged: nothing to start from
         same = config.model_copy(update={"training": config.training.model_copy(update={"epochs": epochs})})
-        if epochs < config.training.epochs and run_name(same, dataset) == other.name:
+        if epochs is not None and epochs < config.training.epochs and run_name(same, dataset) == other.name:
             found.append((epochs, other))
     _, longest = max(found, key=lambda item: item[0], default=(0, None))
     return longest if longest and any(longest.checkpoints.glob("step-*.npz")) else None
@@ -30,7 +35,7 @@ def copy_state(origin: Run, run: Run) -> None:
     """Copies its states, rows, and the weights that the longer run will have too: all but the last. Raises RunFailed.
 
     Nothing that a training step reads depends on the number of epochs, so the copy continues with the bits that a
-    longer run would have had; the exception is a temperature schedule, which is stretched over all epochs.
+    longer run would have had; the exception is a schedule without a horizon, which is stretched over all epochs.
     """
     for path in sorted(origin.weights.glob("*.npz")):
         if path.stem != "last":

@@ -206,27 +206,45 @@ class Run:
         whole = text[: text.rfind("\n") + 1]  # a last line without a newline was cut off by a crash
         rows = csv.DictReader(io.StringIO(whole))
         found: list[dict[str, float | None]] = []
+        step = 0.0
         try:
             for row in rows:
                 cells = Cells(self.metrics_csv, ((key, float(x) if x else None) for key, x in row.items()))
-                if cells["epoch"] != len(found) + 1:
+                if "step" not in cells and cells["epoch"] != len(found) + 1:
                     raise ValueError(f"row {len(found) + 1} is of epoch {cells['epoch']}")
+                if "step" in cells and not step < (cells["step"] or 0):
+                    raise ValueError(f"row {len(found) + 1} is of step {cells['step']}")
+                step = cells.get("step") or 0
                 numbers = [(key, cells[key]) for key in cells if cells[key] is not None or key in NUMBERS]
                 wrong = [key for key, value in numbers if value is None or (finite and not math.isfinite(value))]
                 if wrong:
-                    raise ValueError(f"{wrong[0]} of epoch {len(found) + 1} is not a number")
+                    raise ValueError(f"{wrong[0]} of row {len(found) + 1} is not a number")
                 found.append(cells)
         except (ValueError, TypeError, csv.Error) as error:
             raise Damaged(f"{self.metrics_csv}: damaged ({error}); {MENDED}") from None
         return found
 
     @property
-    def epochs_done(self) -> int:
+    def rows_done(self) -> int:
         """The number of rows of metrics.csv, whatever they hold."""
+        return max(0, len(self._whole_lines()) - 1)
+
+    def done(self, unit: Literal["epoch", "step"]) -> float:
+        """The epoch or the step of the last row of metrics.csv; 0 if it does not say."""
+        head, *rows = self._whole_lines() or [b""]
+        last = dict(zip(head.split(b","), rows[-1].split(b","), strict=False)) if rows else {}
         try:
-            return max(0, read(self.metrics_csv, most=MAX_BYTES).count(b"\n") - 1)
-        except OSError:
+            found = float(last[unit.encode()])
+        except (KeyError, ValueError):
             return 0
+        return found if math.isfinite(found) else 0
+
+    def _whole_lines(self) -> list[bytes]:
+        """The lines of metrics.csv as they are; one that a crash cut off has no end, and is left out."""
+        try:
+            return read(self.metrics_csv, most=MAX_BYTES).split(b"\n")[:-1]
+        except OSError:
+            return []
 
     @property
     def metrics_text(self) -> str:

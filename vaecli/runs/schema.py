@@ -75,7 +75,8 @@ class TrainingHead(TypedDict):
     """The common part of a config's `training`."""
 
     seed: Count
-    epochs: Size
+    epochs: Size | None
+    steps: NotRequired[Count | None]
 
 
 @with_config(_WHOLE)

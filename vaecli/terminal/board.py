@@ -50,11 +50,11 @@ class Board:
             words = f"loss {beat.loss:.4f}"
             self._bars.update(self._tasks[name], completed=beat.done, total=beat.of, words=words)
 
-    def epoch(self, name: str, row: Mapping[str, float | None], epochs: int) -> None:
+    def epoch(self, name: str, row: Mapping[str, float | None], last: int) -> None:
         from vaecli.reports.run.summary import epoch_line
 
         if self._bars is None:
-            self._say(f"{name}: {epoch_line(row, epochs)}")
+            self._say(f"{name}: {epoch_line(row, last)}")
 
     def lost(self, name: str) -> None:
         if self._bars is not None and name in self._tasks:

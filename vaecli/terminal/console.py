@@ -64,23 +64,21 @@ class Console:
         with self._until_closed():
             if self._bar is None:
                 self._bar = _new_bar(self.stream)
-            state = chunk.state
             shown: dict[str, Any] = {
-                "completed": state.epoch * trainer.steps_per_epoch + state.step,
+                "completed": trainer.done(chunk.state),
                 "loss": chunk.loss,
                 "speed": chunk.images / chunk.seconds,
             }
             if self._task is None:
-                total = trainer.epochs * trainer.steps_per_epoch
-                self._task = self._bar.add_task("train", total=total, **shown)
+                self._task = self._bar.add_task("train", total=trainer.end.steps, **shown)
                 self._bar.start()  # with the first values in it
             self._bar.update(self._task, **shown)
 
-    def epoch(self, row: Mapping[str, float | None], epochs: int) -> None:
+    def epoch(self, row: Mapping[str, float | None], last: int) -> None:
         from vaecli.reports.run.summary import epoch_line
 
-        self.say(epoch_line(row, epochs))
-        if row["epoch"] == epochs:
+        self.say(epoch_line(row, last))
+        if row.get("step", row["epoch"]) == last:
             self._end_bar()
 
     def fetching(self, name: str, done: int, total: int) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from vaecli.backend.optimizers import Optimizer, adam, of_keras, sgd
+from vaecli.backend.optimizers import LearningRate, Optimizer, adam, of_keras, sgd
 from vaecli.backend.radam import RAdam
 from vaecli.config.schema import TrainingConfig
 
@@ -35,9 +35,9 @@ KERAS: Mapping[str, type[keras.Optimizer]] = {
 }
 
 
-def optimizer(training: TrainingConfig, variables: list[keras.Variable]) -> Optimizer:
+def optimizer(training: TrainingConfig, variables: list[keras.Variable], learning_rate: LearningRate) -> Optimizer:
     """The optimiser that a config describes, for the weights in these variables."""
     own = set(type(training).model_fields) - set(TrainingConfig.model_fields)
-    keys = {"learning_rate": training.learning_rate, **training.model_dump(include=own)}
+    keys = {"learning_rate": learning_rate, **training.model_dump(include=own)}
     name = training.optimizer
     return OURS[name](**keys) if name in OURS else of_keras(KERAS[name], variables, **keys)

@@ -15,7 +15,9 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from vaecli.backend.programs import program
+from vaecli.backend.progress import Progress
 from vaecli.backend.random import fold_in, uniform
+from vaecli.backend.schedules import scheduled
 from vaecli.config.schema import Config
 from vaecli.data import Dataset
 from vaecli.estimators.estimator import State
@@ -51,8 +53,8 @@ class Chunk(NamedTuple):
     diverged: int | None  # the first step of the call whose loss is not finite, counted from 1 in its epoch
     images: int
     seconds: float
-    epoch_seconds: float  # time of this epoch so far in this process
-    metrics: Mapping[str, float] | None  # at the end of an epoch: the mean of each step metric, and a spread
+    row_seconds: float  # time since the last row, or since the start of this process
+    metrics: Mapping[str, float] | None  # where a row is due: means over the epoch so far, and a spread
 
 
 def batch_order(seed: int, epoch: int, num_images: int) -> NDArray[np.int32]:
@@ -69,14 +71,19 @@ class Loop:
         self.names = list(autoencoder.weights)
         self.variables = list(autoencoder.weights.values())
         self.learnt = [place for place, variable in enumerate(self.variables) if variable.trainable]
-        self.optimizer = optimizer(training, [self.variables[place] for place in self.learnt])
+        self.end = Progress.end(training.total_steps(steps_per_epoch), steps_per_epoch)
+        rate = training.learning_rate
+        self.optimizer = optimizer(
+            training,
+            [self.variables[place] for place in self.learnt],
+            rate if isinstance(rate, float) else lambda step: scheduled(rate, self.end._replace(step=step - 1)),
+        )
         self.clip_norm = training.clip_norm
         self.beta = config.objective.beta
         self.scale = dataset.scale
         self.drawn = dataset.binarization == "dynamic"  # pixels, at each use
         self.steps_per_epoch = steps_per_epoch
-        self.steps = training.epochs * steps_per_epoch
-        alike = training.model_copy(update={"seed": 0, "checkpoint_seconds": 0.0})
+        alike = training.model_copy(update={"seed": 0, "checkpoint_seconds": 0.0, "evaluate_at": ()})
         self.key = (autoencoder.trained_as, alike, self.beta, self.scale, self.drawn, steps_per_epoch)
 
     def __call__(
@@ -100,6 +107,7 @@ class Loop:
                 batch = tf.cast(draws < batch, tf.float32)
             batch = tf.reshape(batch, (-1, *self.autoencoder.image_shape))
             done = epoch * self.steps_per_epoch + step
+            progress = self.end._replace(step=done)
             with (
                 keras.StatelessScope(zip(self.variables, weights, strict=True)),
                 tf.GradientTape(watch_accessed_variables=False) as tape,
@@ -107,7 +115,7 @@ class Loop:
                 learnt = [weights[place] for place in self.learnt]
                 tape.watch(learnt)
                 losses = self.autoencoder.losses(
-                    batch, beta=self.beta, state=estimator, seed=seed, progress=tf.cast(done, tf.float32) / self.steps
+                    batch, beta=scheduled(self.beta, progress), state=estimator, seed=seed, progress=progress
                 )
             gradients = tape.gradient(losses.loss, learnt, unconnected_gradients="zero")
             norms = self._norms(gradients)
@@ -137,12 +145,13 @@ class Trainer:
         training = config.training
         self.autoencoder = autoencoder
         self.seed = training.seed
-        self.epochs = training.epochs
         self.batch_size = training.batch_size
         self.num_images = len(dataset.train)
         self.steps_per_epoch = dataset.steps_per_epoch(training.batch_size)
         self.images = tf.constant(dataset.train.images.reshape(self.num_images, -1))
         loop = Loop(autoencoder, config, self.steps_per_epoch, dataset)
+        self.end = loop.end
+        self.row_at = frozenset((*training.evaluate_at, self.end.steps))
         self.optimizer, self.names, self.variables = loop.optimizer, loop.names, loop.variables
         self.learnt = [loop.names[place] for place in loop.learnt]
         self._compiled = program(loop, *loop.key)
@@ -160,26 +169,45 @@ class Trainer:
             step=0,
         )
 
+    def done(self, state: TrainState) -> int:
+        """Finished steps."""
+        return state.epoch * self.steps_per_epoch + state.step
+
     def chunks(self, state: TrainState) -> Iterator[Chunk]:
-        """Trains to the last epoch, yielding after each call; the last chunk of an epoch carries its metrics."""
-        per_call = FIRST_CALL_STEPS
-        while state.epoch < self.epochs:
-            order = batch_order(self.seed, state.epoch, self.num_images)
+        """Trains to the last step, yielding after each call; where a row is due, the chunk carries its metrics.
+
+        A row is due at the end of each epoch, after the steps that the config names, and at the end of the run.
+        """
+        per_call, seconds = FIRST_CALL_STEPS, 0.0
+        while self.done(state) < self.end.steps:
+            epoch = state.epoch
+            order = batch_order(self.seed, epoch, self.num_images)
             order = tf.constant(order[: self.steps_per_epoch * self.batch_size].reshape(-1, self.batch_size))
-            seconds = 0.0
-            while state.step < self.steps_per_epoch:
-                steps = min(per_call, self.steps_per_epoch - state.step)
+            while state.epoch == epoch and self.done(state) < self.end.steps:
+                row = self._next_row(state)
+                steps = min(per_call, row - state.step)
                 chunk = self._call(state, order, steps)
                 seconds += chunk.seconds
                 per_call = max(1, min(4 * per_call, int(SECONDS_PER_CALL * steps / chunk.seconds)))
+                chunk = chunk._replace(row_seconds=seconds)
+                if chunk.state.step == row:
+                    chunk, seconds = self._with_metrics(chunk), 0.0
                 state = chunk.state
-                if state.step < self.steps_per_epoch:
-                    yield chunk._replace(epoch_seconds=seconds)
-            log = state.log.numpy().astype(np.float64)
-            metrics = dict(zip(STEP_METRICS, map(float, log.mean(0)), strict=True))
-            metrics["gradient_spread_encoder"] = spread(log[:, STEP_METRICS.index("gradient_norm_encoder")])
+                yield chunk
+
+    def _next_row(self, state: TrainState) -> int:
+        """The step of the current epoch after which the next row is due."""
+        rows = (row - state.epoch * self.steps_per_epoch for row in self.row_at)
+        return min([self.steps_per_epoch, *(row for row in rows if row > state.step)])
+
+    def _with_metrics(self, chunk: Chunk) -> Chunk:
+        state = chunk.state
+        log = state.log.numpy()[: state.step].astype(np.float64)
+        metrics = dict(zip(STEP_METRICS, map(float, log.mean(0)), strict=True))
+        metrics["gradient_spread_encoder"] = spread(log[:, STEP_METRICS.index("gradient_norm_encoder")])
+        if state.step == self.steps_per_epoch:
             state = state._replace(epoch=state.epoch + 1, step=0, log=tf.zeros_like(state.log))
-            yield chunk._replace(state=state, epoch_seconds=seconds, metrics=metrics)
+        return chunk._replace(state=state, metrics=metrics)
 
     def _call(self, state: TrainState, order: tf.Tensor, steps: int) -> Chunk:
         start = time.perf_counter()

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,8 +56,7 @@ def figures(scene: Scene) -> dict[str, Callable[[], Figure]]:
 
 def title(scene: Scene, seeds: Sequence[int]) -> str:
     """The title of every figure: data (and their fallback), epochs, seeds, and how many rows are shown."""
-    epochs = f"{scene.epochs} epoch{'s' * (scene.epochs != 1)}"
-    words = f"{data_title(scene.data)} · {epochs} · seed{'s' * (len(seeds) != 1)} {numbers(seeds)}"
+    words = f"{data_title(scene.data)} · {scene.training.length} · seed{'s' * (len(seeds) != 1)} {numbers(seeds)}"
     return words + f" · the first {len(scene.members)} of {scene.rows:,} rows" * (len(scene.members) < scene.rows)
 
 
@@ -99,20 +98,20 @@ def _rules(axis: Axes, scene: Scene, right: float, down: float) -> None:
 
 
 def loss_curves(scene: Scene) -> Figure:
-    """Test error on sampled codes by epoch: the mean over seeds, and a band from the lowest to the highest seed."""
+    """Test error on sampled codes during training: the mean over seeds, and a band from the lowest to the highest."""
     figure, axes = _panels(scene)
     for member in scene.members:
-        axis, (epochs, errors) = axes[member.discrete], error_by_epoch(member)
-        every = max(1, len(epochs) // 8)
-        axis.plot(epochs, errors.mean(0), markevery=(member.place % every, every), **_look(member))
+        axis, (places, errors) = axes[member.discrete], error_by_row(member, scene.training.unit)
+        every = max(1, len(places) // 8)
+        axis.plot(places, errors.mean(0), markevery=(member.place % every, every), **_look(member))
         if len(errors) > 1:
             colour = COLOURS[member.place % len(COLOURS)]
-            axis.fill_between(epochs, errors.min(0), errors.max(0), color=colour, alpha=0.18, linewidth=0)
+            axis.fill_between(places, errors.min(0), errors.max(0), color=colour, alpha=0.18, linewidth=0)
     for discrete, axis in axes.items():
         for reference in _fitting(scene, discrete):
             style = REFERENCES[reference.kind]
             axis.axhline(reference.mse, color=REFERENCE_COLOUR, linewidth=1, linestyle=style["linestyle"], zorder=0)
-        axis.set_xlabel("epoch")
+        axis.set_xlabel(scene.training.unit)
         axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axis.margins(x=0.04)
     band = "mean over seeds; band: from the lowest to the highest seed"
@@ -120,11 +119,11 @@ def loss_curves(scene: Scene) -> Figure:
     return figure
 
 
-def error_by_epoch(member: Member) -> tuple[list[float], NDArray[np.float64]]:
-    """The epochs that every run of a row has, and the errors [runs, epochs]."""
-    found = [{row["epoch"] or 0: row["test_mse_sampled"] for row in run.metrics} for run in member.row.runs]
-    epochs = list(thinned(sorted(set.intersection(*map(set, found)))))
-    return epochs, np.array([[of_run[epoch] for epoch in epochs] for of_run in found], np.float64)
+def error_by_row(member: Member, unit: Literal["epoch", "step"]) -> tuple[list[float], NDArray[np.float64]]:
+    """The epochs or steps P that every run of a row has been measured after, and the errors [runs, P]."""
+    found = [{row[unit] or 0: row["test_mse_sampled"] for row in run.metrics} for run in member.row.runs]
+    places = list(thinned(sorted(set.intersection(*map(set, found)))))
+    return places, np.array([[of_run[place] for place in places] for of_run in found], np.float64)
 
 
 def distortion_and_bits(scene: Scene) -> Figure:

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from vaecli.config import Config
+from vaecli.config.options import Schedule
 from vaecli.config.shapes import latent_of
 from vaecli.errors import ConfigError
 from vaecli.metrics.intervals import Interval, interval, paired, resolved
@@ -249,14 +250,16 @@ def _words(text: str) -> str:
 
 def protocol_of(config: Config, data: Mapping[str, Any]) -> dict[str, Any]:
     """The protocol that must be equal for two errors to be comparable; `data` as in run.json."""
+    beta = config.objective.beta
     return {
         "data": data_name(data) + (f" (fallback for {data['fallback_for']})" if data["fallback_for"] else ""),
         "digest": data["digest"][:12],
         "split": f"{data['train']:,} + {data['validation']:,} + {data['test']:,}",
         "latent": str(latent_of(config, data["image_shape"])),
         "likelihood": str(config.objective),
-        "beta": config.objective.beta,
+        "beta": f"{beta.schedule} {beta:g}" if isinstance(beta, Schedule) else beta,
         "epochs": config.training.epochs,
+        "steps": config.training.steps,
     }
 
 
@@ -270,7 +273,10 @@ def titles(groups: Sequence[Group]) -> list[str]:
     keys = list(groups[0].protocol) if groups else []
     apart = [key for key in keys if len({group.protocol[key] for group in groups}) > 1]
     shown = [*apart, *(key for key in keys if key not in apart and key != "digest")]
-    return [", ".join(f"{key} {group.protocol[key]}" for key in shown) for group in groups]
+    return [
+        ", ".join(f"{key} {group.protocol[key]}" for key in shown if group.protocol[key] is not None)
+        for group in groups
+    ]
 
 
 def records(groups: Sequence[Group], failures: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
@@ -333,7 +339,12 @@ def seed_of(run: Run) -> int:
 
 def _settings(config: Config) -> dict[str, Any]:
     """What distinguishes rows: all of the config that decides a result, except the seed and the data."""
-    return flat(settings(config, but=("seed",)))
+    found = flat(settings(config, but=("seed",)))
+    for (block, key), schedule in config.schedules.items():
+        path = f"{block}.{key}"
+        found = {name: value for name, value in found.items() if not name.startswith(f"{path}.")}
+        found[path] = f"{schedule.schedule} {schedule}"
+    return found
 
 
 def _labels(configs: Sequence[Config]) -> list[str]:

@@ -210,7 +210,7 @@ def _of_group(title: str, group: Group, drawn: Set[int]) -> dict[str, Any]:
         "rows": rows,
         "notes": [*group.remarks, *others],
         "stories": [{"name": row.name, "sentences": list(sentences(group, row))} for row in told],
-        "protocol": group.protocol,
+        "protocol": {key: value for key, value in group.protocol.items() if value is not None},
     }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from vaecli.config.schema import TrainingConfig
 from vaecli.reports.comparison.groups import Group, Row, data_key, seed_of
 from vaecli.runs.references import reference_of, references_of
 
@@ -59,8 +60,9 @@ class Scene:
         return self.members[0].row.runs[0].info["data"]
 
     @property
-    def epochs(self) -> int:
-        return self.groups[0].protocol["epochs"]
+    def training(self) -> TrainingConfig:
+        """What its first run was trained with; all have the same length."""
+        return self.members[0].row.runs[0].config.training
 
     @property
     def seeds(self) -> list[int]:
@@ -100,7 +102,8 @@ def scenes(groups: Sequence[Group]) -> tuple[list[Scene], list[str]]:
         kept = _drawn(of_scene) if number < MOST_SCENES else [0] * len(of_scene)
         count = sum(len(group.rows) for group in of_scene)
         if sum(kept) < count:
-            title = ", ".join(f"{key} {of_scene[0].protocol[key]}" for key in ("data", "epochs"))
+            protocol = of_scene[0].protocol
+            title = ", ".join(f"{key} {protocol[key]}" for key in ("data", "epochs", "steps") if protocol[key])
             lines.append(f"{title}: figures show {sum(kept)} of {count:,} rows; the table has all")
         if not any(kept):
             continue

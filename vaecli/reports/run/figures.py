@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vaecli.config.options import Schedule
 from vaecli.errors import RunError
 from vaecli.reports.style import (
     TILE_GAP,
@@ -27,6 +28,7 @@ from vaecli.runs.references import references_of
 
 # Okabe and Ito's palette, which colour-blind readers can distinguish too
 COLOURS = {"train": "#000000", "sampled": "#0072B2", "mode": "#009E73", "relaxed": "#D55E00"}
+SCHEDULE_STYLES = (("#CC79A7", "-"), ("#56B4E9", "--"), ("#E69F00", "-."), ("#999999", ":"))
 MAX_CODES_DRAWN = 100
 MAX_LABELS_DRAWN = 50  # the most common; all others share one column
 LEAST_WIDTH = 4.5  # inches, so that a title fits
@@ -69,11 +71,10 @@ def title(run: Run) -> str:
     options = ", ".join(
         f"{SYMBOLS[key]} = {value:g}" for key, value in config.model.options().items() if key in SYMBOLS
     )
-    epochs = config.training.epochs
     parts = [
         config.model.name + (f" ({options})" if options else ""),
         data_title(run.info["data"]),
-        f"{epochs} epoch{'s' * (epochs != 1)}",
+        config.training.length,
         f"seed {config.training.seed}",
     ]
     return " · ".join(parts)
@@ -123,15 +124,22 @@ def reconstructions(run: Run, arrays: Any) -> Figure:
 
 
 def loss_curves(run: Run) -> Figure:
-    """The minimised loss (left), and the test error on sampled codes, the mode and the relaxed sample (right)."""
+    """The minimised loss (left), and the test error on sampled codes, the mode and the relaxed sample (right).
+
+    Below the loss, what its schedules did: each value in units of its largest, as it was at the last step before a row.
+    """
     metrics = thinned(run.metrics)
-    epochs = [row["epoch"] for row in metrics]
-    figure = Figure(figsize=(7.2, 2.9))
-    left, right = figure.subplots(1, 2)
-    style: dict[str, Any] = {"marker": "o", "markersize": 3} if len(epochs) <= 30 else {}
-    left.plot(epochs, [row["loss"] for row in metrics], color=COLOURS["train"], **style)
+    training = run.config.training
+    places = [row[training.unit] for row in metrics]
+    schedules = {key: found for (_, key), found in run.config.schedules.items() if key in metrics[0]}
+    figure = Figure(figsize=(7.2, 2.9 + 0.9 * bool(schedules)))
+    grid = figure.add_gridspec(2, 2, height_ratios=(3, 1)) if schedules else figure.add_gridspec(1, 2)
+    axes: list[Any] = [figure.add_subplot(place) for place in (grid[0, 0], grid[:, 1])]
+    left, right = axes
+    style: dict[str, Any] = {"marker": "o", "markersize": 3} if len(places) <= 30 else {}
+    left.plot(places, [row["loss"] for row in metrics], color=COLOURS["train"], **style)
     unit = run.config.objective.unit
-    left.set(title="training loss", xlabel="epoch", ylabel=_loss_label(run, unit))
+    left.set(title="training loss", ylabel=_loss_label(run, unit))
     discrete = metrics[-1]["test_perplexity"] is not None
     labels = {
         "mode": "most probable code" if discrete else "mean",
@@ -144,13 +152,26 @@ def loss_curves(run: Run) -> Figure:
         del labels["sampled"]
     for name, label in labels.items():
         if errors[name][-1] is not None:
-            right.plot(epochs, errors[name], color=COLOURS[name], label=label, **style)
+            right.plot(places, errors[name], color=COLOURS[name], label=label, **style)
     references = references_of(run)
     for (label, value), dashes in zip(references.lines(run.latent) if references else (), (":", "--"), strict=False):
         right.axhline(value, color="0.5", linewidth=0.9, linestyle=dashes, label=label, zorder=0)
-    right.set(title="test error", xlabel="epoch", ylabel="mean squared error per pixel")
-    right.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    for axis in (left, right):
+    right.set(title="test error", ylabel="mean squared error per pixel")
+    lowest = left
+    lines = [*right.get_lines()]
+    if schedules:
+        lowest = figure.add_subplot(grid[1, 0], sharex=left)
+        left.tick_params(labelbottom=False)
+        for (key, schedule), (colour, dashes) in zip(schedules.items(), SCHEDULE_STYLES, strict=False):
+            values = np.array([row[key] for row in metrics], np.float64)
+            label = f"{key.replace('_', ' ')}:\n{schedule:g}".replace(", ", ",\n")
+            share = values / max(values.max(), np.finfo(np.float64).tiny)
+            lines += lowest.plot(places, share, color=colour, linestyle=dashes, label=label, **style)
+        lowest.set(ylabel="share of\nits largest", ylim=(-0.08, 1.12))
+    right.legend(handles=lines, fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    for axis in (lowest, right):
+        axis.set_xlabel(training.unit)
+    for axis in axes:
         axis.xaxis.get_major_locator().set_params(integer=True)
         axis.margins(x=0.04)
     heading(figure, title(run), 9)
@@ -264,5 +285,6 @@ def _labels_of(row: NDArray[np.int64], values: NDArray[np.int64]) -> str:
 
 def _loss_label(run: Run, unit: str) -> str:
     beta = run.config.objective.beta
-    extra = [f"{beta:g} × rate"] * bool(beta) + ["codebook losses"] * (run.config.model.name == "vqvae")
+    weight = "β" if isinstance(beta, Schedule) else f"{beta:g}"
+    extra = [f"{weight} × rate"] * bool(beta) + ["codebook losses"] * (run.config.model.name == "vqvae")
     return "\n+ ".join([unit, *extra])

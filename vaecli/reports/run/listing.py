@@ -1,6 +1,7 @@
 """Runs as text: a list with one line each, one run in full, or the differences of two runs."""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from vaecli.backend.process import last_words
@@ -24,7 +25,6 @@ def entry(run: Run) -> dict[str, Any]:
     try:
         info, status = run.info, run.status
         config, data = info["config"], info["data"]
-        epochs = config["training"]["epochs"]
         return {
             "run": run.name,
             "status": status,
@@ -33,7 +33,7 @@ def entry(run: Run) -> dict[str, Any]:
             "fallback_for": data["fallback_for"],
             "model": config["model"]["name"],
             "seed": config["training"]["seed"],
-            "epochs": {"done": epochs if status == "finished" else run.epochs_done, "of": epochs},
+            **_done(run, config["training"], finished=status == "finished"),
             "started": info["started"],
             "test": run.summary["test"] if status == "finished" else None,
         }
@@ -41,13 +41,24 @@ def entry(run: Run) -> dict[str, Any]:
         return {"run": run.name, "status": "unreadable", "reason": str(error)}
 
 
+def _done(run: Run, training: Mapping[str, Any], *, finished: bool) -> dict[str, Any]:
+    """How far a run is, in epochs or in steps; the other is None."""
+    lengths = {"epochs": training["epochs"], "steps": training.get("steps")}
+    done = {"epochs": partial(run.done, "epoch"), "steps": partial(run.done, "step")}
+    return {
+        unit: length and {"done": length if finished else int(done[unit]()), "of": length}
+        for unit, length in lengths.items()
+    }
+
+
 def cells(entry: Mapping[str, Any]) -> list[str]:
     """The row of an entry under COLUMNS."""
     if entry["status"] == "unreadable":
         return [entry["run"], "unreadable", *[""] * (len(COLUMNS) - 2)]
-    epochs, test = entry["epochs"], entry["test"]
+    test = entry["test"]
     figures = [metric.value({"test": test}) for metric in LISTED]  # empty for an unfinished run
-    done = str(epochs["of"]) if epochs["done"] == epochs["of"] else f"{epochs['done']}/{epochs['of']}"
+    length, unit = (entry["epochs"], "") if entry["epochs"] else (entry["steps"], " steps")
+    done = f"{length['of']}{unit}" if length["done"] == length["of"] else f"{length['done']}/{length['of']}{unit}"
     texts = ["" if x is None else f"{x:.{m.decimals}f}" for x, m in zip(figures, LISTED, strict=True)]
     return [entry["run"], entry["status"], entry["title"], entry["model"], str(entry["seed"]), done, *texts]
 
@@ -64,7 +75,9 @@ def show_lines(run: Run) -> Iterator[str]:
         if run.failure or words:
             yield f"  {run.failure or f'ended outside Python: {words}'}"
         if run.metrics:
-            yield f"  {epoch_line(run.metrics[-1], run.config.training.epochs)}"
+            training = run.config.training
+            last = training.last_row(info["data"]["train"] // training.batch_size)
+            yield f"  {epoch_line(run.metrics[-1], last)}"
         yield from health_lines(run)
         yield "  the command that started it resumes it"
     yield f"  command             {' '.join(info['argv'])}"

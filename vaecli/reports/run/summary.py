@@ -11,14 +11,15 @@ from vaecli.runs.references import reference_of, references_of, references_probl
 from vaecli.runs.schema import Estimate, Evaluated
 
 
-def epoch_line(row: Mapping[str, float | None], epochs: int) -> str:
-    """One epoch as a line, from its row of metrics.csv."""
+def epoch_line(row: Mapping[str, float | None], last: int) -> str:
+    """One row of metrics.csv as a line; `last` is the epoch of the last row, or its step where the rows have one."""
     errors = [
         f"{row[f'test_mse_{name}']:.4f} {name}"
         for name in ("sampled", "mode", "relaxed")
         if row[f"test_mse_{name}"] is not None
     ]
-    parts = [f"epoch {row['epoch']:.0f}/{epochs}", f"loss {row['loss']:.4f}", f"test mse {', '.join(errors)}"]
+    unit = "step" if "step" in row else "epoch"
+    parts = [f"{unit} {row[unit]:.0f}/{last}", f"loss {row['loss']:.4f}", f"test mse {', '.join(errors)}"]
     if row["validation_mse_sampled"] is not None:
         parts.append(f"validation {row['validation_mse_sampled']:.4f}")
     if row["test_perplexity"] is not None:
@@ -32,8 +33,7 @@ def summary_lines(run: Run) -> Iterator[str]:
     test, name = summary["test"], run.config.model.name
     data = run.info["data"]
     where = data_name(data) + (f" (fallback for {data['fallback_for']})" if data["fallback_for"] else "")
-    epochs = run.config.training.epochs
-    yield f"{name} on {where}, {epochs} epoch{'s' * (epochs != 1)}, {summary['parameters']:,} parameters"
+    yield f"{name} on {where}, {run.config.training.length}, {summary['parameters']:,} parameters"
     yield from _errors(test, run.config.objective.likelihood)
     yield from evaluation_lines([] if evaluation_problem(run) else run.evaluations)
     yield from _of_mean_image(summary)

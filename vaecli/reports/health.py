@@ -380,6 +380,8 @@ def _temperature(records: Records, changed: Callable[[float], float]) -> list[st
     options = records.config.model.options()
     for name in ("temperature", "backward_temperature"):
         if name in options:
-            now = options[name]
-            return [f"model.{name}{'.end' * isinstance(now, Schedule)}={changed(_last(records, name, now)):g}"]
+            now, part = options[name], ""
+            if isinstance(now, Schedule):
+                part = ".start" if now.end is None else ".end"
+            return [f"model.{name}{part}={changed(_last(records, name, now)):g}"]
     return []

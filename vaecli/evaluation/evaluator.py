@@ -60,7 +60,9 @@ class Evaluator:
         flat = split.images.reshape(self.count, -1)
         padding = np.zeros((-self.count % batch, flat.shape[1]), flat.dtype)
         self.batches = np.concatenate([flat, padding]).reshape(-1, batch, flat.shape[1])
-        self._compiled = program(Measurement(autoencoder, scale), autoencoder.measured_as, scale)
+        self._compiled = program(
+            Measurement(autoencoder, scale), autoencoder.measured_as, scale, compiler=autoencoder.compiler
+        )
 
     def __call__(self, weights: Sequence[tf.Tensor]) -> Evaluation:
         rows = tf.constant(self.shown % self.batches.shape[1], tf.int32)

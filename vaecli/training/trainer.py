@@ -145,7 +145,7 @@ class Trainer:
         loop = Loop(autoencoder, config, self.steps_per_epoch, dataset)
         self.optimizer, self.names, self.variables = loop.optimizer, loop.names, loop.variables
         self.learnt = [loop.names[place] for place in loop.learnt]
-        self._compiled = program(loop, *loop.key)
+        self._compiled = program(loop, *loop.key, compiler=autoencoder.compiler)
 
     def initial_state(self) -> TrainState:
         """The state before the first step."""

@@ -123,13 +123,13 @@ def reconstructions(run: Run, arrays: Any) -> Figure:
     texts = [label if metric is None else f"{label}\nMSE {last[metric]:.4f}" for _, label, metric in rows]
     texts += [f"code {place + 1}" if len(maps) > 1 else "codes" for place in range(len(maps))]
     axis.set_yticks([line * cell[1] + high / 2 for line in range(len(lines))], texts, fontsize=8)
-    coloured = "\ncodes: the darker, the more often the test images use it" if maps else ""
+    coloured = "\ncodes: the darker, the rarer in the test set" if maps else ""
     heading(figure, title(run) + coloured, 9)
     return figure
 
 
 def code_maps(run: Run, arrays: Any) -> list[NDArray[np.float32]]:
-    """Codes of each position [S, H', W'] as ranks of their use, from 0, the most used, to 1; none without a grid."""
+    """Codes [S, H', W'] as ranks of their use, from 0, the most used, to 1, the rarest; none without a grid."""
     positions, counts = run.latent.positions, arrays.get("code_counts")
     if positions == (1, 1) or counts is None:
         return []
@@ -137,7 +137,7 @@ def code_maps(run: Run, arrays: Any) -> list[NDArray[np.float32]]:
     found = []
     for place, of_code in enumerate(counts[:MAX_MAPS_DRAWN]):
         rank = np.empty(len(of_code), np.float32)
-        rank[np.argsort(-of_code, kind="stable")] = np.linspace(0, 1, len(of_code))
+        rank[np.argsort(-of_code, kind="stable")] = np.arange(len(of_code)) / max(1, np.count_nonzero(of_code) - 1)
         found.append(rank[codes[..., place]])
     return found
 

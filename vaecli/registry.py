@@ -314,6 +314,7 @@ METHODS = Methods(BUILT_IN)
 
 NETWORKS: Mapping[str, Network] = {
     "mlp": Network("fully connected layers", "vaecli.config.shapes:mlp", "vaecli.models.networks:mlp"),
+    "conv": Network("convolutions", "vaecli.config.shapes:conv", "vaecli.models.networks:conv"),
 }
 
 DATASETS: Mapping[str, DataSet] = {

@@ -34,6 +34,7 @@ PROTOCOL = {
         "learning_rate": 0.001,
         "initial_weights": "glorot",
         "output_bias": "auto",
+        "compile": "auto",
         "clip_norm": None,
         "seed": 0,
         "checkpoint_seconds": 60.0,

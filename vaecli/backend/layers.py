@@ -1,4 +1,4 @@
-"""Dense layers whose first weights depend on the run's seed and the layer's name alone."""
+"""Layers whose first weights depend on the run's seed and the layer's name alone."""
 
 import contextlib
 import hashlib
@@ -36,7 +36,7 @@ _weights: ContextVar[str] = ContextVar("_weights", default="glorot")
 
 @contextlib.contextmanager
 def drawn_as(weights: str) -> Iterator[None]:
-    """A context in which dense layers draw their initial weights in this way.
+    """A context in which layers draw their initial weights in this way.
 
     Args:
         weights: a name of INITIALIZERS, with zero biases; or "torch": weights and biases uniform in
@@ -51,6 +51,36 @@ def drawn_as(weights: str) -> Iterator[None]:
 
 def dense(inputs: int, units: int, *, name: str, seed: int, activation: str | None = None) -> keras.layers.Dense:
     """A built Dense layer, with initial weights as set by `drawn_as`."""
+    layer = keras.layers.Dense(units, activation, name=name, **_initial(name, seed, inputs))
+    layer.build((None, inputs))
+    return layer
+
+
+def convolution(
+    inputs: tuple[int, int, int],
+    channels: int,
+    *,
+    kernel: int,
+    stride: int,
+    transposed: bool,
+    name: str,
+    seed: int,
+    activation: str | None = None,
+) -> keras.layers.Layer:
+    """A built convolution of [H, W, C] padded with zeros, or a transposed one, with initial weights as `dense`.
+
+    torch's rule counts as inputs of a transposed convolution what its weights' second axis counts: the outputs.
+    """
+    kind = keras.layers.Conv2DTranspose if transposed else keras.layers.Conv2D
+    fan = kernel**2 * (channels if transposed else inputs[-1])
+    layer = kind(
+        channels, kernel, stride, padding="same", activation=activation, name=name, **_initial(name, seed, fan)
+    )
+    layer.build((None, *inputs))
+    return layer
+
+
+def _initial(name: str, seed: int, inputs: int) -> dict[str, keras.initializers.Initializer]:
     weights = _weights.get()
     if weights == "torch":
         bound = max(1, inputs) ** -0.5
@@ -59,6 +89,4 @@ def dense(inputs: int, units: int, *, name: str, seed: int, activation: str | No
         )
     else:
         kernel, bias = INITIALIZERS[weights](layer_seed(seed, name)), keras.initializers.Zeros()
-    layer = keras.layers.Dense(units, activation, kernel_initializer=kernel, bias_initializer=bias, name=name)
-    layer.build((None, inputs))
-    return layer
+    return {"kernel_initializer": kernel, "bias_initializer": bias}

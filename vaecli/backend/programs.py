@@ -10,17 +10,19 @@ KEPT = 32  # XLA frees no program before the process ends; this bounds what is k
 _programs: OrderedDict[Hashable, Any] = OrderedDict()
 
 
-def program(function: Callable[..., Any], *key: Hashable) -> Any:
-    """The function compiled by XLA, or the program of an earlier function with the same key.
+def program(function: Callable[..., Any], *key: Hashable, compiler: str = "xla") -> Any:
+    """The compiled function, or the program of an earlier function with the same key.
 
     A second seed of a method therefore compiles nothing (measured: 3 of 12 seconds of a run at the article's size).
 
     Args:
         function: takes tensors; it must hold no data, because it is kept.
         key: everything that the function depends on except its arguments.
+        compiler: "xla"; or "graph": TensorFlow's own kernels, which are faster for convolutions.
     """
+    key = (compiler, *key)
     if key not in _programs:
-        _programs[key] = tf.function(function, jit_compile=True, autograph=False)
+        _programs[key] = tf.function(function, jit_compile=compiler == "xla", autograph=False)
         if len(_programs) > KEPT:
             _programs.popitem(last=False)
     _programs.move_to_end(key)

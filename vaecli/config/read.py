@@ -42,7 +42,7 @@ def _as_it_was(source: Source) -> Source:
     training = source.tree.get("training") if isinstance(source.tree, dict) else None
     if not isinstance(training, dict):
         return source
-    tree = {**source.tree, "training": {"output_bias": "zero", **training}}
+    tree = {**source.tree, "training": {"output_bias": "zero", "compile": "xla", **training}}
     return Source(source.name, tree, source.places)
 
 

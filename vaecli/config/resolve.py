@@ -9,4 +9,7 @@ def resolved(config: Config) -> Config:
     if training.output_bias == "auto":
         start = "data_mean" if config.objective.in_nats else "zero"  # with a squared error, some methods lose by it
         training = training.model_copy(update={"output_bias": start})
+    if training.compile == "auto":
+        way = "graph" if config.network.kind == "conv" else "xla"  # measured: tests/benchmarks/convolutions.py
+        training = training.model_copy(update={"compile": way})
     return config.model_copy(update={"training": training, "data": config.data.absolute})

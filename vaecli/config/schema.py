@@ -65,14 +65,13 @@ class ModelConfig(Block):
         return self.method.bottleneck.codes(self.options())
 
 
+Width = Annotated[int, Field(ge=1, le=65_536)]
+
+
 class NetworkConfig(Block):
-    kind: str = Field("mlp", description="mlp: fully connected layers")
+    """What every network has; each kind has a class with its own keys."""
 
-
-class MlpConfig(NetworkConfig):
-    hidden: tuple[Annotated[int, Field(ge=1, le=65_536)], ...] = Field(
-        (128,), strict=False, description="sizes of the encoder's hidden layers; the decoder's in reverse"
-    )
+    kind: str = Field("mlp", description="mlp: fully connected layers; conv: convolutions")
     activation: Literal["relu", "leaky_relu", "gelu", "silu", "tanh"] = Field(
         "relu", description="after each hidden layer: relu, leaky_relu, gelu, silu or tanh"
     )
@@ -81,7 +80,7 @@ class MlpConfig(NetworkConfig):
     )
 
     @model_validator(mode="after")
-    def _slope_of_leaky_relu(self) -> "MlpConfig":
+    def _slope_of_leaky_relu(self) -> "NetworkConfig":
         if self.negative_slope is not None and self.activation != "leaky_relu":
             raise PydanticCustomError(
                 "slope", "`negative_slope` has no effect with activation {name}", {"name": self.activation}
@@ -92,6 +91,27 @@ class MlpConfig(NetworkConfig):
     def slope(self) -> float:
         """The slope of leaky_relu below zero."""
         return 0.2 if self.negative_slope is None else self.negative_slope
+
+
+class MlpConfig(NetworkConfig):
+    hidden: tuple[Width, ...] = Field(
+        (128,), strict=False, description="sizes of the encoder's hidden layers; the decoder's in reverse"
+    )
+
+
+class ConvConfig(NetworkConfig):
+    kind: str = "conv"
+    channels: tuple[Width, ...] = Field(
+        (32, 64),
+        strict=False,
+        min_length=1,
+        max_length=10,
+        description="of the encoder's convolutions, each of which halves the image; the decoder's in reverse",
+    )
+    residual_blocks: int = Field(0, ge=0, le=100, description="of two convolutions each, in encoder and decoder")
+    grid: bool = Field(
+        True, description="codes in each cell of the last convolution; false: one position for the image"
+    )
 
 
 class DataConfig(Block):
@@ -218,6 +238,9 @@ class TrainingConfig(Block):
     output_bias: Literal["auto", "data_mean", "zero"] = Field(
         "auto",
         description="the decoder's first output: data_mean, zero, or auto: data_mean for likelihoods in nats",
+    )
+    compile: Literal["auto", "xla", "graph"] = Field(
+        "auto", description="of a step: xla, graph, or auto: graph for convolutions and xla otherwise"
     )
     seed: int = Field(0, ge=0, lt=2**31, description="initial weights, batch order and every draw")
     checkpoint_seconds: NonNegative = Field(
@@ -415,7 +438,7 @@ VARIANTS: Mapping[str, tuple[str, Mapping[str, type[Block]]]] = {
         "likelihood",
         {"mse": ObjectiveConfig, "bernoulli": BernoulliConfig, "gaussian": GaussianConfig, "l1": L1Config},
     ),
-    "network": ("kind", {"mlp": MlpConfig}),
+    "network": ("kind", {"mlp": MlpConfig, "conv": ConvConfig}),
     "data": ("name", {**dict.fromkeys(DATASETS, DataConfig), "npz": NpzDataConfig}),
     "training": ("optimizer", {cls.model_fields["optimizer"].default: cls for cls in OPTIMIZERS}),
 }

@@ -126,7 +126,9 @@ class Sampling:
             return tf.reshape(log_weight, shape) - distortion
 
         self.weights = [variable.value for variable in variables]
-        self._log_weights = program(log_weights, "bound", autoencoder.measured_as, *shape)
+        self._log_weights = program(
+            log_weights, "bound", autoencoder.measured_as, *shape, compiler=autoencoder.compiler
+        )
 
     def __call__(self, images: NDArray[np.float32], seed: tuple[int, int]) -> PerImage:
         """Measures images [B, H, W, C]; the draws depend on the seed and the number of the batch."""

@@ -77,7 +77,13 @@ class Evaluator:
         flat = split.images.reshape(self.count, -1)
         padding = np.zeros((-self.count % batch, flat.shape[1]), flat.dtype)
         self.batches = np.concatenate([flat, padding]).reshape(-1, batch, flat.shape[1])
-        self._compiled = program(Measurement(autoencoder, scale, progress), autoencoder.measured_as, scale, progress)
+        self._compiled = program(
+            Measurement(autoencoder, scale, progress),
+            autoencoder.measured_as,
+            scale,
+            progress,
+            compiler=autoencoder.compiler,
+        )
 
     def __call__(self, weights: Sequence[tf.Tensor], done: int = 1) -> Evaluation:
         """Measures the state after `done` steps, with a relaxed sample as the last of them read one."""

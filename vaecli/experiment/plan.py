@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from vaecli.config import Config
+from vaecli.config.latent import MAX_ENUMERATED_CODES, Latent
 from vaecli.config.resolve import resolved
+from vaecli.config.shapes import latent_of
 from vaecli.data import Dataset
 from vaecli.errors import ConfigError
 from vaecli.runs import Run, run_name
@@ -40,13 +42,15 @@ def plan_run(config: Config, dataset: Dataset, output_dir: Path) -> Plan:
 
     Raises:
         DataError: a batch is larger than the data.
-        ConfigError: a step or a warm-up lies beyond the end of the run.
+        ConfigError: a step or a warm-up lies beyond the end of the run, the network cannot be built for these images,
+            or the method cannot decode all codes of its grid.
     """
     config = resolved(config)
     if dataset.fallback_for:
         data = config.data.model_copy(update={"name": dataset.name, "fallback": None})
         config = config.model_copy(update={"data": data})
     _check_length(config, dataset.steps_per_epoch(config.training.batch_size))
+    _check_latent(config, latent_of(config, dataset.image_shape))
     return Plan(config, dataset, Run(output_dir / run_name(config, dataset)))
 
 
@@ -66,3 +70,15 @@ def _check_length(config: Config, steps_per_epoch: int) -> None:
             )
     if mistakes:
         raise ConfigError(mistakes)
+
+
+def _check_latent(config: Config, latent: Latent) -> None:
+    """What can be checked only when the grid of the images is known."""
+    if config.model.method.enumerates and not latent.enumerable:
+        raise ConfigError(
+            [
+                f"model: '{config.model.name}' decodes all codes of an image at each step, at most "
+                f"{MAX_ENUMERATED_CODES}; a grid of {latent} has "
+                f"{latent.most_values}^{latent.num_codes} (network.grid: false has one position)"
+            ]
+        )

@@ -96,7 +96,7 @@ class TrainedRun:
         return {}
 
     def _compiled(self, what: str, sampled: bool) -> Any:
-        """The functions, one compiled program each: only compiled code repeats the draws (backend/random.py)."""
+        """The functions, one compiled program each."""
         if (what, sampled) not in self._programs:
             autoencoder = self.autoencoder
             import tensorflow as tf
@@ -111,7 +111,10 @@ class TrainedRun:
                 "reconstruct": lambda x, seed: autoencoder.pixels(encode(x, seed).z),
             }
             self._programs[what, sampled] = tf.function(
-                functions[what], jit_compile=True, autograph=False, reduce_retracing=True
+                functions[what],
+                jit_compile=autoencoder.compiler == "xla",
+                autograph=False,
+                reduce_retracing=True,
             )
         return self._programs[what, sampled]
 

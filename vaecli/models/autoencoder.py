@@ -12,6 +12,7 @@ from vaecli.backend.progress import END, Progress
 from vaecli.backend.random import fold_in
 from vaecli.bottlenecks.bottleneck import Bottleneck, Latents
 from vaecli.config.latent import Latent
+from vaecli.config.resolve import resolved
 from vaecli.config.schema import Config
 from vaecli.config.shapes import ImageShape, Shapes, shapes
 from vaecli.data import Dataset
@@ -60,11 +61,16 @@ class Autoencoder:
         likelihood: Likelihood,
         latent: Latent,
         *,
+        compiler: str,
         trained_as: Hashable,
         measured_as: Hashable,
     ) -> None:
-        """Autoencoders with equal `trained_as` have the same function `losses`; likewise for `measure`."""
-        self.trained_as, self.measured_as = trained_as, measured_as
+        """Autoencoders with equal `trained_as` have the same function `losses`; likewise for `measure`.
+
+        Args:
+            compiler: of programs that call it, "xla" or "graph".
+        """
+        self.compiler, self.trained_as, self.measured_as = compiler, trained_as, measured_as
         self.encoder = encoder
         self.bottleneck = bottleneck
         self.decoder = decoder
@@ -240,7 +246,9 @@ def build(config: Config, image_shape: ImageShape, dataset: Dataset | None = Non
         encoder, decoder = networks.build(config.network, sizes, seed=training.seed)
         bottleneck = _bottleneck(config, sizes)
     if training.output_bias == "data_mean" and dataset is not None:
-        decoder.layers[-1].bias.assign(loss.outputs(dataset.mean_image).reshape(decoder.layers[-1].bias.shape))
+        bias = decoder.layers[-1].bias
+        mean = dataset.mean_image.reshape(-1, *bias.shape).mean(0)  # of a convolution, over rows and columns
+        bias.assign(loss.outputs(mean))
         if loss.log_scale is not None:
             loss.log_scale.assign(math.log(max(dataset.deviation, LEAST)))
     method, options = config.model.method, config.model.options()
@@ -256,6 +264,7 @@ def build(config: Config, image_shape: ImageShape, dataset: Dataset | None = Non
         decoder,
         loss,
         sizes.latent,
+        compiler=resolved(config).training.compile,
         trained_as=trained_as,
         measured_as=measured_as,
     )

@@ -12,7 +12,7 @@ import math
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -98,6 +98,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#000000", "#CC79A7", "#56B4E9", "#E
 DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 MAX_POINTS_DRAWN = 2000  # of a curve; more than a figure can resolve
+CODE_COLOURS = "viridis_r"  # from light to dark, which prints in grey too
 TILE_GAP = 0.03
 TILE_PIXELS, MOST_TILE_PIXELS = 56, 256  # along a side
 THINNEST = 0.2  # shortest side of a tile relative to the longer one; a thinner image is widened
@@ -243,17 +244,20 @@ def tile_size(images: NDArray[np.float32]) -> tuple[float, float]:
     return max(THINNEST, width / longer), max(THINNEST, height / longer)
 
 
-def tiles(axis: Axes, lines: Sequence[NDArray[np.float32]], *, cell: tuple[float, float]) -> None:
+def tiles(
+    axis: Axes, lines: Sequence[NDArray[np.float32]], *, cell: tuple[float, float], coloured: Collection[int] = ()
+) -> None:
     """Draws lines of images side by side, each at the top centre of a cell of this width and height.
 
-    Each line is one picture, which is fastest.
+    Each line is one picture, which is fastest. The lines `coloured` show values in [0, 1] as colours, others as greys.
     """
     across, down = cell
     size = wide, high = tile_size(lines[0])
     frames = []
     for i, line in enumerate(lines):
-        picture = _side_by_side(line, size, across)
-        axis.imshow(picture, vmin=0, vmax=1, extent=(0, len(line) * across, i * down + high, i * down))
+        picture = _side_by_side(line, size, across, margin=np.nan if i in coloured else 0)
+        extent = (0, len(line) * across, i * down + high, i * down)
+        axis.imshow(picture, vmin=0, vmax=1, extent=extent, cmap=CODE_COLOURS if i in coloured else None)
         inner = wide - 2 * TILE_GAP, high - 2 * TILE_GAP
         left = (across - wide) / 2 + TILE_GAP
         frames += [Rectangle((j * across + left, i * down + TILE_GAP), *inner) for j in range(len(line))]
@@ -264,7 +268,9 @@ def tiles(axis: Axes, lines: Sequence[NDArray[np.float32]], *, cell: tuple[float
     axis.tick_params(length=0)
 
 
-def _side_by_side(images: NDArray[np.float32], size: tuple[float, float], across: float) -> NDArray[np.float32]:
+def _side_by_side(
+    images: NDArray[np.float32], size: tuple[float, float], across: float, margin: float
+) -> NDArray[np.float32]:
     """Joins images [N, H, W] to one, each with a white margin of TILE_GAP and the extra width of its cell.
 
     Margins are whole pixels, so small images are enlarged first; large ones are reduced, because nobody sees more.
@@ -276,7 +282,7 @@ def _side_by_side(images: NDArray[np.float32], size: tuple[float, float], across
     rows, columns = grown.shape[1:]
     above = round(TILE_GAP / high * rows)
     beside = round((TILE_GAP + (across - wide) / 2) / wide * columns)
-    padded = np.pad(grown, [(0, 0), (above, above), (beside, beside)])
+    padded = np.pad(grown, [(0, 0), (above, above), (beside, beside)], constant_values=margin)
     return np.concatenate(list(padded), axis=1)
 
 

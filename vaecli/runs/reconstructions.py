@@ -48,7 +48,7 @@ def wrong_arrays(arrays: Arrays) -> str | None:
     labels = arrays.get("label_values")
     if labels is not None and ("contingency" not in arrays or arrays["contingency"].shape[1] != len(labels)):
         return "not one entry for each label"
-    if of_codes and arrays["codes"].shape[1] != len(arrays["code_counts"]):
+    if of_codes and arrays["codes"].shape[1] % len(arrays["code_counts"]):
         return "codes that are not counted"
     if of_codes and min(arrays["code_counts"].min(), arrays["codes"].min()) < 0:
         return "a count below 0"

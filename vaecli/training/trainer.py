@@ -154,7 +154,7 @@ class Trainer:
         self.row_at = frozenset((*training.evaluate_at, self.end.steps))
         self.optimizer, self.names, self.variables = loop.optimizer, loop.names, loop.variables
         self.learnt = [loop.names[place] for place in loop.learnt]
-        self._compiled = program(loop, *loop.key)
+        self._compiled = program(loop, *loop.key, compiler=autoencoder.compiler)
 
     def initial_state(self) -> TrainState:
         """The state before the first step."""

@@ -30,6 +30,7 @@ from vaecli.runs.references import references_of
 COLOURS = {"train": "#000000", "sampled": "#0072B2", "mode": "#009E73", "relaxed": "#D55E00"}
 SCHEDULE_STYLES = (("#CC79A7", "-"), ("#56B4E9", "--"), ("#E69F00", "-."), ("#999999", ":"))
 MAX_CODES_DRAWN = 100
+MAX_MAPS_DRAWN = 3  # of the codes of one position
 MAX_LABELS_DRAWN = 50  # the most common; all others share one column
 LEAST_WIDTH = 4.5  # inches, so that a title fits
 
@@ -97,7 +98,7 @@ SYMBOLS = {
 
 
 def reconstructions(run: Run, arrays: Any) -> Figure:
-    """Inputs above, outputs below; the corner of an output shows its code."""
+    """Inputs above, outputs below; the corner of an output shows its code, and of a grid of codes a map follows."""
     last = run.metrics[-1]
     discrete = "code_counts" in arrays
     rows: list[tuple[str, str, str | None]] = [("images", "input", None)]
@@ -109,18 +110,38 @@ def reconstructions(run: Run, arrays: Any) -> Figure:
     count = len(arrays["images"])
     wide, high = tile_size(arrays["images"])
     cell = max(wide, 0.4), max(high, 0.66)  # room for a code's number, and for three lines of text at the left
-    figure = Figure(figsize=(max(LEAST_WIDTH, 0.62 * count * cell[0] + 1.5), 0.66 * len(rows) * cell[1] + 0.45))
+    maps = code_maps(run, arrays)
+    down = 0.66 * (len(rows) + len(maps)) * cell[1]
+    figure = Figure(figsize=(max(LEAST_WIDTH, 0.62 * count * cell[0] + 1.5), down + 0.45))
     axis = figure.subplots()
-    tiles(axis, [arrays[name] for name, _, _ in rows], cell=cell)
+    lines = [*(arrays[name] for name, _, _ in rows), *maps]
+    tiles(axis, lines, cell=cell, coloured=range(len(rows), len(lines)))
     if discrete and arrays["codes"].shape[1] == 1:
         for column, (code,) in enumerate(arrays["codes"]):
             right, below = (column + 0.5) * cell[0] + wide / 2 - TILE_GAP, cell[1] + high
             where = (right, below - TILE_GAP, "bottom") if high == cell[1] else (right, below + TILE_GAP, "top")
             axis.text(*where[:2], str(code), ha="right", va=where[2], color="0.35", fontsize=6)
     texts = [label if metric is None else f"{label}\nMSE {last[metric]:.4f}" for _, label, metric in rows]
-    axis.set_yticks([line * cell[1] + high / 2 for line in range(len(rows))], texts, fontsize=8)
-    heading(figure, title(run), 9)
+    texts += [f"code {place + 1}" if len(maps) > 1 else "codes" for place in range(len(maps))]
+    axis.set_yticks([line * cell[1] + high / 2 for line in range(len(lines))], texts, fontsize=8)
+    coloured = "\ncodes: the darker, the rarer in the test set" if maps else ""
+    heading(figure, title(run) + coloured, 9)
     return figure
+
+
+def code_maps(run: Run, arrays: Any) -> list[NDArray[np.float32]]:
+    """Codes [S, H', W'] as ranks of their use, from 0, the most used, to 1, the rarest; none without a grid."""
+    positions, counts = run.latent.positions, arrays.get("code_counts")
+    if positions == (1, 1) or counts is None:
+        return []
+    codes = arrays["codes"].reshape(len(arrays["codes"]), *positions, len(counts))
+    found = []
+    for place, of_code in enumerate(counts[:MAX_MAPS_DRAWN]):
+        rank = np.empty(len(of_code), np.float32)
+        used = int(np.count_nonzero(of_code))
+        rank[np.argsort(-of_code, kind="stable")] = np.arange(len(of_code)) / max(1, used - 1)
+        found.append(rank[codes[..., place]])
+    return found
 
 
 def loss_curves(run: Run) -> Figure:

@@ -64,7 +64,7 @@ class Evaluator:
         shown: NDArray[np.int64] = NOTHING,
         progress: Progress = END,
     ) -> None:
-        """`shown` [S] selects the images of the split whose reconstructions are kept; `progress` has the length of the run."""
+        """`shown` [S] selects the images whose reconstructions are kept; `progress` has the length of the run."""
         self.autoencoder = autoencoder
         self.shown = shown
         self.count = len(split)

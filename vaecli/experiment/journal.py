@@ -118,10 +118,8 @@ class Journal:
         state = chunk.state
         assert chunk.metrics is not None
         row = {**self._place(state), **chunk.metrics, **self._scheduled(state)}
-        row |= self._columns("test", self.test(state.weights, self.trainer.done(state)))
-        row |= self._columns(
-            "validation", self.validation(state.weights, self.trainer.done(state)) if self.validation else None
-        )
+        for split, evaluator in (("test", self.test), ("validation", self.validation)):
+            row |= self._columns(split, evaluator(state.weights, self.trainer.done(state)) if evaluator else None)
         row["seconds"] = chunk.row_seconds
         self._check(row)
         best = min((r["validation_mse_sampled"] or math.inf for r in self.rows), default=math.inf)

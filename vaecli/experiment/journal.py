@@ -118,10 +118,8 @@ class Journal:
         state = chunk.state
         assert chunk.metrics is not None
         row = {**self._place(state), **chunk.metrics, **self._scheduled(state)}
-        row |= self._columns("test", self.test(state.weights, self.trainer.done(state)))
-        row |= self._columns(
-            "validation", self.validation(state.weights, self.trainer.done(state)) if self.validation else None
-        )
+        for split, evaluator in (("test", self.test), ("validation", self.validation)):
+            row |= self._columns(split, evaluator(state.weights, self.trainer.done(state)) if evaluator else None)
         row["seconds"] = chunk.row_seconds
         if self.rows:  # begun by a version with fewer columns, the table keeps its form
             row = {name: row[name] for name in self.rows[0]}

@@ -109,7 +109,7 @@ def test_more_samples_raise_the_bound_to_log_p(tiny, enumerated):
     errors = {samples: (log_p - bound).std(ddof=1) / len(images) ** 0.5 for samples, bound in found.items()}
     assert log_p.mean() - means[0] > 4 * errors[1]
     assert abs(log_p.mean() - means[-1]) < 4 * errors[5000]
-    assert errors[5000] < 0.01
+    assert errors[5000] < 0.02
 
 
 def test_the_bound_of_one_sample_is_the_elbo_on_average(tiny):

@@ -31,7 +31,7 @@ MOST_ROWS = 512  # of vqvae's codebook, which has one row for each combination o
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--seeds", default="0,", help="a list with commas")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--set", action="append", default=[])
     parser.add_argument("--latents", nargs="+", choices=LATENTS, default=list(LATENTS))

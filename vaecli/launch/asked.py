@@ -81,11 +81,14 @@ def ask(
 def plan_lines(asked: Asked, speeds: Mapping[str, float], jobs: int) -> Iterator[str]:
     """One line per run (finished, half done or missing, with the time it will take), and a total."""
     left = {plan.run.name: seconds_left(plan, speeds) for plan in asked.plans}
+    planned = {plan.run.name: plan.config for plan in asked.plans}
     states = []
     for run in asked.runs:
         states.append("finished" if run.finished else "half done" if run.exists else "missing")
-        training = run.config.training
-        notes = [f"{run.done(training.unit):,.0f} of {training.length}"] if states[-1] == "half done" else []
+        notes = []
+        if states[-1] == "half done":
+            training = (planned.get(run.name) or run.config).training
+            notes.append(f"{run.done(training.unit):,.0f} of {training.length}")
         notes += [in_words(left[run.name])] if left.get(run.name) else []
         yield f"{states[-1]:<9}  {run.name}{'  ' * bool(notes)}{', '.join(notes)}"
     counts = [f"{states.count(state)} {state}" for state in ("finished", "half done", "missing") if state in states]

@@ -69,11 +69,19 @@ def test_the_config_in_the_folder_repeats_the_run(vaecli, tmp_path):
 def test_a_fallback_is_said_and_named(vaecli, tmp_path):
     result = vaecli("train", "--config", "gumbel", "--set", "network.hidden=[16]", "--epochs", "1")
     assert result.exit_code == 0
-    assert "training on the bundled digits (8x8) instead of mnist" in result.stderr
+    assert "training on the bundled digits (8x8) instead of mnist, for 10 epochs where" in result.stderr
     assert result.stdout.startswith("outputs/gumbel-digits-")
     (run,) = all_runs(tmp_path / "outputs")
     assert run.summary["data"]["fallback_for"] == "mnist"
-    assert "digits (fallback for mnist)" in result.stderr
+    assert "digits (fallback for mnist), 10 epochs" in result.stderr
+    again = vaecli("train", "--config", str(run.config_yaml))
+    assert "already finished" in again.stderr
+    planned = vaecli("compare", "gumbel", "--set", "network.hidden=[16]", "--epochs", "1", "--no-train")
+    assert planned.exit_code == 2  # a plan alone fetches nothing, so it does not know what will be missing
+    compared = vaecli("compare", "gumbel", "--set", "network.hidden=[16]", "--epochs", "1")
+    assert compared.exit_code == 0
+    assert "instead of mnist, for 10 epochs where mnist would have one" in compared.stderr
+    assert "1 finished" in compared.stderr
 
 
 def test_without_fallback_the_ways_out_are_named(vaecli, tmp_path):

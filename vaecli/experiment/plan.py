@@ -1,12 +1,12 @@
 """A run before it starts, and the observer of a training."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from vaecli.config import Config
 from vaecli.config.latent import MAX_ENUMERATED_CODES, Latent
-from vaecli.config.resolve import resolved
+from vaecli.config.resolve import EPOCHS_FOR_ONE, resolved, standing_in
 from vaecli.config.shapes import latent_of
 from vaecli.data import Dataset
 from vaecli.errors import ConfigError
@@ -47,11 +47,21 @@ def plan_run(config: Config, dataset: Dataset, output_dir: Path) -> Plan:
     """
     config = resolved(config)
     if dataset.fallback_for:
-        data = config.data.model_copy(update={"name": dataset.name, "fallback": None})
-        config = config.model_copy(update={"data": data})
+        config = standing_in(config, dataset.name)
     _check_length(config, dataset.steps_per_epoch(config.training.batch_size))
     _check_latent(config, latent_of(config, dataset.image_shape))
     return Plan(config, dataset, Run(output_dir / run_name(config, dataset)))
+
+
+def standing_in_lines(datasets: Iterable[Dataset]) -> Iterator[str]:
+    """What is used instead of data that are not available, and for how long."""
+    for dataset in datasets:
+        if dataset.fallback_for:
+            yield dataset.fallback_reason or ""
+            yield (
+                f"training on the bundled {dataset.name} (8x8) instead of {dataset.fallback_for}, for {EPOCHS_FOR_ONE} "
+                f"epochs where {dataset.fallback_for} would have one, because they are few"
+            )
 
 
 def _check_length(config: Config, steps_per_epoch: int) -> None:

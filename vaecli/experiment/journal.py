@@ -17,6 +17,7 @@ from vaecli.backend.schedules import scheduled
 from vaecli.data import Split
 from vaecli.data.dataset import squeezed
 from vaecli.errors import Diverged, VaecliError
+from vaecli.evaluation.cells import drawn_by_codes
 from vaecli.evaluation.evaluator import Evaluation, Evaluator, of_mean_image
 from vaecli.metrics.metric import epoch_columns, test_block
 from vaecli.reports.run.summary import epoch_line
@@ -249,7 +250,8 @@ class Journal:
 
     def _reconstructions(self, evaluation: Evaluation, model: keras.Model) -> dict[str, Any]:
         """The arrays of reconstructions.npz: images [N, H, W] in [0, 1], prototypes [K, H, W], contingency [K, V] of
-        codes and the labels in label_values [V]. Images of several channels are [N, H, W, C].
+        codes and the labels in label_values [V]. Of a grid with one code in each cell, `drawn` has codes [M], and
+        in_place [M, h, w] and alone [M, H, W] what they draw. Images of several channels are [N, H, W, C].
 
         The mode is the output of the exported model: its program rounds differently in the last bits from that of the
         evaluation, and users of model.keras get these images.
@@ -269,7 +271,10 @@ class Journal:
         if measured.codes is not None:
             arrays["codes"] = measured.codes[shown]
             arrays["code_counts"] = _side_by_side(measured.counts)
-            single = measured.latent.single
+            single, latent = measured.latent.single, measured.latent
+            if latent.num_positions > 1 and latent.codes_per_position == 1:
+                drawn = drawn_by_codes(self.autoencoder, measured.codes)
+                arrays |= {"drawn": drawn.codes, "in_place": squeezed(drawn.in_place), "alone": squeezed(drawn.alone)}
             if single is not None:
                 arrays["prototypes"] = squeezed(self._prototypes(single))
                 for pairs in measured.pairs:

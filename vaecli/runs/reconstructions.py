@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from vaecli.runs.files import Arrays
 
-# The arrays of reconstructions.npz: dimensions and kinds of type. S images shown, L codes of K values, V labels.
+# The arrays of reconstructions.npz: dimensions and kinds of type. S images shown, L codes of K values, V labels; of a
+# grid M of the codes.
 ARRAYS: Mapping[str, tuple[int, str]] = {
     "images": (3, "f"),  # [S, H, W]
     "index": (1, "iu"),  # [S]
@@ -17,6 +18,9 @@ ARRAYS: Mapping[str, tuple[int, str]] = {
     "prototypes": (3, "f"),  # [K, H, W]
     "contingency": (2, "iu"),  # [K, V]
     "label_values": (1, "iu"),  # [V]
+    "drawn": (1, "iu"),  # [M]
+    "in_place": (3, "f"),  # [M, h, w]
+    "alone": (3, "f"),  # [M, H, W]
 }
 
 
@@ -34,12 +38,16 @@ def wrong_arrays(arrays: Arrays) -> str | None:
         if array.dtype.kind == "f" and not bool((abs(array) < 1e30).all()):
             return f"{name} holds values that are not numbers"
     shown, size = arrays["images"].shape[0], arrays["images"].shape[1:]
-    for name in ("mode", "sampled", "relaxed", "prototypes"):
-        if name in arrays and (arrays[name].shape[1:] != size or (name != "prototypes" and len(arrays[name]) != shown)):
+    of_codes = ("prototypes", "alone")
+    for name in ("mode", "sampled", "relaxed", *of_codes):
+        if name in arrays and (arrays[name].shape[1:] != size or (name not in of_codes and len(arrays[name]) != shown)):
             return f"{name} is {arrays[name].shape}"
-    of_codes = [name for name in ("codes", "code_counts") if name in arrays]
-    if len(of_codes) == 1:
-        return f"it has only {of_codes[0]!r}"
+    of_cells = [len(arrays[name]) for name in ("drawn", "in_place", "alone") if name in arrays]
+    if of_cells and (len(of_cells) < 3 or len(set(of_cells)) > 1 or "code_counts" not in arrays):
+        return "not one entry for each code of a grid"
+    counted = [name for name in ("codes", "code_counts") if name in arrays]
+    if len(counted) == 1:
+        return f"it has only {counted[0]!r}"
     if any(len(arrays[name]) != shown for name in ("index", "labels", "codes") if name in arrays):
         return "not one entry for each image"
     of_values = [len(arrays[name]) for name in ("prototypes", "contingency") if name in arrays]
@@ -48,8 +56,10 @@ def wrong_arrays(arrays: Arrays) -> str | None:
     labels = arrays.get("label_values")
     if labels is not None and ("contingency" not in arrays or arrays["contingency"].shape[1] != len(labels)):
         return "not one entry for each label"
-    if of_codes and arrays["codes"].shape[1] % len(arrays["code_counts"]):
+    if counted and arrays["codes"].shape[1] % len(arrays["code_counts"]):
         return "codes that are not counted"
-    if of_codes and min(arrays["code_counts"].min(), arrays["codes"].min()) < 0:
+    if of_cells and not 0 <= arrays["drawn"].min() <= arrays["drawn"].max() < arrays["code_counts"].shape[1]:
+        return "a code that does not exist"
+    if counted and min(arrays["code_counts"].min(), arrays["codes"].min()) < 0:
         return "a count below 0"
     return None

@@ -61,6 +61,8 @@ def draw_run(
     }
     if "prototypes" in arrays:
         figures[f"codes.{fmt}"] = partial(what_codes_draw, run, arrays)
+    if "drawn" in arrays:
+        figures[f"codes.{fmt}"] = partial(what_cells_draw, run, arrays)
     if "contingency" in arrays:
         figures[f"code_use.{fmt}"] = partial(code_use, run, arrays)
     return draw_each(figures, folder, failed)
@@ -222,6 +224,30 @@ def what_codes_draw(run: Run, arrays: Any) -> Figure:
     axis.set_yticks([])
     left_out = "" if len(order) == len(counts) else f", the {len(order)} most used of {len(counts)} codes"
     heading(figure, f"{title(run)}\nwhat each code draws, its share of the test set, its labels{left_out}", 9)
+    return figure
+
+
+def what_cells_draw(run: Run, arrays: Any) -> Figure:
+    """The codes of a grid: their share of all cells, what they draw in their places, and alone; most used first."""
+    codes, counts = arrays["drawn"], arrays["code_counts"][0]
+    columns = min(12, len(codes))
+    lines = -(-len(codes) // columns)
+    _, high = tile_size(arrays["alone"])
+    height = max(1.0, high) + 0.08
+    figure = Figure(figsize=(max(LEAST_WIDTH, 0.62 * columns + 1.2), 0.62 * lines * (2 * height + 0.55) + 0.7))
+    axes = figure.subplots(lines, 1, squeeze=False)[:, 0]
+    for line, axis in enumerate(axes):
+        part = slice(line * columns, (line + 1) * columns)
+        tiles(axis, [arrays["in_place"][part], arrays["alone"][part]], cell=(1.0, height))
+        axis.set_xlim(0, columns)
+        axis.set_yticks([high / 2, height + high / 2], ["in place", "alone"], fontsize=7)
+        for place, code in enumerate(codes[part]):
+            text = f"{code}: {100 * counts[code] / counts.sum():.2g}%"
+            axis.text(place + 0.5, -0.06, text, ha="center", va="bottom", fontsize=6)
+    used = np.count_nonzero(counts)
+    words = f"{used} of {len(counts)} codes are used on the test set"
+    words += f", the {len(codes)} most used:" if len(codes) < used else ":"
+    heading(figure, f"{title(run)}\n{words} share of cells, mean decoded cell, and a grid of this code alone", 9)
     return figure
 
 

@@ -56,7 +56,7 @@ def main() -> None:
             if chunk.metrics is None or chunk.state.epoch == 1:  # the first epoch compiles
                 continue
             with_checkpoints = chunk.state.epoch % 2 == 0
-            seconds = chunk.epoch_seconds
+            seconds = chunk.row_seconds
             age += seconds * with_checkpoints
             if with_checkpoints and age >= YOUNG:
                 start = time.perf_counter()

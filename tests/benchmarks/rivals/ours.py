@@ -27,7 +27,7 @@ def main() -> None:
     seconds, loss = [], None
     for chunk in trainer.chunks(trainer.initial_state()):
         if chunk.metrics is not None:
-            seconds.append(chunk.epoch_seconds)
+            seconds.append(chunk.row_seconds)
             loss = chunk.metrics["loss"]
     print_result("vaecli", seconds, loss, trainer.steps_per_epoch, size.batch)
 

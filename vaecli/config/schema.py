@@ -68,10 +68,13 @@ class ModelConfig(Block):
 Width = Annotated[int, Field(ge=1, le=65_536)]
 
 
+_KINDS = "mlp: fully connected layers; conv: convolutions"
+
+
 class NetworkConfig(Block):
     """What every network has; each kind has a class with its own keys."""
 
-    kind: str = Field("mlp", description="mlp: fully connected layers; conv: convolutions")
+    kind: str = Field("mlp", description=_KINDS)
     activation: Literal["relu", "leaky_relu", "gelu", "silu", "tanh"] = Field(
         "relu", description="after each hidden layer: relu, leaky_relu, gelu, silu or tanh"
     )
@@ -100,7 +103,7 @@ class MlpConfig(NetworkConfig):
 
 
 class ConvConfig(NetworkConfig):
-    kind: str = "conv"
+    kind: str = Field("conv", description=_KINDS)
     channels: tuple[Width, ...] = Field(
         (32, 64),
         strict=False,

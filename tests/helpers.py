@@ -30,13 +30,18 @@ KINDS = ("vae", "categorical", "gumbel", "straight_through", "vqvae", "exact", "
 OFTEN = ", checkpoint_seconds: 0"  # a state is saved after every call
 
 
-def small_config(method: str, *, epochs: int = 2, seed: int = 0, extra: str = "", extra_training: str = "") -> Config:
-    """A method at its defaults, on digits with a narrow network; `extra` and `extra_training` are more YAML."""
+def small_config(
+    method: str, *, epochs: int = 2, seed: int = 0, extra: str = "", extra_training: str = "", compiler: str = "graph"
+) -> Config:
+    """A method at its defaults, on digits with a narrow network; `extra` and `extra_training` are more YAML.
+
+    XLA needs seconds for a training of a tenth of one, so what does not depend on it runs as a graph.
+    """
     return config_from_text(
         f"model: {method}\n"
         "network: {hidden: [16]}\n"
         "data: digits\n"
-        f"training: {{epochs: {epochs}, seed: {seed}{extra_training}}}\n"
+        f"training: {{epochs: {epochs}, seed: {seed}, compile: {compiler}{extra_training}}}\n"
         f"{extra}"
     )
 

@@ -95,7 +95,8 @@ def workshop(tmp_path_factory):
     return folder, folder / name
 
 
-SMALL = ("--set", "data=digits", "--set", "network.hidden=[16]", "--set", "training.epochs=2", "-q")
+QUICK = ("--set", "network.hidden=[16]", "--set", "training.compile=graph")
+SMALL = ("--set", "data=digits", *QUICK, "--set", "training.epochs=2", "-q")
 
 
 def command(folder, *arguments):

@@ -45,7 +45,7 @@ wrong = tiny.declared:wrong
 broken = tiny.there_is_no_such_module:method
 number = tiny:NUMBER
 """
-SMALL = ["--set", "data=digits", "--set", "network.hidden=[16]", "--epochs", "1"]
+SMALL = ["--set", "data=digits", "--set", "network.hidden=[16]", "--set", "training.compile=graph", "--epochs", "1"]
 
 
 def readme(begin: str) -> str:

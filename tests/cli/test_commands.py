@@ -12,7 +12,8 @@ from vaecli import __version__
 from vaecli.registry import METHODS
 from vaecli.runs import all_runs
 
-SMALL = ["--set", "data=digits", "--set", "network.hidden=[16]", "--epochs", "1"]
+QUICK = ["--set", "network.hidden=[16]", "--set", "training.compile=graph", "--epochs", "1"]
+SMALL = ["--set", "data=digits", *QUICK]
 
 
 def test_version(vaecli):
@@ -67,7 +68,7 @@ def test_the_config_in_the_folder_repeats_the_run(vaecli, tmp_path):
 
 
 def test_a_fallback_is_said_and_named(vaecli, tmp_path):
-    result = vaecli("train", "--config", "gumbel", "--set", "network.hidden=[16]", "--epochs", "1")
+    result = vaecli("train", "--config", "gumbel", *QUICK)
     assert result.exit_code == 0
     assert "training on the bundled digits (8x8) instead of mnist, for 10 epochs where" in result.stderr
     assert result.stdout.startswith("outputs/gumbel-digits-")
@@ -76,9 +77,9 @@ def test_a_fallback_is_said_and_named(vaecli, tmp_path):
     assert "digits (fallback for mnist), 10 epochs" in result.stderr
     again = vaecli("train", "--config", str(run.config_yaml))
     assert "already finished" in again.stderr
-    planned = vaecli("compare", "gumbel", "--set", "network.hidden=[16]", "--epochs", "1", "--no-train")
+    planned = vaecli("compare", "gumbel", *QUICK, "--no-train")
     assert planned.exit_code == 2  # a plan alone fetches nothing, so it does not know what will be missing
-    compared = vaecli("compare", "gumbel", "--set", "network.hidden=[16]", "--epochs", "1")
+    compared = vaecli("compare", "gumbel", *QUICK)
     assert compared.exit_code == 0
     assert "instead of mnist, for 10 epochs where mnist would have one" in compared.stderr
     assert "1 finished" in compared.stderr

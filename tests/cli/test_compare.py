@@ -11,7 +11,8 @@ from vaecli.launch import executors
 from vaecli.registry import METHODS
 from vaecli.runs import all_runs
 
-SETTINGS = ["--set", "data=digits", "--set", "network.hidden=[8]", "--epochs", "1"]
+QUICK = ["--set", "network.hidden=[8]", "--set", "training.compile=graph"]
+SETTINGS = ["--set", "data=digits", *QUICK, "--epochs", "1"]
 SMALL = [*SETTINGS, "--jobs", "1"]
 
 

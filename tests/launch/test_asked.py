@@ -13,7 +13,7 @@ from vaecli.launch.asked import (
     without_effect,
 )
 
-SMALL = ["data=digits", "network.hidden=[16]", "training.epochs=2"]
+SMALL = ["data=digits", "network.hidden=[16]", "training.compile=graph", "training.epochs=2"]
 
 
 def asked(names, output_dir, **options):

@@ -25,7 +25,7 @@ OPTIMIZERS = tuple(VARIANTS["training"][1])
 
 
 def new_trainer(method="gumbel", **options):
-    config = small_config(method, **options)
+    config = small_config(method, compiler="xla", **options)
     return Trainer(build(config, DATA.image_shape), DATA, config)
 
 

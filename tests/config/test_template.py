@@ -30,6 +30,7 @@ PROTOCOL = {
         "steps": None,
         "evaluate_at": [],
         "batch_size": 64,
+        "shuffle": True,
         "optimizer": "adam",
         "learning_rate": 0.001,
         "initial_weights": "glorot",

@@ -175,7 +175,7 @@ def test_the_estimate_grows_with_the_model_and_stays_below_what_is_there():
     assert memory.needed(small, digits()) < 1e9
 
 
-@pytest.mark.parametrize("keys", [*VARIANTS["training"][1], "rmsprop, momentum: 0.9"])
+@pytest.mark.parametrize("keys", [*VARIANTS["training"][1], "rmsprop, momentum: 0.9, centered: true"])
 def test_what_an_optimizer_keeps_of_a_matrix_is_counted(keys):
     training = small_config("vae", extra_training=f", optimizer: {keys}").training
     kernel = keras.Variable(np.zeros((3, 4), np.float32), name="kernel")

@@ -30,6 +30,7 @@ SAME = {
     "nadam, epsilon: 0.01, beta_1: 0.8, beta_2: 0.9": lambda: theirs.Nadam(RATE, 0.8, 0.9, 0.01),
     "radam": lambda: RAdam(RATE),
     "rmsprop": lambda: theirs.RMSprop(RATE),
+    "rmsprop, rho: 0.99, centered: true": lambda: theirs.RMSprop(RATE, rho=0.99, centered=True),
     "rmsprop, epsilon: 0.01, momentum: 0.5": lambda: theirs.RMSprop(RATE, momentum=0.5, epsilon=0.01),
     "sgd": lambda: theirs.SGD(RATE),
     "sgd, momentum: 0.5": lambda: theirs.SGD(RATE, 0.5),

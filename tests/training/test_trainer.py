@@ -48,6 +48,14 @@ def whole(method, **options):
     return bits(chunk.state), metrics
 
 
+def test_images_may_be_taken_in_the_order_of_the_file():
+    """Then the first step of every epoch has the first images, whatever the seed."""
+    one, two = (new_trainer("vae", seed=seed, extra_training=", shuffle: false") for seed in (0, 1))
+    assert np.array_equal(one._order(3), np.arange(len(DATA.train)))
+    assert np.array_equal(two._order(0), one._order(3))
+    assert not np.array_equal(new_trainer("vae")._order(0), one._order(0))
+
+
 @pytest.mark.parametrize("size", [1, 31, 32, 4095, 4096, 4097, 100_352])
 def test_sum_of_squares(size):
     x = np.random.default_rng(size).normal(size=size).astype(np.float32)

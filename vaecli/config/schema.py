@@ -230,6 +230,7 @@ class TrainingConfig(Block):
         (), strict=False, description="steps after which metrics.csv has a row too, e.g. [1000, 5000]"
     )
     batch_size: int = Field(64, ge=1, description="images per step; the last partial batch is dropped")
+    shuffle: bool = Field(True, description="another order of the images in each epoch; false: that of the file")
     optimizer: str = "adam"
     learning_rate: LearningRate = Field(1e-3, description="step size; or {schedule: cosine, start: 0.001, end: 0.0}")
     clip_norm: Positive | None = Field(
@@ -346,6 +347,8 @@ class RAdamConfig(MomentsConfig):
 class RMSpropConfig(TrainingConfig):
     optimizer: Literal["rmsprop"] = "rmsprop"
     epsilon: Positive = Field(1e-7, description="keeps the divisor of a step away from zero")
+    rho: Share = Field(0.9, description="share of the running mean of the gradients' squares that each step keeps")
+    centered: bool = Field(False, description="divide by the gradients' variance instead of their squares")
     momentum: Share = Field(0.0, description="share of the last step that is kept")
 
 

@@ -48,7 +48,8 @@ def needed(config: Config, dataset: Dataset) -> float:
 
 def slots(training: TrainingConfig) -> int:
     """The number of arrays of a weight's size that the optimiser keeps."""
-    return SLOTS[training.optimizer] + (isinstance(training, RMSpropConfig) and training.momentum > 0)
+    more = (training.momentum > 0) + training.centered if isinstance(training, RMSpropConfig) else 0
+    return SLOTS[training.optimizer] + more
 
 
 def tables(config: Config, dataset: Dataset) -> float:

@@ -145,7 +145,7 @@ class Trainer:
         training = config.training
         self.autoencoder = autoencoder
         self.seed = training.seed
-        self.batch_size = training.batch_size
+        self.batch_size, self.shuffle = training.batch_size, training.shuffle
         self.num_images = len(dataset.train)
         self.steps_per_epoch = dataset.steps_per_epoch(training.batch_size)
         self.images = tf.constant(dataset.train.images.reshape(self.num_images, -1))
@@ -181,7 +181,7 @@ class Trainer:
         per_call, seconds = FIRST_CALL_STEPS, 0.0
         while self.done(state) < self.end.steps:
             epoch = state.epoch
-            order = batch_order(self.seed, epoch, self.num_images)
+            order = self._order(epoch)
             order = tf.constant(order[: self.steps_per_epoch * self.batch_size].reshape(-1, self.batch_size))
             while state.epoch == epoch and self.done(state) < self.end.steps:
                 row = self._next_row(state)
@@ -194,6 +194,11 @@ class Trainer:
                     chunk, seconds = self._with_metrics(chunk), 0.0
                 state = chunk.state
                 yield chunk
+
+    def _order(self, epoch: int) -> NDArray[np.int32]:
+        if not self.shuffle:
+            return np.arange(self.num_images, dtype=np.int32)
+        return batch_order(self.seed, epoch, self.num_images)
 
     def _next_row(self, state: TrainState) -> int:
         """The step of the current epoch after which the next row is due."""

@@ -15,6 +15,7 @@ from vaecli.errors import DataError
 Images = NDArray[np.uint8] | NDArray[np.float32]
 Labels = NDArray[np.int32]
 
+CHANNELS = (1, 3)  # grey, or red, green and blue
 BINARIZATION_SEED = 20_080_610  # one draw per data set, whatever the run's seed
 VALIDATION_SEED = 20_210_601  # one split per data set and count, whatever the run's seed
 
@@ -179,21 +180,23 @@ def squeezed(images: NDArray[Any]) -> NDArray[Any]:
 
 
 def checked_images(array: NDArray, *, name: str, place: str) -> Images:
-    """Converts images [N, H, W], [N, H, W, 1] or [N, P], P a square number, to [N, H, W, 1].
+    """Converts images [N, H, W], [N, H, W, C] or [N, P], P a square number, to [N, H, W, C], C 1 or 3.
 
     Raises:
         DataError: another shape or type, no images at all, or values outside the range.
     """
     shape = array.shape
-    if array.ndim == 4 and shape[3] == 1:
-        array = array[..., 0]
-    elif array.ndim == 2 and shape[1] > 0 and int(shape[1] ** 0.5) ** 2 == shape[1]:
+    if array.ndim == 2 and shape[1] > 0 and int(shape[1] ** 0.5) ** 2 == shape[1]:
         side = int(shape[1] ** 0.5)
         array = array.reshape(-1, side, side)
-    if array.ndim != 3 or 0 in array.shape:
-        raise DataError(f"{place}: {name}: images [N, H, W] are needed, received shape {shape}")
+    if array.ndim == 3:
+        array = array[..., None]
+    if array.ndim != 4 or array.shape[3] not in CHANNELS or 0 in array.shape:
+        raise DataError(
+            f"{place}: {name}: images [N, H, W], or [N, H, W, C] of 1 or 3 channels, are needed, received shape {shape}"
+        )
     if array.dtype == np.uint8:
-        return array[..., None]
+        return array
     if array.dtype.kind != "f":
         raise DataError(f"{place}: {name}: pixels are uint8, or floats in [0, 1], received type {array.dtype}")
     if not np.isfinite(array).all():
@@ -203,7 +206,7 @@ def checked_images(array: NDArray, *, name: str, place: str) -> Images:
         raise DataError(
             f"{place}: {name}: float pixels must lie in [0, 1], received {low:g} to {high:g} (divide by 255?)"
         )
-    return array.astype(np.float32)[..., None]
+    return array.astype(np.float32)
 
 
 def checked_labels(array: NDArray, count: int, *, name: str, place: str) -> Labels:

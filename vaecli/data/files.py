@@ -1,10 +1,11 @@
-"""Readers of npz and IDX files that do not trust them."""
+"""Readers of npz, npy and IDX files and of records that do not trust them."""
 
 import gzip
 import struct
+import tarfile
 import zlib
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from vaecli.errors import DataError
 
 OWN = "npz"  # the name of every user-supplied data set; its title distinguishes it from others
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+MOST_BYTES = 1 << 28  # of a member of a tar; CIFAR's have an eighth
 MAX_DIMENSIONS = 3  # of an IDX file: images, rows, columns
 IDX_FILES = {
     "x_train": "train-images-idx3-ubyte",
@@ -25,11 +27,11 @@ IDX_FILES = {
 }
 
 
-def read_npz(path: Path) -> dict[str, NDArray]:
-    """The arrays of a data set that the file holds.
+def read_npz(path: Path, names: tuple[str, ...] = ARRAYS) -> dict[str, NDArray]:
+    """The arrays of these names that an npz holds; the array of an npy has the first name.
 
     Raises:
-        DataError: the file is missing, not an npz, damaged, or holds pickled objects.
+        DataError: the file is missing, neither npz nor npy, damaged, or holds pickled objects.
     """
     if not path.is_file():
         raise DataError(f"{path}: {'is a directory' if path.is_dir() else 'no such file'}, an npz is needed")
@@ -37,12 +39,68 @@ def read_npz(path: Path) -> dict[str, NDArray]:
         archive = np.load(path, allow_pickle=False)
         if isinstance(archive, np.lib.npyio.NpzFile):
             with archive:
-                return {name: archive[name] for name in ARRAYS if name in archive.files}
+                return {name: archive[name] for name in names if name in archive.files}
+        return {names[0]: archive}
     except Exception as error:  # a damaged archive raises anything from zipfile, zlib or the header's parser
         if isinstance(error, ValueError) and "pickle" in str(error):
             raise DataError(f"{path}: holds pickled Python objects, which are never loaded") from None
         raise DataError(f"{path}: not a readable npz ({error})") from None
-    raise DataError(f"{path}: a single npy array, an npz with x_train and x_test is needed")
+
+
+def read_array(path: Path) -> NDArray:
+    """The only array of a file: an npz as numpy names it, or an IDX file; raises DataError."""
+    if path.suffix != ".npz":
+        return read_idx(path)
+    (name,) = names = ("arr_0",)
+    arrays = read_npz(path, names)
+    if name not in arrays:
+        raise DataError(f"{path}: has no array {name}")
+    return arrays[name]
+
+
+def read_records(
+    path: Path, names: tuple[str, ...], image: tuple[int, ...]
+) -> dict[str, tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+    """The images [N, H, W, C] and labels [N] of CIFAR's binary files: of this one, or of the members of a tar.
+
+    A record is a byte, the label, and the image's channels, rows and columns in this order.
+
+    Raises:
+        DataError: a file is missing or damaged, or does not consist of whole records.
+    """
+    height, width, channels = image
+    size = 1 + height * width * channels
+    found = {}
+    for name, raw in (_members(path, names) if path.suffix == ".gz" else {names[0]: _bytes(path)}).items():
+        if not raw or len(raw) % size:
+            raise DataError(f"{path}: damaged: {name} has {len(raw):,} bytes, records of {size:,} are needed")
+        records = np.frombuffer(raw, np.uint8).reshape(-1, size)
+        planes = records[:, 1:].reshape(-1, channels, height, width)
+        found[name] = np.ascontiguousarray(planes.transpose(0, 2, 3, 1)), records[:, 0]
+    return found
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: not readable ({error})") from None
+
+
+def _members(path: Path, names: tuple[str, ...]) -> dict[str, bytes]:
+    """The members of these file names, read where they lie: nothing is unpacked to a place that a tar names."""
+    found = {}
+    try:
+        with tarfile.open(path, "r:gz") as archive:
+            for member in archive:
+                name = PurePosixPath(member.name).name
+                if name in names and member.isfile() and (file := archive.extractfile(member)):
+                    found[name] = file.read(MOST_BYTES)
+    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
+        raise DataError(f"{path}: not readable ({error})") from None
+    if missing := [name for name in names if name not in found]:
+        raise DataError(f"{path}: has no {missing[0]}")
+    return found
 
 
 def read_idx(path: Path) -> NDArray[np.uint8]:

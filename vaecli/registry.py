@@ -340,7 +340,9 @@ DATASETS: Mapping[str, DataSet] = {
         "vaecli.data.digits:DigitsSource",
     ),
     "npz": DataSet(
-        "your own file: x_train, x_test and, if you have them, y_train, y_test", None, "vaecli.data.files:NpzSource"
+        "your own npz: x_train and, if you have them, x_test, y_train, y_test; or an npy of images",
+        None,
+        "vaecli.data.files:NpzSource",
     ),
 }
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -17,6 +17,8 @@ Labels = NDArray[np.int32]
 
 CHANNELS = (1, 3)  # grey, or red, green and blue
 BINARIZATION_SEED = 20_080_610  # one draw per data set, whatever the run's seed
+TEST_SEED = 20_181_203  # one split per number of images, whatever the run's seed
+TEST_SHARE, MOST_TEST = 6, 10_000  # of images without a test set of their own: one in six, as in MNIST
 VALIDATION_SEED = 20_210_601  # one split per data set and count, whatever the run's seed
 
 
@@ -45,6 +47,7 @@ class Dataset:
     binarization: str = "none"  # for people: how pixels came to be 0 or 1
     fallback_for: str | None = None  # the requested data set, which is not available
     fallback_reason: str | None = None  # and why
+    made: tuple[str, ...] = ()  # lines on what was made of the user's files
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -177,6 +180,41 @@ def as_pixels(white: NDArray[np.bool_], images: Images, scale: float) -> Images:
 def squeezed(images: NDArray[Any]) -> NDArray[Any]:
     """Images [N, H, W, C] in the form of files and users: [N, H, W] for one channel."""
     return images[..., 0] if images.shape[-1] == 1 else images
+
+
+def split_off(images: Images, labels: Labels | None) -> tuple[Split, Split]:
+    """Training and test images in their order, of images without a test set: drawn with a fixed seed.
+
+    Args:
+        images: at least two.
+    """
+    count = min(max(1, len(images) // TEST_SHARE), MOST_TEST)
+    chosen = np.zeros(len(images), bool)
+    chosen[np.random.default_rng(TEST_SEED).permutation(len(images))[:count]] = True
+    train, test = (Split(images[rows], None if labels is None else labels[rows]) for rows in (~chosen, chosen))
+    return train, test
+
+
+def pixels_of(arrays: Mapping[str, NDArray], *, place: str) -> dict[str, NDArray]:
+    """Arrays of images whose integers are bytes as uint8; zeros and ones, which may be bools, as float32.
+
+    Raises:
+        DataError: the range of integers is neither: of 0 to 16, for example, nobody knows which is white.
+    """
+    whole = {name: array for name, array in arrays.items() if array.dtype.kind in "biu" and array.dtype != np.uint8}
+    found = [array for array in whole.values() if array.size]
+    if not found:
+        return dict(arrays)
+    low, high = min(int(array.min()) for array in found), max(int(array.max()) for array in found)
+    if 0 <= low <= high <= 1:
+        return {**arrays, **{name: array.astype(np.float32) for name, array in whole.items()}}
+    if low >= 0 and 128 <= high <= 255:
+        return {**arrays, **{name: array.astype(np.uint8) for name, array in whole.items()}}
+    name, array = next(iter(whole.items()))
+    raise DataError(
+        f"{place}: {name}: pixels are uint8, floats in [0, 1], zeros and ones, or integers from 0 to at least 128 and "
+        f"at most 255; received {array.dtype} from {low} to {high}"
+    )
 
 
 def checked_images(array: NDArray, *, name: str, place: str) -> Images:

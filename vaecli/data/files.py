@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vaecli.config.schema import LONGEST_TITLE, NpzDataConfig
-from vaecli.data.dataset import Dataset, Split, checked_images, checked_labels
+from vaecli.data.dataset import Dataset, Images, Split, checked_images, checked_labels, pixels_of, split_off
 from vaecli.data.source import Source
 from vaecli.errors import DataError
 
@@ -156,21 +156,37 @@ def title_of_file(path: str) -> str:
 
 
 def build(name: str, arrays: dict[str, NDArray], *, place: str) -> Dataset:
-    """Checked arrays as a Dataset; raises DataError."""
+    """Checked arrays as a Dataset, with test images drawn from the others if there are none; raises DataError."""
+    alone = "x_train" in arrays and not {"x_test", "y_test"} & {*arrays}
     missing = [key for key in ("x_train", "x_test") if key not in arrays]
-    if missing:
+    if missing and not alone:
         raise DataError(f"{place}: array {' and '.join(missing)} missing, found {sorted(arrays) or 'none'}")
     splits = {}
-    for part in ("train", "test"):
+    arrays = {**arrays, **pixels_of({key: array for key, array in arrays.items() if key[0] == "x"}, place=place)}
+    for part in ("train",) if alone else ("train", "test"):
         images = checked_images(arrays[f"x_{part}"], name=f"x_{part}", place=place)
         labels = arrays.get(f"y_{part}")
         if labels is not None:
             labels = checked_labels(labels, len(images), name=f"y_{part}", place=place)
         splits[part] = Split(images, labels)
+    if alone:
+        return _split(name, splits["train"], place)
     train, test = splits["train"].images, splits["test"].images
     if train.shape[1:] != test.shape[1:] or train.dtype != test.dtype:
         raise DataError(
             f"{place}: x_train and x_test differ: {train.dtype} {train.shape[1:]} and {test.dtype} {test.shape[1:]}"
         )
-    scale = 1 / 255 if train.dtype == np.uint8 else 1.0
-    return Dataset(name, splits["train"], splits["test"], scale, source=place)
+    return Dataset(name, splits["train"], splits["test"], _scale(train), source=place)
+
+
+def _split(name: str, whole: Split, place: str) -> Dataset:
+    if len(whole) < 2:
+        raise DataError(f"{place}: one image alone is no training set and test set")
+    train, test = split_off(whole.images, whole.labels)
+    drawn = f"{len(test):,} of {len(whole):,} images drawn as the test set"
+    made = f"{place} has no x_test: {drawn}, the same ones for every run"
+    return Dataset(name, train, test, _scale(whole.images), source=f"{place}, {drawn}", made=(made,))
+
+
+def _scale(images: Images) -> float:
+    return 1 / 255 if images.dtype == np.uint8 else 1.0

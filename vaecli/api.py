@@ -100,7 +100,7 @@ def train(
         console.say(f"vaecli train: reading {_called(config)}")
         with _stop() as stop:
             from vaecli.data import load
-            from vaecli.experiment.plan import plan_run, standing_in_lines
+            from vaecli.experiment.plan import data_lines, plan_run
             from vaecli.experiment.train import mendable, train_run
             from vaecli.launch.witness import witnessed
             from vaecli.reports.run.listing import changed_lines
@@ -110,7 +110,7 @@ def train(
             console.lines(METHODS.refused([asked.model.name]))
             with _prepared(threads, console):
                 dataset = load(asked.data, _path(data_dir), console.fetching)
-                console.lines(standing_in_lines([dataset]))
+                console.lines(data_lines([dataset]))
                 plan = plan_run(asked, dataset, Path(output_dir))
                 if plan.run.finished and not fresh and not mendable(plan.run):
                     console.say(f"{plan.run.path} is already finished; this is its result (--fresh trains it again)")
@@ -239,7 +239,7 @@ def compare(
         Interrupted: Ctrl-C or SIGTERM; running trainings are saved, and the same call resumes.
     """
     with _console(quiet) as console, _stop() as stop:
-        from vaecli.experiment.plan import standing_in_lines
+        from vaecli.experiment.plan import data_lines
         from vaecli.launch.asked import absent_of, ask, plan_lines
         from vaecli.launch.drive import train_missing
         from vaecli.launch.forecast import side_by_side, speeds
@@ -260,7 +260,7 @@ def compare(
             training=not no_train,
         )
         console.lines(METHODS.refused(plan.config.model.name for plan in asked.plans))
-        console.lines(standing_in_lines({plan.dataset.digest: plan.dataset for plan in asked.plans}.values()))
+        console.lines(data_lines({plan.dataset.digest: plan.dataset for plan in asked.plans}.values()))
         pace = speeds(all_runs(folder))
         jobs, limited = (_whole("jobs", jobs, 1), None) if jobs is not None else side_by_side(asked.plans)
         plan = [*plan_lines(asked, pace, jobs), *asked.notes]

@@ -324,13 +324,25 @@ DATASETS: Mapping[str, DataSet] = {
     "fashion_mnist": DataSet(
         "60,000 + 10,000 pieces of clothing, 28x28 (arXiv 1708.07747)", "Fashion-MNIST", "vaecli.data.known:KnownSource"
     ),
+    "kmnist": DataSet(
+        "60,000 + 10,000 cursive Japanese characters, 28x28 (arXiv 1812.01718)",
+        "KMNIST",
+        "vaecli.data.known:KnownSource",
+    ),
+    "cifar10": DataSet(
+        "50,000 + 10,000 photographs in colour, 32x32 (Krizhevsky 2009), their binary version",
+        "CIFAR-10",
+        "vaecli.data.known:KnownSource",
+    ),
     "digits": DataSet(
         "1,437 + 360 handwritten digits, 8x8, bundled with scikit-learn",
         "digits 8×8",
         "vaecli.data.digits:DigitsSource",
     ),
     "npz": DataSet(
-        "your own file: x_train, x_test and, if you have them, y_train, y_test", None, "vaecli.data.files:NpzSource"
+        "your own npz: x_train and, if you have them, x_test, y_train, y_test; or an npy of images",
+        None,
+        "vaecli.data.files:NpzSource",
     ),
 }
 

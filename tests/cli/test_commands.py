@@ -136,6 +136,8 @@ def test_data_lists_every_data_set(vaecli):
     assert {row["name"]: row["available"] for row in rows} == {
         "mnist": False,
         "fashion_mnist": False,
+        "kmnist": False,
+        "cifar10": False,
         "digits": True,
         "npz": False,
     }

@@ -10,6 +10,7 @@ import pytest
 
 from vaecli.data.files import build, npz_dataset, read_idx, read_npz
 from vaecli.errors import DataError
+from vaecli.experiment.plan import data_lines
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (20, 8, 8)).astype(np.uint8)
 
@@ -59,10 +60,7 @@ def test_no_changed_byte_of_an_npz_is_more_than_a_data_error(tmp_path, save):
             assert npz_dataset(path).image_shape
 
 
-def test_a_single_array_and_a_bare_pickle_are_refused(tmp_path):
-    np.save(tmp_path / "x.npy", IMAGES)
-    with pytest.raises(DataError, match="a single npy array"):
-        read_npz(tmp_path / "x.npy")
+def test_a_bare_pickle_is_refused(tmp_path):
     (tmp_path / "x.npz").write_bytes(pickle.dumps({"x_train": IMAGES}))
     with pytest.raises(DataError, match="pickled Python objects"):
         read_npz(tmp_path / "x.npz")
@@ -72,6 +70,7 @@ def test_a_single_array_and_a_bare_pickle_are_refused(tmp_path):
     ("arrays", "message"),
     [
         ({}, "file: array x_train and x_test missing, found none"),
+        ({"x_test": IMAGES}, "file: array x_train missing, found ['x_test']"),
         ({"x_train": IMAGES, "y_test": IMAGES}, "file: array x_test missing, found ['x_train', 'y_test']"),
         (
             {"x_train": IMAGES, "x_test": IMAGES, "y_test": np.zeros(3, int)},
@@ -83,6 +82,69 @@ def test_missing_arrays_and_labels_are_named(arrays, message):
     with pytest.raises(DataError) as error:
         build("npz", arrays, place="file")
     assert error.value.lines == (message,)
+
+
+@pytest.mark.parametrize(("count", "test"), [(2, 1), (7, 1), (20, 3), (60_000, 10_000), (90_000, 10_000)])
+def test_without_a_test_set_a_sixth_of_the_images_is_drawn_and_said(count, test):
+    numbers = np.arange(count)
+    images = np.stack([numbers % 256, numbers // 256 % 256, numbers // 65_536], 1).astype(np.uint8)[:, None]
+    data, again = (build("npz", {"x_train": images, "y_train": numbers % 10_001}, place="file") for _ in range(2))
+    assert (len(data.train), len(data.test)) == (count - test, test)
+    assert data.digest == again.digest
+    found = [x @ [1, 256, 65_536] for x in (data.train.images[:, 0, :, 0], data.test.images[:, 0, :, 0])]
+    assert np.array_equal(np.sort(np.concatenate(found)), numbers)
+    for split, order in zip((data.train, data.test), found, strict=True):
+        assert (np.diff(order) > 0).all()
+        assert np.array_equal(split.labels, order % 10_001)
+    drawn = f"{test:,} of {count:,} images drawn as the test set"
+    assert data.source == f"file, {drawn}"
+    assert list(data_lines([data])) == [f"file has no x_test: {drawn}, the same ones for every run"]
+
+
+def test_one_image_is_not_split():
+    with pytest.raises(DataError, match="one image alone"):
+        build("npz", {"x_train": IMAGES[:1]}, place="file")
+
+
+@pytest.mark.parametrize("shape", [(20, 8, 8), (20, 8, 8, 1), (20, 64)])
+def test_an_npy_is_an_array_of_images_without_a_test_set(tmp_path, shape):
+    np.save(tmp_path / "mine.npy", IMAGES.reshape(-1)[: np.prod(shape)].reshape(shape))
+    data = npz_dataset(tmp_path / "mine.npy")
+    assert len(data.train) + len(data.test) == shape[0]
+    assert data.called == "mine"
+
+
+def test_no_changed_byte_of_an_npy_is_more_than_a_data_error(tmp_path):
+    path = tmp_path / "x.npy"
+    np.save(path, IMAGES[:2, :2, :2])
+    raw = path.read_bytes()
+    for place, bits in itertools.product(range(len(raw)), (0x01, 0x80, 0xFF)):
+        path.write_bytes(raw[:place] + bytes([raw[place] ^ bits]) + raw[place + 1 :])
+        with contextlib.suppress(DataError):
+            assert npz_dataset(path).image_shape
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int64, np.int8, np.uint16])
+def test_zeros_and_ones_of_any_type_are_black_and_white(dtype):
+    white = IMAGES > 127
+    data = build("npz", {"x_train": white.astype(dtype), "x_test": white.astype(dtype)}, place="file")
+    assert np.array_equal(data.floats(data.train.images)[..., 0], white)
+
+
+def test_integers_that_reach_the_upper_half_of_a_byte_are_bytes():
+    numbers = IMAGES.astype(np.int64)
+    data = build("npz", {"x_train": numbers, "x_test": numbers[:3] // 200}, place="file")  # one decision for both
+    assert data.train.images.dtype == data.test.images.dtype == np.uint8
+    assert data.scale == 1 / 255
+    assert data.digest == build("npz", {"x_train": IMAGES, "x_test": IMAGES[:3] // 200}, place="file").digest
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 16), (0, 127), (0, 256), (-1, 1), (-128, 127)])
+def test_integers_whose_white_nobody_knows_are_refused(low, high):
+    numbers = np.full((20, 8, 8), low)
+    numbers[3, 4, 5] = high
+    with pytest.raises(DataError, match=f"file: x_train: pixels are uint8, .*; received int64 from {low} to {high}"):
+        build("npz", {"x_train": numbers}, place="file")
 
 
 @pytest.mark.parametrize(("name", "message"), [("none.npz", "no such file"), (".", "is a directory")])

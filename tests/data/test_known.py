@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import http.server
 import io
+import tarfile
 import threading
 from dataclasses import replace
 from functools import partial
@@ -13,10 +14,9 @@ import pytest
 
 from helpers import written
 from vaecli.config import config_from_text
-from vaecli.data import known as module
 from vaecli.data import load
 from vaecli.data.files import IDX_FILES
-from vaecli.data.known import KNOWN, KnownDataset, fetch, locate, read
+from vaecli.data.known import BATCHES, KNOWN, KnownDataset, fetch, locate, read
 from vaecli.data.load import silent
 from vaecli.errors import DataError
 
@@ -39,13 +39,12 @@ CONTENT = npz()
 
 
 @pytest.fixture
-def tiny(monkeypatch) -> KnownDataset:
+def tiny() -> KnownDataset:
     """A data set called mnist, to be fetched from a port where nobody listens."""
-    monkeypatch.setattr(module, "SHAPES", {name: array.shape for name, array in ARRAYS.items()})
     return KnownDataset(
         "mnist",
-        npz="mnist.npz",
-        folder="mnist",
+        shapes={name: array.shape for name, array in ARRAYS.items()},
+        layouts=KNOWN["mnist"].layouts,
         urls={"mnist.npz": "http://127.0.0.1:9/mnist.npz"},
         digests={"mnist.npz": f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"},
         arrays={name: hashlib.sha256(array.tobytes()).hexdigest() for name, array in ARRAYS.items()},
@@ -183,6 +182,112 @@ def test_what_is_there_but_damaged_never_falls_back(tiny, tmp_path, monkeypatch)
     (tmp_path / "mnist.npz").write_bytes(CONTENT[:-50])
     with pytest.raises(DataError, match="not a readable npz"):
         load(config_from_text("model: vae\ndata: {name: mnist, fallback: digits}").data, tmp_path)
+
+
+def shrunk(name):
+    """A known data set of the sizes of ARRAYS, and what was done to be found as published."""
+    known = KNOWN[name]
+    image = known.shapes["x_train"][1:] if name == "cifar10" else ARRAYS["x_train"].shape[1:]
+    sizes = {"train": 10 if name == "cifar10" else 12, "test": 5}
+    shapes = {f"{a}_{part}": (n, *(image if a == "x" else ())) for part, n in sizes.items() for a in "xy"}
+    return replace(known, shapes=shapes)
+
+
+def test_kmnist_is_four_files_of_one_array_or_idx(tmp_path):
+    known, names = shrunk("kmnist"), {"x": "imgs", "y": "labels"}
+    for below in (".", "kmnist"):
+        folder = tmp_path / below
+        folder.mkdir(exist_ok=True)
+        for name, array in ARRAYS.items():
+            np.savez_compressed(folder / f"kmnist-{name[2:]}-{names[name[0]]}.npz", array)
+        data = read(known, locate(known, tmp_path))
+        assert data.source == f"{folder}, not verified"
+        assert np.array_equal(data.train.images[..., 0], ARRAYS["x_train"])
+        assert np.array_equal(data.test.labels, ARRAYS["y_test"])
+        for file in folder.glob("*.npz"):
+            file.unlink()
+    write_idx(tmp_path, gz=True)
+    assert locate(known, tmp_path) is None  # there they would be taken for MNIST
+    write_idx(tmp_path / "kmnist", gz=True)
+    assert read(known, locate(known, tmp_path)).digest == replace(data, name="kmnist").digest
+
+
+def test_a_file_with_another_array_is_no_part_of_kmnist(tmp_path):
+    for part in ("train-imgs", "train-labels", "test-imgs", "test-labels"):
+        np.savez(tmp_path / f"kmnist-{part}.npz", other=ARRAYS["x_train"])
+    with pytest.raises(DataError, match=r"kmnist-train-imgs\.npz: has no array arr_0"):
+        read(shrunk("kmnist"), locate(KNOWN["kmnist"], tmp_path))
+
+
+def test_files_as_published_are_verified(tmp_path):
+    write_idx(tmp_path / "kmnist", gz=True)
+    known, files = shrunk("kmnist"), locate(KNOWN["kmnist"], tmp_path)
+    digests = {f"kmnist/{p.name}": f"md5:{hashlib.md5(p.read_bytes()).hexdigest()}" for p in files.values()}
+    assert read(replace(known, digests=digests), files).source == str(tmp_path / "kmnist")
+    digests["kmnist/t10k-labels-idx1-ubyte.gz"] = "md5:0"
+    assert read(replace(known, digests=digests), files).source == f"{tmp_path / 'kmnist'}, not verified"
+
+
+COLOURS = RNG.integers(0, 256, (15, 32, 32, 3)).astype(np.uint8)
+NUMBERS = RNG.integers(0, 10, 15).astype(np.uint8)
+
+
+def cifar():
+    """The files of CIFAR-10's binary version: two records in each of five, five in the last."""
+    planes = COLOURS.transpose(0, 3, 1, 2).reshape(15, -1)
+    records = np.concatenate([NUMBERS[:, None], planes], 1)
+    return {name: records[2 * i : 2 * i + (2 if i < 5 else 5)].tobytes() for i, name in enumerate(BATCHES)}
+
+
+def packed(path, files):
+    with tarfile.open(path, "w:gz") as archive:
+        for name, raw in files.items():
+            member = tarfile.TarInfo(f"cifar-10-batches-bin/{name}")
+            member.size = len(raw)
+            archive.addfile(member, io.BytesIO(raw))
+
+
+@pytest.mark.parametrize("form", ["folder", "archive"])
+def test_cifar10_is_read_from_its_binary_version(tmp_path, form):
+    if form == "folder":
+        (tmp_path / "cifar-10-batches-bin").mkdir()
+        for name, raw in cifar().items():
+            (tmp_path / "cifar-10-batches-bin" / name).write_bytes(raw)
+    else:
+        packed(tmp_path / "cifar-10-binary.tar.gz", cifar())
+    known = shrunk("cifar10")
+    data = read(known, locate(known, tmp_path))
+    assert np.array_equal(data.train.images, COLOURS[:10])
+    assert np.array_equal(data.test.images, COLOURS[10:])
+    assert np.array_equal(np.concatenate([data.train.labels, data.test.labels]), NUMBERS)
+    assert data.image_shape == (32, 32, 3)
+    assert data.source.endswith("not verified")
+
+
+def test_a_damaged_cifar10_is_refused_by_name(tmp_path):
+    known, path = shrunk("cifar10"), tmp_path / "cifar-10-binary.tar.gz"
+    files = cifar()
+
+    def refused(message):
+        with pytest.raises(DataError, match=message):
+            read(known, locate(known, tmp_path))
+
+    packed(path, {**files, "data_batch_3.bin": files["data_batch_3.bin"][:-1]})
+    refused("damaged: data_batch_3.bin has 6,145 bytes, records of 3,073 are needed")
+    packed(path, {**files, "data_batch_3.bin": files["test_batch.bin"]})
+    refused(r"not cifar10: x_train \(10, 32, 32, 3\) is needed, received \(13, 32, 32, 3\)")
+    packed(path, {name: raw for name, raw in files.items() if name != "test_batch.bin"})
+    refused("has no test_batch.bin")
+    packed(path, files)
+    path.write_bytes(path.read_bytes()[:-2000])
+    refused("not readable")
+
+
+def test_a_batch_missing_from_the_folder_is_none(tmp_path):
+    (tmp_path / "cifar-10-batches-bin").mkdir()
+    for name in BATCHES[1:]:
+        (tmp_path / "cifar-10-batches-bin" / name).touch()
+    assert locate(KNOWN["cifar10"], tmp_path) is None
 
 
 @pytest.mark.mnist

@@ -41,7 +41,7 @@ def table(ctx: typer.Context, data_dir: DataDirOption = None, json: JsonOption =
 
 @app.command()
 def fetch(
-    name: Annotated[str, typer.Argument(help="The data set: mnist or fashion_mnist.")],
+    name: Annotated[str, typer.Argument(help="The data set: mnist, fashion_mnist, kmnist or cifar10.")],
     data_dir: DataDirOption = None,
     quiet: QuietOption = False,
 ) -> None:

@@ -161,7 +161,7 @@ class DataConfig(Block):
 
 
 class NpzDataConfig(DataConfig):
-    path: str = Field(description="the file: x_train, x_test and, if you have them, y_train, y_test")
+    path: str = Field(description="an npz of x_train and, if you have them, x_test, y_train, y_test; or an npy")
     title: Title | None = Field(None, description="name of the data in lists and figures; null: the file's name")
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -15,7 +15,10 @@ from vaecli.errors import DataError
 Images = NDArray[np.uint8] | NDArray[np.float32]
 Labels = NDArray[np.int32]
 
+CHANNELS = (1, 3)  # grey, or red, green and blue
 BINARIZATION_SEED = 20_080_610  # one draw per data set, whatever the run's seed
+TEST_SEED = 20_181_203  # one split per number of images, whatever the run's seed
+TEST_SHARE, MOST_TEST = 6, 10_000  # of images without a test set of their own: one in six, as in MNIST
 VALIDATION_SEED = 20_210_601  # one split per data set and count, whatever the run's seed
 
 
@@ -44,6 +47,7 @@ class Dataset:
     binarization: str = "none"  # for people: how pixels came to be 0 or 1
     fallback_for: str | None = None  # the requested data set, which is not available
     fallback_reason: str | None = None  # and why
+    made: tuple[str, ...] = ()  # lines on what was made of the user's files
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -178,22 +182,59 @@ def squeezed(images: NDArray[Any]) -> NDArray[Any]:
     return images[..., 0] if images.shape[-1] == 1 else images
 
 
+def split_off(images: Images, labels: Labels | None) -> tuple[Split, Split]:
+    """Training and test images in their order, of images without a test set: drawn with a fixed seed.
+
+    Args:
+        images: at least two.
+    """
+    count = min(max(1, len(images) // TEST_SHARE), MOST_TEST)
+    chosen = np.zeros(len(images), bool)
+    chosen[np.random.default_rng(TEST_SEED).permutation(len(images))[:count]] = True
+    train, test = (Split(images[rows], None if labels is None else labels[rows]) for rows in (~chosen, chosen))
+    return train, test
+
+
+def pixels_of(arrays: Mapping[str, NDArray], *, place: str) -> dict[str, NDArray]:
+    """Arrays of images whose integers are bytes as uint8; zeros and ones, which may be bools, as float32.
+
+    Raises:
+        DataError: the range of integers is neither: of 0 to 16, for example, nobody knows which is white.
+    """
+    whole = {name: array for name, array in arrays.items() if array.dtype.kind in "biu" and array.dtype != np.uint8}
+    found = [array for array in whole.values() if array.size]
+    if not found:
+        return dict(arrays)
+    low, high = min(int(array.min()) for array in found), max(int(array.max()) for array in found)
+    if 0 <= low <= high <= 1:
+        return {**arrays, **{name: array.astype(np.float32) for name, array in whole.items()}}
+    if low >= 0 and 128 <= high <= 255:
+        return {**arrays, **{name: array.astype(np.uint8) for name, array in whole.items()}}
+    name, array = next(iter(whole.items()))
+    raise DataError(
+        f"{place}: {name}: pixels are uint8, floats in [0, 1], zeros and ones, or integers from 0 to at least 128 and "
+        f"at most 255; received {array.dtype} from {low} to {high}"
+    )
+
+
 def checked_images(array: NDArray, *, name: str, place: str) -> Images:
-    """Converts images [N, H, W], [N, H, W, 1] or [N, P], P a square number, to [N, H, W, 1].
+    """Converts images [N, H, W], [N, H, W, C] or [N, P], P a square number, to [N, H, W, C], C 1 or 3.
 
     Raises:
         DataError: another shape or type, no images at all, or values outside the range.
     """
     shape = array.shape
-    if array.ndim == 4 and shape[3] == 1:
-        array = array[..., 0]
-    elif array.ndim == 2 and shape[1] > 0 and int(shape[1] ** 0.5) ** 2 == shape[1]:
+    if array.ndim == 2 and shape[1] > 0 and int(shape[1] ** 0.5) ** 2 == shape[1]:
         side = int(shape[1] ** 0.5)
         array = array.reshape(-1, side, side)
-    if array.ndim != 3 or 0 in array.shape:
-        raise DataError(f"{place}: {name}: images [N, H, W] are needed, received shape {shape}")
+    if array.ndim == 3:
+        array = array[..., None]
+    if array.ndim != 4 or array.shape[3] not in CHANNELS or 0 in array.shape:
+        raise DataError(
+            f"{place}: {name}: images [N, H, W], or [N, H, W, C] of 1 or 3 channels, are needed, received shape {shape}"
+        )
     if array.dtype == np.uint8:
-        return array[..., None]
+        return array
     if array.dtype.kind != "f":
         raise DataError(f"{place}: {name}: pixels are uint8, or floats in [0, 1], received type {array.dtype}")
     if not np.isfinite(array).all():
@@ -203,7 +244,7 @@ def checked_images(array: NDArray, *, name: str, place: str) -> Images:
         raise DataError(
             f"{place}: {name}: float pixels must lie in [0, 1], received {low:g} to {high:g} (divide by 255?)"
         )
-    return array.astype(np.float32)[..., None]
+    return array.astype(np.float32)
 
 
 def checked_labels(array: NDArray, count: int, *, name: str, place: str) -> Labels:

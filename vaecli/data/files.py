@@ -1,21 +1,23 @@
-"""Readers of npz and IDX files that do not trust them."""
+"""Readers of npz, npy and IDX files and of records that do not trust them."""
 
 import gzip
 import struct
+import tarfile
 import zlib
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vaecli.config.schema import LONGEST_TITLE, NpzDataConfig
-from vaecli.data.dataset import Dataset, Split, checked_images, checked_labels
+from vaecli.data.dataset import Dataset, Images, Split, checked_images, checked_labels, pixels_of, split_off
 from vaecli.data.source import Source
 from vaecli.errors import DataError
 
 OWN = "npz"  # the name of every user-supplied data set; its title distinguishes it from others
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+MOST_BYTES = 1 << 28  # of a member of a tar; CIFAR's have an eighth
 MAX_DIMENSIONS = 3  # of an IDX file: images, rows, columns
 IDX_FILES = {
     "x_train": "train-images-idx3-ubyte",
@@ -25,11 +27,11 @@ IDX_FILES = {
 }
 
 
-def read_npz(path: Path) -> dict[str, NDArray]:
-    """The arrays of a data set that the file holds.
+def read_npz(path: Path, names: tuple[str, ...] = ARRAYS) -> dict[str, NDArray]:
+    """The arrays of these names that an npz holds; the array of an npy has the first name.
 
     Raises:
-        DataError: the file is missing, not an npz, damaged, or holds pickled objects.
+        DataError: the file is missing, neither npz nor npy, damaged, or holds pickled objects.
     """
     if not path.is_file():
         raise DataError(f"{path}: {'is a directory' if path.is_dir() else 'no such file'}, an npz is needed")
@@ -37,12 +39,68 @@ def read_npz(path: Path) -> dict[str, NDArray]:
         archive = np.load(path, allow_pickle=False)
         if isinstance(archive, np.lib.npyio.NpzFile):
             with archive:
-                return {name: archive[name] for name in ARRAYS if name in archive.files}
+                return {name: archive[name] for name in names if name in archive.files}
+        return {names[0]: archive}
     except Exception as error:  # a damaged archive raises anything from zipfile, zlib or the header's parser
         if isinstance(error, ValueError) and "pickle" in str(error):
             raise DataError(f"{path}: holds pickled Python objects, which are never loaded") from None
         raise DataError(f"{path}: not a readable npz ({error})") from None
-    raise DataError(f"{path}: a single npy array, an npz with x_train and x_test is needed")
+
+
+def read_array(path: Path) -> NDArray:
+    """The only array of a file: an npz as numpy names it, or an IDX file; raises DataError."""
+    if path.suffix != ".npz":
+        return read_idx(path)
+    (name,) = names = ("arr_0",)
+    arrays = read_npz(path, names)
+    if name not in arrays:
+        raise DataError(f"{path}: has no array {name}")
+    return arrays[name]
+
+
+def read_records(
+    path: Path, names: tuple[str, ...], image: tuple[int, ...]
+) -> dict[str, tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+    """The images [N, H, W, C] and labels [N] of CIFAR's binary files: of this one, or of the members of a tar.
+
+    A record is a byte, the label, and the image's channels, rows and columns in this order.
+
+    Raises:
+        DataError: a file is missing or damaged, or does not consist of whole records.
+    """
+    height, width, channels = image
+    size = 1 + height * width * channels
+    found = {}
+    for name, raw in (_members(path, names) if path.suffix == ".gz" else {names[0]: _bytes(path)}).items():
+        if not raw or len(raw) % size:
+            raise DataError(f"{path}: damaged: {name} has {len(raw):,} bytes, records of {size:,} are needed")
+        records = np.frombuffer(raw, np.uint8).reshape(-1, size)
+        planes = records[:, 1:].reshape(-1, channels, height, width)
+        found[name] = np.ascontiguousarray(planes.transpose(0, 2, 3, 1)), records[:, 0]
+    return found
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: not readable ({error})") from None
+
+
+def _members(path: Path, names: tuple[str, ...]) -> dict[str, bytes]:
+    """The members of these file names, read where they lie: nothing is unpacked to a place that a tar names."""
+    found = {}
+    try:
+        with tarfile.open(path, "r:gz") as archive:
+            for member in archive:
+                name = PurePosixPath(member.name).name
+                if name in names and member.isfile() and (file := archive.extractfile(member)):
+                    found[name] = file.read(MOST_BYTES)
+    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
+        raise DataError(f"{path}: not readable ({error})") from None
+    if missing := [name for name in names if name not in found]:
+        raise DataError(f"{path}: has no {missing[0]}")
+    return found
 
 
 def read_idx(path: Path) -> NDArray[np.uint8]:
@@ -98,21 +156,37 @@ def title_of_file(path: str) -> str:
 
 
 def build(name: str, arrays: dict[str, NDArray], *, place: str) -> Dataset:
-    """Checked arrays as a Dataset; raises DataError."""
+    """Checked arrays as a Dataset, with test images drawn from the others if there are none; raises DataError."""
+    alone = "x_train" in arrays and not {"x_test", "y_test"} & {*arrays}
     missing = [key for key in ("x_train", "x_test") if key not in arrays]
-    if missing:
+    if missing and not alone:
         raise DataError(f"{place}: array {' and '.join(missing)} missing, found {sorted(arrays) or 'none'}")
     splits = {}
-    for part in ("train", "test"):
+    arrays = {**arrays, **pixels_of({key: array for key, array in arrays.items() if key[0] == "x"}, place=place)}
+    for part in ("train",) if alone else ("train", "test"):
         images = checked_images(arrays[f"x_{part}"], name=f"x_{part}", place=place)
         labels = arrays.get(f"y_{part}")
         if labels is not None:
             labels = checked_labels(labels, len(images), name=f"y_{part}", place=place)
         splits[part] = Split(images, labels)
+    if alone:
+        return _split(name, splits["train"], place)
     train, test = splits["train"].images, splits["test"].images
     if train.shape[1:] != test.shape[1:] or train.dtype != test.dtype:
         raise DataError(
             f"{place}: x_train and x_test differ: {train.dtype} {train.shape[1:]} and {test.dtype} {test.shape[1:]}"
         )
-    scale = 1 / 255 if train.dtype == np.uint8 else 1.0
-    return Dataset(name, splits["train"], splits["test"], scale, source=place)
+    return Dataset(name, splits["train"], splits["test"], _scale(train), source=place)
+
+
+def _split(name: str, whole: Split, place: str) -> Dataset:
+    if len(whole) < 2:
+        raise DataError(f"{place}: one image alone is no training set and test set")
+    train, test = split_off(whole.images, whole.labels)
+    drawn = f"{len(test):,} of {len(whole):,} images drawn as the test set"
+    made = f"{place} has no x_test: {drawn}, the same ones for every run"
+    return Dataset(name, train, test, _scale(whole.images), source=f"{place}, {drawn}", made=(made,))
+
+
+def _scale(images: Images) -> float:
+    return 1 / 255 if images.dtype == np.uint8 else 1.0

@@ -1,32 +1,51 @@
-"""MNIST and Fashion-MNIST: where they may be found, what their bytes must be, where they can be fetched."""
+"""Public data sets: where they may be found, what their bytes must be, where they can be fetched."""
 
 import hashlib
 import os
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 from numpy.typing import NDArray
 
 from vaecli.config.schema import DataConfig
 from vaecli.data.dataset import Dataset
 from vaecli.data.download import Progress, download
-from vaecli.data.files import ARRAYS, IDX_FILES, build, read_idx, read_npz
+from vaecli.data.files import ARRAYS, IDX_FILES, build, read_array, read_npz, read_records
 from vaecli.data.source import Source
 from vaecli.errors import DataError
 
 _KERAS = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
-SHAPES = {"x_train": (60_000, 28, 28), "y_train": (60_000,), "x_test": (10_000, 28, 28), "y_test": (10_000,)}
+_CODH = "http://codh.rois.ac.jp/kmnist/dataset/kmnist/"
+# A file's part in the data set -> its possible names below a data folder, of which the last goes first
+Layout = Mapping[str, tuple[str, ...]]
+
+
+def _shapes(train: int, test: int, *image: int) -> dict[str, tuple[int, ...]]:
+    return {"x_train": (train, *image), "y_train": (train,), "x_test": (test, *image), "y_test": (test,)}
+
+
+def _npz(name: str) -> Layout:
+    return {"npz": (f"{name}.npz",)}
+
+
+def _idx(folder: str) -> Layout:
+    return {array: (f"{folder}{file}.gz", f"{folder}{file}") for array, file in IDX_FILES.items()}
+
+
+_CIFAR = "cifar-10-binary.tar.gz"
+BATCHES = (*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin")
 
 
 @dataclass(frozen=True)
 class KnownDataset:
-    """A public data set in the layout of Keras' cache."""
+    """A public data set."""
 
     name: str
-    npz: str  # file name of the npz form
-    folder: str  # location of the IDX form below the data folder
+    shapes: Mapping[str, tuple[int, ...]]  # of its arrays
+    layouts: tuple[Layout, ...]  # the forms in which it may be found, in the order in which they are searched
     urls: Mapping[str, str]  # file below the data folder -> where to fetch it
     digests: Mapping[str, str]  # the same files -> algorithm:hex
     arrays: Mapping[str, str]  # array -> sha256 of its bytes; empty: only the fetched files are known
@@ -35,8 +54,8 @@ class KnownDataset:
 KNOWN: Mapping[str, KnownDataset] = {
     "mnist": KnownDataset(
         "mnist",
-        npz="mnist.npz",
-        folder="mnist",
+        shapes=_shapes(60_000, 10_000, 28, 28),
+        layouts=(_npz("mnist"), _idx("mnist/"), _idx("")),
         urls={"mnist.npz": _KERAS + "mnist.npz"},
         digests={
             "mnist.npz": "sha256:731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1",
@@ -51,8 +70,8 @@ KNOWN: Mapping[str, KnownDataset] = {
     # The MD5s are those its authors publish beside the files; digests of the unpacked arrays are not published.
     "fashion_mnist": KnownDataset(
         "fashion_mnist",
-        npz="fashion_mnist.npz",
-        folder="fashion-mnist",
+        shapes=_shapes(60_000, 10_000, 28, 28),
+        layouts=(_npz("fashion_mnist"), _idx("fashion-mnist/")),
         urls={f"fashion-mnist/{file}.gz": f"{_KERAS}{file}.gz" for file in IDX_FILES.values()},
         digests={
             "fashion-mnist/train-images-idx3-ubyte.gz": "md5:8d4fb7e6c68d591d4c3dfef9ec88bf0d",
@@ -60,6 +79,35 @@ KNOWN: Mapping[str, KnownDataset] = {
             "fashion-mnist/t10k-images-idx3-ubyte.gz": "md5:bef4ecab320f06d8554ea6380940ec79",
             "fashion-mnist/t10k-labels-idx1-ubyte.gz": "md5:bb300cfdad3c16e7a12a480ee83cd310",
         },
+        arrays={},
+    ),
+    "kmnist": KnownDataset(
+        "kmnist",
+        shapes=_shapes(60_000, 10_000, 28, 28),
+        layouts=(
+            {
+                f"{array}_{part}": (f"kmnist-{part}-{what}.npz", f"kmnist/kmnist-{part}-{what}.npz")
+                for part in ("train", "test")
+                for array, what in (("x", "imgs"), ("y", "labels"))
+            },
+            _idx("kmnist/"),
+        ),
+        urls={f"kmnist/{file}.gz": f"{_CODH}{file}.gz" for file in IDX_FILES.values()},
+        digests={
+            "kmnist/train-images-idx3-ubyte.gz": "md5:bdb82020997e1d708af4cf47b453dcf7",
+            "kmnist/train-labels-idx1-ubyte.gz": "md5:e144d726b3acfaa3e44228e80efcd344",
+            "kmnist/t10k-images-idx3-ubyte.gz": "md5:5c965bf0a639b31b8f53240b1b52f4d7",
+            "kmnist/t10k-labels-idx1-ubyte.gz": "md5:7320c461ea6c1c855c0b718fb2a4b134",
+        },
+        arrays={},
+    ),
+    # The binary version: that for Python is a pickle.
+    "cifar10": KnownDataset(
+        "cifar10",
+        shapes=_shapes(50_000, 10_000, 32, 32, 3),
+        layouts=({name: (f"cifar-10-batches-bin/{name}",) for name in BATCHES}, {"archive": (_CIFAR,)}),
+        urls={_CIFAR: f"https://www.cs.toronto.edu/~kriz/{_CIFAR}"},
+        digests={_CIFAR: "md5:c32a1d4ab5d03f1284b67883e8d87530"},
         arrays={},
     ),
 }
@@ -72,8 +120,8 @@ class KnownSource(Source):
         super().__init__(data)
         self.known = KNOWN[data.name]
         self.urls = tuple(self.known.urls.values())
-        (train, *shape), (test, *_) = (SHAPES[array] for array in ("x_train", "x_test"))
-        self.known_sizes = (train, test, (shape[0], shape[1], 1))
+        train, height, width, *channels = self.known.shapes["x_train"]
+        self.known_sizes = (train, self.known.shapes["x_test"][0], (height, width, *(channels or (1,))))
 
     def place(self, data_dir: Path | None) -> str | None:
         """The folder of its files."""
@@ -111,19 +159,13 @@ def folders(data_dir: Path | None) -> list[Path]:
 
 
 def locate(known: KnownDataset, data_dir: Path | None) -> dict[str, Path] | None:
-    """The files of the first place that has the data set, npz before IDX; None if there is none."""
+    """The files of the first place that has the data set, by their part in it; None if there is none."""
     for folder in folders(data_dir):
-        if (folder / known.npz).is_file():
-            return {"npz": folder / known.npz}
-        below = (folder / known.folder, folder) if known.name == "mnist" else (folder / known.folder,)
-        for place in below:
+        for layout in known.layouts:
             found = {
-                array: path
-                for array, file in IDX_FILES.items()
-                for path in (place / f"{file}.gz", place / file)
-                if path.is_file()
+                part: path for part, names in layout.items() for name in names if (path := folder / name).is_file()
             }
-            if len(found) == len(IDX_FILES):
+            if len(found) == len(layout):
                 return found
     return None
 
@@ -143,21 +185,53 @@ def fetch(known: KnownDataset, data_dir: Path | None, progress: Progress) -> Non
 
 
 def read(known: KnownDataset, files: Mapping[str, Path]) -> Dataset:
-    """The located files as a Dataset; raises DataError if a byte of a known array differs."""
+    """The located files as a Dataset; raises DataError if a byte of a known array differs.
+
+    Where neither the bytes of arrays nor those of these files are known, the source says so.
+    """
+    first, *others = files.values()
+    place = str(first.parent if others else first)
     if "npz" in files:
-        place = str(files["npz"])
-        arrays: dict[str, NDArray] = read_npz(files["npz"])
+        arrays: dict[str, NDArray] = read_npz(first)
+    elif "x_train" in files:
+        arrays = {array: read_array(path) for array, path in files.items()}
     else:
-        place = str(files["x_train"].parent)
-        arrays = {array: read_idx(path) for array, path in files.items()}
+        arrays = _batches(known, files)
     for array in ARRAYS:
-        if array not in arrays or arrays[array].shape != SHAPES[array]:
+        if array not in arrays or arrays[array].shape != known.shapes[array]:
             received = arrays[array].shape if array in arrays else "nothing"
-            raise DataError(f"{place}: not {known.name}: {array} {SHAPES[array]} is needed, received {received}")
+            raise DataError(f"{place}: not {known.name}: {array} {known.shapes[array]} is needed, received {received}")
         expected = known.arrays.get(array)
         if expected and hashlib.sha256(arrays[array].tobytes()).hexdigest() != expected:
             raise DataError(
                 f"{place}: damaged: the bytes of {array} are not those of {known.name}; "
                 "remove the file and it is fetched again"
             )
-    return build(known.name, arrays, place=place)
+    found = build(known.name, arrays, place=place)
+    return found if known.arrays or _as_published(known, files) else replace(found, source=f"{place}, not verified")
+
+
+def _as_published(known: KnownDataset, files: Mapping[str, Path]) -> bool:
+    """Whether every file is to the byte the published one of its name."""
+    published = {Path(name).name: digest.partition(":") for name, digest in known.digests.items()}
+    for path in files.values():
+        algorithm, _, digest = published.get(path.name, ("", "", ""))
+        if not digest or hashlib.new(algorithm, path.read_bytes(), usedforsecurity=False).hexdigest() != digest:
+            return False
+    return True
+
+
+def _batches(known: KnownDataset, files: Mapping[str, Path]) -> dict[str, NDArray]:
+    """The arrays of records of a label and an image, from files of them or from their archive; raises DataError."""
+    pixels = known.shapes["x_train"][1:]
+    if "archive" in files:
+        records = read_records(files["archive"], BATCHES, pixels)
+    else:
+        records = {name: read_records(path, (name,), pixels)[name] for name, path in files.items()}
+    *train, test = (records[name] for name in BATCHES)
+    return {
+        "x_train": np.concatenate([images for images, _ in train]),
+        "y_train": np.concatenate([labels for _, labels in train]),
+        "x_test": test[0],
+        "y_test": test[1],
+    }

@@ -28,7 +28,16 @@ def load(data: DataConfig, data_dir: Path | None = None, progress: Progress = si
 
 
 def prepared(dataset: Dataset, data: DataConfig) -> Dataset:
-    """A data set as a config trains on it: with its validation split, and binarized."""
+    """A data set as a config trains on it: with its validation split, and binarized.
+
+    Raises:
+        DataError: no training image would be left, published draws do not fit, or images in colour are to be binarized.
+    """
+    if data.binarization != "none" and dataset.image_shape[2] > 1:
+        raise DataError(
+            f"data.binarization: {data.binarization} is of grey images, and those of {dataset.called} have "
+            f"{dataset.image_shape[2]} channels"
+        )
     if data.binarized_path is not None:
         return published(Path(data.binarized_path), dataset).hold_out(data.validation, data.validation_from)
     return dataset.hold_out(data.validation, data.validation_from).binarized(data.binarization, data.above)

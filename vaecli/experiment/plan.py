@@ -53,9 +53,10 @@ def plan_run(config: Config, dataset: Dataset, output_dir: Path) -> Plan:
     return Plan(config, dataset, Run(output_dir / run_name(config, dataset)))
 
 
-def standing_in_lines(datasets: Iterable[Dataset]) -> Iterator[str]:
-    """What is used instead of data that are not available, and for how long."""
+def data_lines(datasets: Iterable[Dataset]) -> Iterator[str]:
+    """What was made of the user's files; what is used instead of data that are not available, and for how long."""
     for dataset in datasets:
+        yield from dataset.made
         if dataset.fallback_for:
             yield dataset.fallback_reason or ""
             yield (

@@ -53,7 +53,9 @@ class TrainedRun:
         return Encoded(latent.z.numpy(), codes, latent.rate.numpy())
 
     def decode(self, latents: ArrayLike) -> Floats:
-        """Images [N, H, W] of codes [N, L] (or [N], where L is 1), or of a Gaussian's latent vectors [N, D]."""
+        """Images [N, H, W], in colour [N, H, W, 3], of codes [N, L] (or [N], where L is 1), or of a Gaussian's latent
+        vectors [N, D].
+        """
         latents = np.asarray(latents)
         num_latents, width, alphabets = self.latent.num_codes, self.latent.size, self.latent.alphabets
         if alphabets is None:
@@ -122,7 +124,7 @@ class TrainedRun:
         """[N, H, W, C] in [0, 1]."""
         array = np.asarray(images)
         shape = self.image_shape
-        if array.shape[1:] not in (shape, (*shape, 1)):
+        if array.shape[1:] not in (shape, (*shape, 1)[:3]):
             raise DataError(f"images [N, {', '.join(map(str, shape))}] are needed, received shape {array.shape}")
         scale = self._scale if array.dtype.kind in "iu" else 1.0
         floats = array.reshape(len(array), *(*shape, 1)[:3]).astype(np.float32) * np.float32(scale)

@@ -238,8 +238,8 @@ def thinned(points: Sequence[Any]) -> Sequence[Any]:
 
 
 def tile_size(images: NDArray[np.float32]) -> tuple[float, float]:
-    """The width and height of the images [N, H, W] as tiles: in their proportion, the longer side 1."""
-    height, width = images.shape[1:]
+    """The width and height of the images [N, H, W] or [N, H, W, 3] as tiles: in their proportion, the longer side 1."""
+    height, width = images.shape[1:3]
     longer = max(height, width)
     return max(THINNEST, width / longer), max(THINNEST, height / longer)
 
@@ -249,13 +249,15 @@ def tiles(
 ) -> None:
     """Draws lines of images side by side, each at the top centre of a cell of this width and height.
 
-    Each line is one picture, which is fastest. The lines `coloured` show values in [0, 1] as colours, others as greys.
+    Each line is one picture, which is fastest. The lines `coloured` show values in [0, 1] as colours, others as greys;
+    images [N, H, W, 3] are in colour.
     """
     across, down = cell
     size = wide, high = tile_size(lines[0])
     frames = []
     for i, line in enumerate(lines):
-        picture = _side_by_side(line, size, across, margin=np.nan if i in coloured else 0)
+        margin = np.nan if i in coloured else float(line.ndim == 4)  # white: of greys it is 0
+        picture = _side_by_side(line, size, across, margin)
         extent = (0, len(line) * across, i * down + high, i * down)
         axis.imshow(picture, vmin=0, vmax=1, extent=extent, cmap=CODE_COLOURS if i in coloured else None)
         inner = wide - 2 * TILE_GAP, high - 2 * TILE_GAP
@@ -271,7 +273,7 @@ def tiles(
 def _side_by_side(
     images: NDArray[np.float32], size: tuple[float, float], across: float, margin: float
 ) -> NDArray[np.float32]:
-    """Joins images [N, H, W] to one, each with a white margin of TILE_GAP and the extra width of its cell.
+    """Joins images [N, H, W] or [N, H, W, 3] to one, each with a margin of TILE_GAP and the extra width of its cell.
 
     Margins are whole pixels, so small images are enlarged first; large ones are reduced, because nobody sees more.
     """
@@ -279,10 +281,11 @@ def _side_by_side(
     grown = images
     for side, length in ((1, high), (2, wide)):
         grown = _shrunk(grown, side).repeat(max(1, -int(-TILE_PIXELS * length // images.shape[side])), side)
-    rows, columns = grown.shape[1:]
+    rows, columns = grown.shape[1:3]
     above = round(TILE_GAP / high * rows)
     beside = round((TILE_GAP + (across - wide) / 2) / wide * columns)
-    padded = np.pad(grown, [(0, 0), (above, above), (beside, beside)], constant_values=margin)
+    around = [(0, 0), (above, above), (beside, beside), (0, 0)][: grown.ndim]
+    padded = np.pad(grown.clip(0, 1), around, constant_values=margin)
     return np.concatenate(list(padded), axis=1)
 
 
@@ -292,7 +295,7 @@ def _shrunk(images: NDArray[np.float32], side: int) -> NDArray[np.float32]:
     if pixels <= MOST_TILE_PIXELS:
         return images
     edges = np.linspace(0, pixels, MOST_TILE_PIXELS + 1).astype(int)
-    shape = [1, 1, 1]
+    shape = [1] * images.ndim
     shape[side] = MOST_TILE_PIXELS
     means = np.add.reduceat(images, edges[:-1], side) / np.diff(edges).reshape(shape)
     return means.astype(np.float32)

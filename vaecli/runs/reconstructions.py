@@ -4,23 +4,24 @@ from collections.abc import Mapping
 
 from vaecli.runs.files import Arrays
 
+IMAGES = (3, "f")
 # The arrays of reconstructions.npz: dimensions and kinds of type. S images shown, L codes of K values, V labels; of a
-# grid M of the codes.
+# grid M of the codes. Images in colour have one more dimension, of red, green and blue.
 ARRAYS: Mapping[str, tuple[int, str]] = {
-    "images": (3, "f"),  # [S, H, W]
+    "images": IMAGES,  # [S, H, W]
     "index": (1, "iu"),  # [S]
-    "mode": (3, "f"),  # [S, H, W]
-    "sampled": (3, "f"),  # [S, H, W]
-    "relaxed": (3, "f"),  # [S, H, W]
+    "mode": IMAGES,  # [S, H, W]
+    "sampled": IMAGES,  # [S, H, W]
+    "relaxed": IMAGES,  # [S, H, W]
     "labels": (1, "iu"),  # [S]
     "codes": (2, "iu"),  # [S, L]
     "code_counts": (2, "iu"),  # [L, K]
-    "prototypes": (3, "f"),  # [K, H, W]
+    "prototypes": IMAGES,  # [K, H, W]
     "contingency": (2, "iu"),  # [K, V]
     "label_values": (1, "iu"),  # [V]
     "drawn": (1, "iu"),  # [M]
-    "in_place": (3, "f"),  # [M, h, w]
-    "alone": (3, "f"),  # [M, H, W]
+    "in_place": IMAGES,  # [M, h, w]
+    "alone": IMAGES,  # [M, H, W]
 }
 
 
@@ -33,11 +34,14 @@ def wrong_arrays(arrays: Arrays) -> str | None:
         array = arrays.get(name)
         if array is None:
             continue
-        if array.ndim != dimensions or array.dtype.kind not in kinds or 0 in array.shape:
+        in_colour = (dimensions, kinds) == IMAGES and array.ndim == 4 and array.shape[3] == 3
+        if array.ndim != dimensions + in_colour or array.dtype.kind not in kinds or 0 in array.shape:
             return f"{name} is {array.dtype} {array.shape}"
         if array.dtype.kind == "f" and not bool((abs(array) < 1e30).all()):
             return f"{name} holds values that are not numbers"
     shown, size = arrays["images"].shape[0], arrays["images"].shape[1:]
+    if "in_place" in arrays and arrays["in_place"].shape[3:] != size[2:]:
+        return f"in_place is {arrays['in_place'].shape}"
     of_codes = ("prototypes", "alone")
     for name in ("mode", "sampled", "relaxed", *of_codes):
         if name in arrays and (arrays[name].shape[1:] != size or (name not in of_codes and len(arrays[name]) != shown)):

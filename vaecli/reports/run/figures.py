@@ -119,10 +119,11 @@ def reconstructions(run: Run, arrays: Any) -> Figure:
     lines = [*(arrays[name] for name, _, _ in rows), *maps]
     tiles(axis, lines, cell=cell, coloured=range(len(rows), len(lines)))
     if discrete and arrays["codes"].shape[1] == 1:
+        on_colour = {"facecolor": "w", "linewidth": 0, "alpha": 0.7, "pad": 0.5} if arrays["images"].ndim == 4 else None
         for column, (code,) in enumerate(arrays["codes"]):
             right, below = (column + 0.5) * cell[0] + wide / 2 - TILE_GAP, cell[1] + high
             where = (right, below - TILE_GAP, "bottom") if high == cell[1] else (right, below + TILE_GAP, "top")
-            axis.text(*where[:2], str(code), ha="right", va=where[2], color="0.35", fontsize=6)
+            axis.text(*where[:2], str(code), ha="right", va=where[2], color="0.35", fontsize=6, bbox=on_colour)
     texts = [label if metric is None else f"{label}\nMSE {last[metric]:.4f}" for _, label, metric in rows]
     texts += [f"code {place + 1}" if len(maps) > 1 else "codes" for place in range(len(maps))]
     axis.set_yticks([line * cell[1] + high / 2 for line in range(len(lines))], texts, fontsize=8)

@@ -28,7 +28,8 @@ from vaecli.experiment.trained import TrainedRun
 from vaecli.runs import Run
 from vaecli.terminal.console import Console
 
-FUNCTIONS = ("train", "compare", "evaluate", "audit", "verify", "plot", "load_run")
+USES = ("encode", "decode", "reconstruct", "export")
+FUNCTIONS = ("train", "compare", "evaluate", "audit", *USES, "verify", "plot", "load_run")
 COMMANDS = FUNCTIONS[:-1]
 HOOKS = {"shown", "told", "drawn"}  # who is told before the function returns
 OF_COMMANDS = {("train", "dry_run"), ("compare", "format")}  # of what they print

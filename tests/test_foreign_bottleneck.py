@@ -62,11 +62,14 @@ class Rungs:
     def lookup(self, codes):
         return (tf.cast(codes, tf.float32) / (self.rungs - 1))[..., None]
 
-    def export(self, features):
-        most = [rungs - 1.0 for rungs in self.rungs.tolist()]
+    def export_encode(self, features):
         e = keras.ops.sigmoid(self.head(keras.ops.reshape(features, (-1, self.inputs))))
-        codes = keras.ops.round(keras.layers.Rescaling(most)(e))
-        return keras.ops.reshape(keras.layers.Rescaling([1 / m for m in most])(codes), (-1, 2, 1))
+        most = keras.layers.Rescaling([rungs - 1.0 for rungs in self.rungs.tolist()])(e)
+        return keras.ops.cast(keras.ops.round(most), "int32")
+
+    def export_lookup(self, codes):
+        least = [1 / (rungs - 1) for rungs in self.rungs.tolist()]
+        return keras.ops.reshape(keras.layers.Rescaling(least)(keras.ops.cast(codes, "float32")), (-1, 2, 1))
 '''
 ENTRY = '''
 """What one file and one entry add, for a process that runs the commands."""

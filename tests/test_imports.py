@@ -53,7 +53,7 @@ WITHOUT_TENSORFLOW = {
     *("errors", "filesystems", "registry", "config", "data", "metrics", "runs", "reports", "launch", "terminal"),
     *("api", "cli"),
     *("backend/process", "experiment/plan", "experiment/train", "experiment/memory", "experiment/verify"),
-    *("experiment/trained", "experiment/evaluate"),
+    *("experiment/trained", "experiment/evaluate", "experiment/origin", "experiment/apply", "experiment/export"),
 }
 
 

@@ -10,15 +10,33 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vaecli.api import audit as audit
     from vaecli.api import compare as compare
+    from vaecli.api import decode as decode
+    from vaecli.api import encode as encode
     from vaecli.api import evaluate as evaluate
+    from vaecli.api import export as export
     from vaecli.api import plot as plot
+    from vaecli.api import reconstruct as reconstruct
     from vaecli.api import train as train
     from vaecli.api import verify as verify
     from vaecli.errors import VaecliError as VaecliError
     from vaecli.experiment.trained import load_run as load_run
 
 __version__ = "0.1.0"
-__all__ = ["VaecliError", "__version__", "audit", "compare", "evaluate", "load_run", "plot", "train", "verify"]
+__all__ = [
+    "VaecliError",
+    "__version__",
+    "audit",
+    "compare",
+    "decode",
+    "encode",
+    "evaluate",
+    "export",
+    "load_run",
+    "plot",
+    "reconstruct",
+    "train",
+    "verify",
+]
 
 _PLACES = {"VaecliError": "vaecli.errors", "load_run": "vaecli.experiment.trained"}
 

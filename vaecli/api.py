@@ -30,6 +30,9 @@ from vaecli.terminal.signals import Stop, ends_quietly
 
 if TYPE_CHECKING:
     from vaecli.config import Config
+    from vaecli.config.latent import Exported
+    from vaecli.experiment.apply import Applied
+    from vaecli.experiment.export import Format
     from vaecli.experiment.trained import TrainedRun
     from vaecli.experiment.verify import Proof
     from vaecli.reports.comparison.groups import Group
@@ -51,6 +54,8 @@ TEMPERATURES = (0.1, 0.25, 0.5, 1.0, 2.0)
 AUDIT_DRAWS, TOY_DRAWS = 4096, 16_384
 SPLITS: "tuple[SplitName, ...]" = ("test", "validation", "train")
 WEIGHTS: "tuple[Kept, ...]" = ("last", "best")
+EXPORTED: "tuple[Exported, ...]" = ("whole", "encoder", "decoder")
+FORMATS: "tuple[Format, ...]" = ("keras", "savedmodel", "onnx")
 GUMBEL_MAX = "gumbel-max"
 ARTICLE_LOGITS = (1.2, 2.3, 1.4, 3.3, 0.1)
 GUMBEL_MAX_DRAWS = 100_000
@@ -655,6 +660,222 @@ def plot(
     if wrong:
         raise RunFailed(*wrong)
     return paths
+
+
+def encode(
+    run: Name,
+    images: Name,
+    *,
+    output: Name,
+    seed: int | None = None,
+    weights: str = "last",
+    force: bool = False,
+    output_dir: Name = OUTPUT_DIR,
+    data_dir: Name | None = None,
+    threads: int | None = None,
+    quiet: bool = False,
+) -> Path:
+    """Writes the codes of images, by a finished run, as an npz. For arrays there is `load_run(run).encode`.
+
+    Its array `codes` is [N, L] integers, of a grid [N, H', W', L]; of a Gaussian `latents` has D numbers for L codes.
+    `rate` is KL(q(z|x) || p(z)) of each image in nats; `run`, `weights` and `weights_sha256` say what made it.
+
+    Args:
+        run: a finished run's name or its beginning, its folder, or itself.
+        images: an npz with an array images, x_test or x_train, of which the first is read, or an npy; or "test",
+            "validation" or "train", a split of the run's own data.
+        output: the file to write.
+        seed: a sample of q(z|x) with this seed; default: the most probable codes, of a Gaussian the mean.
+        weights: "last", "best" on the validation split, or a milestone such as "epoch-00005".
+        force: overwrite the file if it exists.
+        output_dir: where run folders are.
+        data_dir: where data sets are; default: $VAECLI_DATA_DIR, then Keras' cache.
+        threads: processor threads of TensorFlow; default: all. It reads them once per process; later values have no
+            effect.
+        quiet: say nothing on stderr.
+
+    Returns:
+        The file written.
+    Raises:
+        ConfigError: a mistake in the request: the file exists, a seed where q(z|x) is a point, no such split.
+        DataError: images that are not there, or that training would refuse.
+        RunError: there is no such run, it is not finished, or has no such weights.
+        RunFailed: the file cannot be written.
+        Interrupted: Ctrl-C or SIGTERM; nothing is written.
+    """
+    return _from_images("encode", run, images, output, seed, weights, force, output_dir, data_dir, threads, quiet)
+
+
+def reconstruct(
+    run: Name,
+    images: Name,
+    *,
+    output: Name,
+    seed: int | None = None,
+    weights: str = "last",
+    force: bool = False,
+    output_dir: Name = OUTPUT_DIR,
+    data_dir: Name | None = None,
+    threads: int | None = None,
+    quiet: bool = False,
+) -> Path:
+    """Writes the reconstructions of images, by a finished run, as an npz: what `decode` makes of `encode`.
+
+    Its array `images` is [N, H, W], of colour [N, H, W, C], in [0, 1] or near it.
+
+    Args:
+        run: a finished run's name or its beginning, its folder, or itself.
+        images: as in `encode`.
+        output: the file to write.
+        seed: decode a sample of q(z|x) with this seed; default: the most probable codes, of a Gaussian the mean.
+        weights: "last", "best" on the validation split, or a milestone such as "epoch-00005".
+        force: overwrite the file if it exists.
+        output_dir: where run folders are.
+        data_dir: where data sets are; default: $VAECLI_DATA_DIR, then Keras' cache.
+        threads: processor threads of TensorFlow; default: all, as in `encode`.
+        quiet: say nothing on stderr.
+
+    Returns:
+        The file written.
+    Raises:
+        VaecliError: as in `encode`.
+    """
+    return _from_images("reconstruct", run, images, output, seed, weights, force, output_dir, data_dir, threads, quiet)
+
+
+def _from_images(
+    what: str,
+    run: Name,
+    images: Name,
+    output: Name,
+    seed: int | None,
+    weights: str,
+    force: bool,
+    output_dir: Name,
+    data_dir: Name | None,
+    threads: int | None,
+    quiet: bool,
+) -> Path:
+    with _console(quiet) as console, _stop("stopped; nothing is written"):
+        from vaecli.experiment.apply import free, write_arrays
+
+        target = free(Path(output), force=force)
+        used = _applied(run, weights, output_dir)
+        if seed is not None:
+            _whole("seed", seed, 0, 2**31 - 1)
+            if used.run.config.model.method.constant_rate:
+                name = used.run.config.model.name
+                raise ConfigError([f"{used.run.name}: --seed {seed}: {name} has a point for q(z|x), and no samples"])
+        found, place = used.images(os.fspath(images), _path(data_dir), console.fetching)
+        console.say(f"{used.run.name}: {len(found):,} images of {place} -> {target}")
+        told = console.counting("images", len(found))
+        with _prepared(threads, console), chatter(Path(os.devnull)):
+            import_keras()
+            write_arrays(target, getattr(used, what)(found, place=place, seed=seed, told=told))
+        return target
+
+
+def decode(
+    run: Name,
+    codes: Name,
+    *,
+    output: Name,
+    weights: str = "last",
+    force: bool = False,
+    output_dir: Name = OUTPUT_DIR,
+    threads: int | None = None,
+    quiet: bool = False,
+) -> Path:
+    """Writes the images of codes, by a finished run, as an npz. For arrays there is `load_run(run).decode`.
+
+    Args:
+        run: a finished run's name or its beginning, its folder, or itself.
+        codes: an npz that `encode` wrote; or any with an array codes (of a Gaussian, latents) of that shape, or an npy.
+        output: the file to write; its array `images` is as in `reconstruct`.
+        weights: "last", "best" on the validation split, or a milestone such as "epoch-00005".
+        force: overwrite the file if it exists.
+        output_dir: where run folders are.
+        threads: processor threads of TensorFlow; default: all, as in `encode`.
+        quiet: say nothing on stderr.
+
+    Returns:
+        The file written.
+    Raises:
+        ConfigError: a mistake in the request: the file exists, or its folder does not.
+        DataError: codes that are not there, out of range, or of another shape.
+        RunError: there is no such run, it is not finished, or has no such weights.
+        RunFailed: the file cannot be written.
+        Interrupted: Ctrl-C or SIGTERM; nothing is written.
+    """
+    with _console(quiet) as console, _stop("stopped; nothing is written"):
+        from vaecli.experiment.apply import free, write_arrays
+
+        target = free(Path(output), force=force)
+        used = _applied(run, weights, output_dir)
+        found, remark = used.codes(Path(codes))
+        if remark:
+            console.say(remark)
+        console.say(f"{used.run.name}: {len(found):,} images of {codes} -> {target}")
+        told = console.counting("images", len(found))
+        with _prepared(threads, console), chatter(Path(os.devnull)):
+            import_keras()
+            write_arrays(target, used.decode(found, place=os.fspath(codes), told=told))
+        return target
+
+
+def _applied(run: Name, weights: str, output_dir: Name) -> "Applied":
+    from vaecli.experiment.apply import Applied
+    from vaecli.runs import find_run
+
+    return Applied(find_run(os.fspath(run), Path(output_dir)), weights)
+
+
+def export(
+    run: Name,
+    *,
+    output: Name,
+    part: str = "whole",
+    weights: str = "last",
+    format: str = "keras",
+    force: bool = False,
+    output_dir: Name = OUTPUT_DIR,
+    threads: int | None = None,
+    quiet: bool = False,
+) -> Path:
+    """Writes a finished run's model, or a part of it, for programs without vaecli.
+
+    Args:
+        run: a finished run's name or its beginning, its folder, or itself.
+        output: the file to write; for "savedmodel" the folder.
+        part: "encoder", images to codes; "decoder", codes to images; "whole", images to images. Codes are as `encode`
+            writes them, and images are floats in [0, 1].
+        weights: "last", "best" on the validation split, or a milestone such as "epoch-00005".
+        format: "keras", for keras.models.load_model in safe mode; "savedmodel", for TensorFlow; "onnx", which needs
+            the packages of vaecli[onnx].
+        force: overwrite the file, or the SavedModel, if it exists.
+        output_dir: where run folders are.
+        threads: processor threads of TensorFlow; default: all, as in `encode`.
+        quiet: say nothing on stderr.
+
+    Returns:
+        What was written.
+    Raises:
+        ConfigError: a mistake in the request: the file exists, a package is missing, or ONNX has no such layer.
+        RunError: there is no such run, it is not finished, or has no such weights.
+        RunFailed: the file cannot be written.
+        Interrupted: Ctrl-C or SIGTERM; nothing is written.
+    """
+    with _console(quiet) as console, _stop("stopped; nothing is written"):
+        from vaecli.experiment.export import place_of, write_model
+
+        of_part, form = _one_of("part", part, EXPORTED), _one_of("format", format, FORMATS)
+        target = place_of(Path(output), form, force=force)
+        used = _applied(run, weights, output_dir)
+        console.say(f"{used.run.name}: {part} -> {target}")
+        with _prepared(threads, console), chatter(Path(os.devnull)):
+            import_keras()
+            write_model(used.trained.autoencoder.export(of_part), target, form)
+        return target
 
 
 @contextlib.contextmanager

@@ -87,7 +87,7 @@ def test_milestones_can_be_loaded(finished):
         ("gumbel", np.array([10]), r"codes lie in 0..9, received 10..10"),
         ("gumbel", np.array([[0, 1]]), r"integer codes \[N, 1\] are needed"),
         ("vqvae", np.array([0.5]), r"integer codes"),
-        ("vae", np.zeros((2, 3)), r"latent vectors \[N, 10\] are needed, received shape \(2, 3\)"),
+        ("vae", np.zeros((2, 3)), r"latent vectors \[N, 10\] are needed, received float64 of shape \(2, 3\)"),
     ],
 )
 def test_latents_that_do_not_fit_are_refused(finished, method, latents, message):

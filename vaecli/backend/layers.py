@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
+from typing import Any
 
 import keras
 
@@ -78,6 +79,14 @@ def convolution(
     )
     layer.build((None, *inputs))
     return layer
+
+
+def largest(scores: Any) -> Any:
+    """The index [B, N] int32 of the largest of scores [B, N, K], the first of equal ones, in layers that ONNX has too.
+
+    Keras' own argmax looks at bits, which ONNX' converter does not know.
+    """
+    return keras.layers.Reshape(scores.shape[1:-1])(keras.ops.top_k(scores, 1)[1])
 
 
 def _initial(name: str, seed: int, inputs: int) -> dict[str, keras.initializers.Initializer]:

@@ -60,8 +60,11 @@ class Bottleneck(Protocol):
     def lookup(self, latents: tf.Tensor) -> tf.Tensor:
         """z [B, N, D] of codes [B, N], or of a Gaussian's latent vectors [B, N * D]."""
 
-    def export(self, features: Any) -> Any:
-        """The mode path from symbolic features [B, P, F] to z [B, N, D], in Keras' own layers only."""
+    def export_encode(self, features: Any) -> Any:
+        """What `lookup` takes of the mode, from symbolic features [B, P, F], in Keras' own layers only."""
+
+    def export_lookup(self, latents: Any) -> Any:
+        """What `lookup` does, likewise."""
 
 
 @runtime_checkable

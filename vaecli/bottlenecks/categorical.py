@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from vaecli.backend.layers import dense
+from vaecli.backend.layers import dense, largest
 from vaecli.backend.progress import END, Progress
 from vaecli.backend.random import fold_in
 from vaecli.backend.schedules import measured, scheduled
@@ -126,6 +126,8 @@ class Categorical:
     def lookup(self, latents: tf.Tensor) -> tf.Tensor:
         return tf.one_hot(latents, self.latent_shape[1])
 
-    def export(self, features: Any) -> Any:
-        logits = keras.layers.Reshape(self.latent_shape)(self.head(features))
-        return keras.ops.one_hot(keras.ops.argmax(logits, -1), self.latent_shape[1])
+    def export_encode(self, features: Any) -> Any:
+        return largest(keras.layers.Reshape(self.latent_shape)(self.head(features)))
+
+    def export_lookup(self, latents: Any) -> Any:
+        return keras.ops.one_hot(latents, self.latent_shape[1])

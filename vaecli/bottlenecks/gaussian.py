@@ -71,5 +71,8 @@ class Gaussian:
     def lookup(self, latents: tf.Tensor) -> tf.Tensor:
         return tf.reshape(latents, (-1, *self.latent_shape))
 
-    def export(self, features: Any) -> Any:
-        return keras.layers.Reshape(self.latent_shape)(self.mean(features))
+    def export_encode(self, features: Any) -> Any:
+        return keras.layers.Reshape((math.prod(self.latent_shape),))(self.mean(features))
+
+    def export_lookup(self, latents: Any) -> Any:
+        return keras.layers.Reshape(self.latent_shape)(latents)

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from vaecli.backend.layers import dense, layer_seed
+from vaecli.backend.layers import dense, largest, layer_seed
 from vaecli.backend.progress import END, Progress
 from vaecli.bottlenecks.bottleneck import Latents, Step
 from vaecli.estimators.estimator import Objective, State
@@ -117,10 +117,13 @@ class VectorQuantizer:
     def lookup(self, latents: tf.Tensor) -> tf.Tensor:
         return tf.gather(self.codebook, latents)
 
-    def export(self, features: Any) -> Any:
+    def export_encode(self, features: Any) -> Any:
         e = keras.layers.Reshape(self.latent_shape)(self.head(features))
         nearness = keras.layers.Dense(self.num_codes, name="nearness")  # 2 e.c - |c|^2, largest for the nearest
         nearness.build((None, *self.latent_shape))
         codebook = keras.ops.convert_to_numpy(self.table.embeddings)
         nearness.set_weights([2 * codebook.T, -(codebook**2).sum(-1)])
-        return self.table(keras.ops.argmax(nearness(e), -1))
+        return largest(nearness(e))
+
+    def export_lookup(self, latents: Any) -> Any:
+        return self.table(latents)

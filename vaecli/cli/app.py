@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from vaecli import __version__
-from vaecli.cli import audit, compare, configs, data, evaluate, methods, plot, runs, train, verify
+from vaecli.cli import apply, audit, compare, configs, data, evaluate, export, methods, plot, runs, train, verify
 from vaecli.errors import RunFailed, VaecliError
 
 
@@ -44,6 +44,10 @@ app.command()(compare.compare)
 app.command()(plot.plot)
 app.command()(evaluate.evaluate)
 app.command()(audit.audit)
+app.command()(apply.encode)
+app.command()(apply.decode)
+app.command()(apply.reconstruct)
+app.command()(export.export)
 app.command("list")(runs.list_runs)
 app.command()(runs.show)
 app.command()(runs.diff)

@@ -12,7 +12,7 @@ from vaecli import api
 from vaecli.api import AUDIT_DRAWS, TOY_DRAWS
 from vaecli.cli.complete import config_and_run_names
 from vaecli.cli.echo import echo
-from vaecli.cli.options import OUTPUT_DIR, DataDirOption, JsonOption, OutputDirOption, QuietOption
+from vaecli.cli.options import OUTPUT_DIR, DataDirOption, JsonOption, OutputDirOption, QuietOption, ThreadsOption
 from vaecli.cli.plot import Format
 
 TEMPERATURES = ",".join(f"{temperature:g}" for temperature in api.TEMPERATURES)
@@ -62,7 +62,7 @@ def audit(
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of images, draws and toys.")] = 0,
     output_dir: OutputDirOption = OUTPUT_DIR,
     data_dir: DataDirOption = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Processor threads to use. [default: all]")] = None,
+    threads: ThreadsOption = None,
     format_: Annotated[
         Format, typer.Option("--format", "-f", help="Format of the figures in addition to png.")
     ] = Format.png,

@@ -8,7 +8,7 @@ import typer
 from vaecli import api
 from vaecli.cli.complete import run_names
 from vaecli.cli.echo import echo
-from vaecli.cli.options import OUTPUT_DIR, DataDirOption, JsonOption, OutputDirOption, QuietOption
+from vaecli.cli.options import OUTPUT_DIR, DataDirOption, JsonOption, OutputDirOption, QuietOption, ThreadsOption
 
 
 def evaluate(
@@ -24,7 +24,7 @@ def evaluate(
     weights: Annotated[str, typer.Option(help="The weights: last, or best on the validation split.")] = "last",
     output_dir: OutputDirOption = OUTPUT_DIR,
     data_dir: DataDirOption = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Processor threads to use. [default: all]")] = None,
+    threads: ThreadsOption = None,
     quiet: QuietOption = False,
     json: JsonOption = False,
 ) -> None:

@@ -27,5 +27,10 @@ DataDirOption = Annotated[
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors and results.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]
+ThreadsOption = Annotated[int | None, typer.Option(min=1, help="Processor threads to use. [default: all]")]
+WeightsOption = Annotated[
+    str, typer.Option(help="The weights: last, best on the validation split, or a milestone such as epoch-00005.")
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite what exists.")]
 
 OUTPUT_DIR = Path("outputs")

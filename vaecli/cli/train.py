@@ -15,6 +15,7 @@ from vaecli.cli.options import (
     OutputDirOption,
     QuietOption,
     SetOption,
+    ThreadsOption,
 )
 
 
@@ -26,7 +27,7 @@ def train(
     batch_size: Annotated[int | None, typer.Option(help="Short for --set training.batch_size=N.")] = None,
     output_dir: OutputDirOption = OUTPUT_DIR,
     data_dir: DataDirOption = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Processor threads to use. [default: all]")] = None,
+    threads: ThreadsOption = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Begin again, discarding the contents of the run's folder.")
     ] = False,

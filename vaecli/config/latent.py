@@ -8,12 +8,13 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from vaecli.registry import Codes
 
 # Above this, decoding every code and k-means as a reference are no longer sensible.
 MAX_ENUMERATED_CODES = 256
+Exported = Literal["whole", "encoder", "decoder"]  # parts of a model on either side of the latent
 MOST_CODES = 16_384  # that an audit or an evaluation decodes, each once
 
 
@@ -63,6 +64,12 @@ class Latent:
     def num_codes(self) -> int:
         """N, the codes (or vectors) of an image; z is [N, D]."""
         return self.num_positions * self.codes_per_position
+
+    @property
+    def layout(self) -> tuple[int, ...]:
+        """The shape of an image's codes where they are kept: [L], of a grid [H', W', L]; of vectors with D for L."""
+        values = self.codes_per_position if self.discrete else self.codes_per_position * self.width
+        return (values,) if self.num_positions == 1 else (*self.positions, values)
 
     @property
     def size(self) -> int:

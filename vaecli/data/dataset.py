@@ -233,17 +233,31 @@ def checked_images(array: NDArray, *, name: str, place: str) -> Images:
         raise DataError(
             f"{place}: {name}: images [N, H, W], or [N, H, W, C] of 1 or 3 channels, are needed, received shape {shape}"
         )
-    if array.dtype == np.uint8:
+    return checked_pixels(array, called=f"{place}: {name}")
+
+
+def checked_pixels(array: NDArray, *, called: str, scale: float = 1 / 255) -> Images:
+    """Images of any shape whose pixels are uint8, or floats in [0, 1], which become float32.
+
+    Args:
+        called: what an error is about.
+        scale: of the uint8 pixels, which times it are in [0, 1]; 1: the data has floats, and uint8 is refused.
+
+    Raises:
+        DataError: another type, or values outside the range.
+    """
+    if array.dtype == np.uint8 and scale < 1:
+        if array.size and array.max() > round(1 / scale):
+            raise DataError(f"{called}: integer pixels lie in 0..{round(1 / scale)} here, received up to {array.max()}")
         return array
     if array.dtype.kind != "f":
-        raise DataError(f"{place}: {name}: pixels are uint8, or floats in [0, 1], received type {array.dtype}")
+        pixels = "uint8, or floats in [0, 1]" if scale < 1 else "floats in [0, 1] here"
+        raise DataError(f"{called}: pixels are {pixels}, received type {array.dtype}")
     if not np.isfinite(array).all():
-        raise DataError(f"{place}: {name}: pixels that are NaN or infinite: {np.count_nonzero(~np.isfinite(array)):,}")
-    low, high = float(array.min()), float(array.max())
+        raise DataError(f"{called}: pixels that are NaN or infinite: {np.count_nonzero(~np.isfinite(array)):,}")
+    low, high = (float(array.min()), float(array.max())) if array.size else (0.0, 1.0)
     if low < 0 or high > 1:
-        raise DataError(
-            f"{place}: {name}: float pixels must lie in [0, 1], received {low:g} to {high:g} (divide by 255?)"
-        )
+        raise DataError(f"{called}: float pixels must lie in [0, 1], received {low:g} to {high:g} (divide by 255?)")
     return array.astype(np.float32)
 
 

@@ -4,6 +4,7 @@ import gzip
 import struct
 import tarfile
 import zlib
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -33,18 +34,36 @@ def read_npz(path: Path, names: tuple[str, ...] = ARRAYS) -> dict[str, NDArray]:
     Raises:
         DataError: the file is missing, neither npz nor npy, damaged, or holds pickled objects.
     """
+    return read_arrays(path, lambda found: [name for name in names if name in found], single=names[0])
+
+
+def read_arrays(
+    path: Path, chosen: Callable[[Collection[str]], Sequence[str]], *, single: str | None = None
+) -> dict[str, NDArray]:
+    """The arrays of an npz that `chosen` picks from the names in it.
+
+    Args:
+        single: the name of the one array of an npy file, if that will do.
+
+    Raises:
+        DataError: as `read_npz`, and what `chosen` raises.
+    """
     if not path.is_file():
         raise DataError(f"{path}: {'is a directory' if path.is_dir() else 'no such file'}, an npz is needed")
     try:
-        archive = np.load(path, allow_pickle=False)
-        if isinstance(archive, np.lib.npyio.NpzFile):
-            with archive:
-                return {name: archive[name] for name in names if name in archive.files}
-        return {names[0]: archive}
+        found = np.load(path, allow_pickle=False)
+        if isinstance(found, np.lib.npyio.NpzFile):
+            with found:
+                return {name: found[name] for name in chosen(found.files)}
+        if single is not None:
+            return {single: found}
+    except DataError:
+        raise
     except Exception as error:  # a damaged archive raises anything from zipfile, zlib or the header's parser
         if isinstance(error, ValueError) and "pickle" in str(error):
             raise DataError(f"{path}: holds pickled Python objects, which are never loaded") from None
         raise DataError(f"{path}: not a readable npz ({error})") from None
+    raise DataError(f"{path}: a single npy array, where an npz is needed")
 
 
 def read_array(path: Path) -> NDArray:

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 from vaecli.backend.process import chatter, import_keras
 from vaecli.config.latent import MOST_CODES
-from vaecli.data import load
 from vaecli.data.download import Progress
-from vaecli.errors import ConfigError, Damaged, DataError, RunError
+from vaecli.errors import ConfigError, Damaged, RunError
+from vaecli.experiment.origin import digest_of, images_of_split, no_split
 from vaecli.experiment.trained import TrainedRun
 from vaecli.runs import Run
-from vaecli.runs.run import file_digest
 from vaecli.runs.schema import Bound, Estimate, Evaluated, Kept, SplitName
 
 if TYPE_CHECKING:
@@ -35,10 +34,8 @@ def number_of_samples(run: Run, split: SplitName, asked: int | None) -> int | No
         mistake = f"{config.objective.likelihood} is no likelihood in nats, so log p(x) has no bound"
     elif point and asked is not None:
         mistake = f"--bound-samples {asked}: {config.model.name} has a point for q(z|x): -elbo = distortion + capacity"
-    elif split == "validation" and not config.data.validation:
-        mistake = "--split validation: data.validation held no images out"
-    elif split == "train" and config.data.binarization == "dynamic":
-        mistake = "--split train: data.binarization: dynamic draws these images again at each use"
+    elif reason := no_split(config, split):
+        mistake = f"--split {split}: {reason}"
     if mistake:
         raise ConfigError([f"{run.name}: {mistake}"])
     return None if point else asked or SAMPLES
@@ -49,12 +46,7 @@ def known(run: Run, split: SplitName, weights: Kept, say: Callable[[str], None])
 
     A file that is damaged or of other weights is reported, and begun again.
     """
-    path = run.weights / f"{weights}.npz"
-    try:
-        digest = file_digest(path)
-    except OSError:
-        best = "; the best are kept where data.validation holds images out" if weights == "best" else ""
-        raise RunError(f"{path}: the run has no such weights{best}") from None
+    digest = digest_of(run, weights)
     try:
         before = run.evaluations
     except Damaged as error:
@@ -101,11 +93,7 @@ def measure(
         DataError: its data is not available, or differs from what it was trained on.
         RunError: there is nothing to measure, the weights were changed, or the folder cannot be written.
     """
-    dataset = load(run.config.data, data_dir, fetching)
-    if dataset.digest != run.info["data"]["digest"]:
-        raise DataError(f"{dataset.source}: not the data that {run.name} was trained on")
-    split = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}[evaluated["split"]]
-    assert split is not None
+    images = images_of_split(run, evaluated["split"], data_dir, fetching)
     with chatter(run.tensorflow_log):
         import_keras()
         from vaecli.evaluation.bounds import enumerable, per_image
@@ -117,7 +105,7 @@ def measure(
                 f"a sum over at most {MOST_CODES:,} codes"
             )
         seed = run.config.training.seed
-        found = per_image(autoencoder, dataset.floats(split.images), samples=samples, seed=seed, told=told)
+        found = per_image(autoencoder, images, samples=samples, seed=seed, told=told)
     new: Evaluated = {**evaluated}
     if found.log_p is not None and found.gap is not None:
         new |= {"negative_log_p": _mean(-found.log_p), "posterior_gap": _mean(found.gap)}

@@ -1,5 +1,7 @@
 """Trained models for use from Python: `from vaecli import load_run`."""
 
+import math
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -9,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from vaecli.backend.process import prepared
 from vaecli.config import Config
+from vaecli.data.dataset import Images, checked_pixels
 from vaecli.errors import DataError, RunError
 from vaecli.runs import Run
 
@@ -16,6 +19,13 @@ if TYPE_CHECKING:
     from vaecli.models.autoencoder import Autoencoder
 
 Floats = NDArray[np.float32]
+
+MOST_AT_ONCE = 256  # images
+PIXELS_AT_ONCE = 2**20  # of larger images fewer are computed at once
+
+
+def _nobody(done: int) -> None:
+    del done
 
 
 class Encoded(NamedTuple):
@@ -26,8 +36,18 @@ class Encoded(NamedTuple):
     rate: Floats  # [N] nats
 
 
+class Coded(NamedTuple):
+    """What `decode` takes of N images, in the layout of the positions, and the rate."""
+
+    latents: NDArray[np.int32] | Floats  # codes [N, L], of a grid [N, H', W', L]; of a Gaussian D numbers for L codes
+    rate: Floats  # [N] nats
+
+
 class TrainedRun:
     """A finished run: its config, metrics and summary, and its model on numpy images.
+
+    Any number of images is computed in chunks of one size, the last one filled up, so that a program is compiled once
+    and an image's results do not depend on how many follow it. `told` is called with how many are done.
 
     z: Floats  # [N, L, D], what the decoder reads of L codes; of a vector L = 1
     """
@@ -47,36 +67,50 @@ class TrainedRun:
         return str(self.path)
 
     def encode(self, images: ArrayLike, *, seed: int | None = None) -> Encoded:
-        """The most probable codes (a Gaussian's mean); with a seed, a sample."""
-        latent = self._compiled("encode", seed is not None)(self._checked(images), self._seed(seed))
-        codes = None if latent.codes is None else latent.codes.numpy()
-        return Encoded(latent.z.numpy(), codes, latent.rate.numpy())
+        """The most probable codes (a Gaussian's mean); with a seed, a sample.
 
-    def decode(self, latents: ArrayLike) -> Floats:
-        """Images [N, H, W], in colour [N, H, W, 3], of codes [N, L] (or [N], where L is 1), or of a Gaussian's latent
-        vectors [N, D].
+        Args:
+            images: [N, H, W] or [N, H, W, C]: pixels of the type that the run was trained on, or floats in [0, 1].
+
+        Raises:
+            DataError: images of another shape, or with values that training would refuse.
         """
-        latents = np.asarray(latents)
-        num_latents, width, alphabets = self.latent.num_codes, self.latent.size, self.latent.alphabets
-        if alphabets is None:
-            latents = latents.astype(np.float32)
-            if latents.ndim != 2 or latents.shape[1] != width:
-                raise DataError(f"latent vectors [N, {width}] are needed, received shape {latents.shape}")
-        else:
-            latents = latents[:, None] if latents.ndim == 1 else latents
-            if latents.ndim != 2 or latents.shape[1] != num_latents or latents.dtype.kind not in "iu":
-                raise DataError(
-                    f"integer codes [N, {num_latents}] are needed, received {latents.dtype} {latents.shape}"
-                )
-            for column, values in zip(latents.T, alphabets * self.latent.num_positions, strict=True):
-                if column.size and not 0 <= column.min() <= column.max() < values:
-                    raise DataError(f"codes lie in 0..{values - 1}, received {column.min()}..{column.max()}")
-            latents = latents.astype(np.int32)
-        return self._images(self._compiled("decode", False)(latents, self._seed(None)))
+        z, codes, rate = zip(*self._encoded(self._checked(images), seed), strict=True)
+        found = None if self.latent.alphabets is None else np.concatenate(codes)
+        return Encoded(np.concatenate(z), found, np.concatenate(rate))
 
-    def reconstruct(self, images: ArrayLike, *, seed: int | None = None) -> Floats:
-        """The images decoded from their own most probable codes, or with a seed from a sample."""
-        return self._images(self._compiled("reconstruct", seed is not None)(self._checked(images), self._seed(seed)))
+    def latents(self, images: ArrayLike, *, seed: int | None = None, told: Callable[[int], None] = _nobody) -> Coded:
+        """Does what `encode` does, without z, which takes far more memory than the codes of a grid."""
+        checked = self._checked(images)
+        rate = np.empty(len(checked), np.float32)
+        kind = np.dtype(np.int32 if self.latent.discrete else np.float32)
+        latents: NDArray[Any] = np.empty((len(checked), *self.latent.layout), kind)
+        for done, part in _counted(self._encoded(checked, seed), len(checked), told):
+            latents[done] = self._of(part).reshape(-1, *self.latent.layout)
+            rate[done] = part.rate
+        return Coded(latents, rate)
+
+    def decode(self, latents: ArrayLike, *, told: Callable[[int], None] = _nobody) -> Floats:
+        """Images [N, H, W], in colour [N, H, W, 3], of codes [N, L] (or [N], where L is 1), or of vectors [N, D].
+
+        Codes of a grid are [N, H', W', L], or side by side as `encode` has them.
+
+        Raises:
+            DataError: another shape or type, codes out of range, or vectors that are not finite.
+        """
+        checked = self._checked_latents(np.asarray(latents))
+        return self._filled(self._decoded(checked), len(checked), told)
+
+    def reconstruct(
+        self, images: ArrayLike, *, seed: int | None = None, told: Callable[[int], None] = _nobody
+    ) -> Floats:
+        """The images decoded from their own most probable codes, or with a seed from a sample.
+
+        They are those of `decode` on what `encode` gives, bit for bit. Raises as `encode` does.
+        """
+        checked = self._checked(images)
+        parts = (pixels for part in self._encoded(checked, seed) for pixels in self._decoded(self._of(part)))
+        return self._filled(parts, len(checked), told)
 
     @cached_property
     def autoencoder(self) -> "Autoencoder":
@@ -103,39 +137,95 @@ class TrainedRun:
             autoencoder = self.autoencoder
             import tensorflow as tf
 
-            def encode(x: tf.Tensor, seed: tf.Tensor) -> Any:
-                features = autoencoder.encoder(x)
-                return autoencoder.bottleneck.encode(features, seed=seed if sampled else None)
-
             functions = {
-                "encode": encode,
-                "decode": lambda x, seed: autoencoder.pixels(autoencoder.bottleneck.lookup(x)),
-                "reconstruct": lambda x, seed: autoencoder.pixels(encode(x, seed).z),
+                "encode": lambda x, seed: autoencoder.bottleneck.encode(
+                    autoencoder.encoder(x), seed=seed if sampled else None
+                ),
+                "decode": lambda x, seed: (autoencoder.pixels(autoencoder.bottleneck.lookup(x)),),
             }
             self._programs[what, sampled] = tf.function(
-                functions[what],
-                jit_compile=autoencoder.compiler == "xla",
-                autograph=False,
-                reduce_retracing=True,
+                functions[what], jit_compile=autoencoder.compiler == "xla", autograph=False
             )
         return self._programs[what, sampled]
 
-    def _checked(self, images: ArrayLike) -> Floats:
-        """[N, H, W, C] in [0, 1]."""
-        array = np.asarray(images)
-        shape = self.image_shape
+    @property
+    def _at_once(self) -> int:
+        """The images of a chunk."""
+        return max(1, min(MOST_AT_ONCE, PIXELS_AT_ONCE // math.prod(self.image_shape)))
+
+    def _run(self, what: str, array: NDArray[Any], seed: int | None = None) -> Iterator[list[Any]]:
+        """The results of each chunk; of no images, one of none. Chunks draw independently of each other."""
+        compiled, size = self._compiled(what, seed is not None), self._at_once
+        for chunk, start in enumerate(range(0, max(1, len(array)), size)):
+            part = array[start : start + size]
+            whole = np.zeros((size, *array.shape[1:]), array.dtype)
+            whole[: len(part)] = part
+            if what == "encode":
+                whole = self._floats(whole)
+            results = compiled(whole, np.array([seed or 0, 5 + chunk], np.int32))
+            yield [None if result is None else result.numpy()[: len(part)] for result in results]
+
+    def _encoded(self, images: Images, seed: int | None) -> Iterator[Encoded]:
+        return (Encoded(*part) for part in self._run("encode", images, seed))
+
+    def _decoded(self, latents: NDArray[Any]) -> Iterator[Floats]:
+        return (pixels.reshape(-1, *self.image_shape) for (pixels,) in self._run("decode", latents))
+
+    def _of(self, part: Encoded) -> NDArray[Any]:
+        """What `lookup` takes: codes [N, L], or latent vectors [N, D]."""
+        return part.z.reshape(len(part.z), -1) if part.codes is None else part.codes
+
+    def _filled(self, parts: Iterator[Floats], count: int, told: Callable[[int], None]) -> Floats:
+        """The parts as one array of `count` images; side by side with a list of them it would be there twice."""
+        pixels = np.empty((count, *self.image_shape), np.float32)
+        for done, part in _counted(parts, count, told):
+            pixels[done] = part
+        return pixels
+
+    def _checked(self, images: ArrayLike) -> Images:
+        """[N, H, W, C], in the type that they came in."""
+        array, shape = np.asarray(images), self.image_shape
         if array.shape[1:] not in (shape, (*shape, 1)[:3]):
             raise DataError(f"images [N, {', '.join(map(str, shape))}] are needed, received shape {array.shape}")
-        scale = self._scale if array.dtype.kind in "iu" else 1.0
-        floats = array.reshape(len(array), *(*shape, 1)[:3]).astype(np.float32) * np.float32(scale)
+        pixels = checked_pixels(array, called="images", scale=self._scale)
+        return pixels.reshape(len(array), *(*shape, 1)[:3])
+
+    def _floats(self, images: Images) -> Floats:
+        """Checked images in [0, 1], binarized if the run's were, by a threshold."""
+        floats = images.astype(np.float32) * np.float32(self._scale if images.dtype.kind == "u" else 1.0)
         data = self.config.data
         return (floats > data.above).astype(np.float32) if data.binarization == "threshold" else floats
 
-    def _images(self, pixels: Any) -> Floats:
-        return pixels.numpy().reshape(-1, *self.image_shape)
+    def _checked_latents(self, latents: NDArray[Any]) -> NDArray[Any]:
+        """[N, L] integers in the range of each code, or [N, D] finite numbers."""
+        latent, shape = self.latent, latents.shape
+        if latent.discrete and latents.ndim == 1:
+            latents = latents[:, None]
+        if latents.shape[1:] == latent.layout:
+            latents = latents.reshape(len(latents), math.prod(latent.layout))
+        width, kinds = (latent.num_codes, "iu") if latent.discrete else (latent.size, "iuf")
+        if latents.ndim != 2 or latents.shape[1] != width or latents.dtype.kind not in kinds:
+            needed = "integer codes" if latent.discrete else "latent vectors"
+            raise DataError(f"{needed} [N, {width}] are needed, received {latents.dtype} of shape {shape}")
+        if latent.alphabets is None:
+            if not np.isfinite(latents).all():
+                raise DataError(f"latent vectors that are NaN or infinite: {np.count_nonzero(~np.isfinite(latents)):,}")
+            return latents.astype(np.float32)
+        for column, values in zip(latents.T, latent.alphabets * latent.num_positions, strict=True):
+            if column.size and not 0 <= column.min() <= column.max() < values:
+                raise DataError(f"codes lie in 0..{values - 1}, received {column.min()}..{column.max()}")
+        return latents.astype(np.int32)
 
-    def _seed(self, seed: int | None) -> NDArray[np.int32]:
-        return np.array([seed or 0, 5], np.int32)
+
+def _counted(parts: Iterator[Any], count: int, told: Callable[[int], None]) -> Iterator[tuple[slice, Any]]:
+    """Each part with its place among all of them."""
+    done = 0
+    for part in parts:
+        size = len(part.rate if isinstance(part, Encoded) else part)
+        yield slice(done, done + size), part
+        done += size
+        if count:
+            told(done)
 
 
 def load_run(path: str | Path, *, weights: str = "last") -> TrainedRun:

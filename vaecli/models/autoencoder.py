@@ -11,7 +11,7 @@ from vaecli.backend.layers import check_backend, drawn_as
 from vaecli.backend.progress import END, Progress
 from vaecli.backend.random import fold_in
 from vaecli.bottlenecks.bottleneck import Bottleneck, Latents
-from vaecli.config.latent import Latent
+from vaecli.config.latent import Exported, Latent
 from vaecli.config.resolve import resolved
 from vaecli.config.schema import Config
 from vaecli.config.shapes import ImageShape, Shapes, shapes
@@ -205,19 +205,30 @@ class Autoencoder:
         """Decoded images [B, H, W, C] in [0, 1] or near it, from z [B, N, D]."""
         return self._images(self.likelihood.pixels(self.decode(z)))
 
-    def export(self) -> keras.Model:
-        """The mode path, images in [0, 1] to images, in layers that plain Keras loads in safe mode.
+    def export(self, part: Exported = "whole") -> keras.Model:
+        """The mode path in layers that plain Keras loads in safe mode.
 
-        Images of one channel are [B, H, W], others [B, H, W, C].
+            whole    images -> images
+            encoder  images -> codes [B, L], of a grid [B, H', W', L], int32; of a Gaussian its mean, D numbers for L
+            decoder  what the encoder gives -> images
+
+        Images in [0, 1] of one channel are [B, H, W], others [B, H, W, C].
         """
         *sides, channels = self.image_shape
         image_shape = (*sides, channels) if channels > 1 else tuple(sides)
-        images = keras.Input(image_shape, name="images")
-        features = self.encoder(images)
-        outputs = self.decoder(self.bottleneck.export(features))
+        layout, called = self.latent.layout, "codes" if self.latent.discrete else "latents"
+        inputs = keras.Input(image_shape, name="images")
+        if part == "decoder":
+            inputs = keras.Input(layout, dtype="int32" if self.latent.discrete else "float32", name=called)
+            latents = keras.layers.Reshape((math.prod(layout),))(inputs)
+        else:
+            latents = self.bottleneck.export_encode(self.encoder(inputs))
+        if part == "encoder":
+            return keras.Model(inputs, keras.layers.Reshape(layout, name=called)(latents))
+        outputs = self.decoder(self.bottleneck.export_lookup(latents))
         if self.likelihood.activation != "linear":
             outputs = keras.layers.Activation(self.likelihood.activation)(outputs)
-        return keras.Model(images, keras.layers.Reshape(image_shape, name="reconstructions")(outputs))
+        return keras.Model(inputs, keras.layers.Reshape(image_shape, name="reconstructions")(outputs))
 
 
 def _few(codes: tf.Tensor, times: int) -> bool:

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import secrets
+import shutil
 import stat
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -105,6 +106,24 @@ def write_by(path: Path, save: Callable[[Path], None]) -> str:
         if part is not None:
             with contextlib.suppress(OSError):
                 part.unlink()
+
+
+def write_folder_by(path: Path, save: Callable[[Path], None]) -> None:
+    """Does what `write_by` does for a folder, which a folder of this name makes room for.
+
+    Raises:
+        RunFailed: as in `write`.
+    """
+    part = path.with_name(f"{PART}{path.name}.{secrets.token_hex(4)}")
+    with writing(path):
+        try:
+            save(part)
+            if path.is_dir():
+                shutil.rmtree(path)
+            os.replace(part, path)
+            sync(path.parent)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
 
 
 def refuse_links(path: Path, within: Path) -> None:

@@ -1,0 +1,58 @@
+"""`vaecli export`."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vaecli import api
+from vaecli.cli.complete import run_names
+from vaecli.cli.echo import echo
+from vaecli.cli.options import OUTPUT_DIR, ForceOption, OutputDirOption, QuietOption, ThreadsOption, WeightsOption
+
+
+class Part(StrEnum):
+    whole = "whole"
+    encoder = "encoder"
+    decoder = "decoder"
+
+
+class Format(StrEnum):
+    keras = "keras"
+    savedmodel = "savedmodel"
+    onnx = "onnx"
+
+
+def export(
+    run: Annotated[
+        str,
+        typer.Argument(metavar="RUN", help="The name of a finished run, or its beginning.", autocompletion=run_names),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write; of a SavedModel, the folder.")],
+    part: Annotated[Part, typer.Option(help="Images to images, images to codes, or codes to images.")] = Part.whole,
+    weights: WeightsOption = "last",
+    format_: Annotated[
+        Format, typer.Option("--format", "-f", help="For Keras, TensorFlow or ONNX (pip install 'vaecli[onnx]').")
+    ] = Format.keras,
+    force: ForceOption = False,
+    output_dir: OutputDirOption = OUTPUT_DIR,
+    threads: ThreadsOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Write a run's model, or its encoder or decoder, for programs without vaecli.
+
+    It computes the most probable codes, of images in [0, 1]. The decoder takes what the encoder gives.
+    """
+    written = api.export(
+        run,
+        output=output,
+        part=part.value,
+        weights=weights,
+        format=format_.value,
+        force=force,
+        output_dir=output_dir,
+        threads=threads,
+        quiet=quiet,
+    )
+    echo(str(written))

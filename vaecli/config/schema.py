@@ -74,6 +74,8 @@ _KINDS = "mlp: fully connected layers; conv: convolutions"
 class NetworkConfig(Block):
     """What every network has; each kind has a class with its own keys."""
 
+    widths: ClassVar[str] = "hidden"  # the key that its memory grows with most
+
     kind: str = Field("mlp", description=_KINDS)
     activation: Literal["relu", "leaky_relu", "gelu", "silu", "tanh"] = Field(
         "relu", description="after each hidden layer: relu, leaky_relu, gelu, silu or tanh"
@@ -103,6 +105,8 @@ class MlpConfig(NetworkConfig):
 
 
 class ConvConfig(NetworkConfig):
+    widths: ClassVar[str] = "channels"
+
     kind: str = Field("conv", description=_KINDS)
     channels: tuple[Width, ...] = Field(
         (32, 64),

@@ -190,7 +190,8 @@ def _failure(error: Exception, run: Run) -> Exception:
     if isinstance(error, OSError):
         return RunFailed(f"{error.filename or run.path}: {error.strerror or error}")
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's
-        return RunFailed(f"{run.path}: out of memory; a smaller training.batch_size or network.hidden needs less")
+        widths = run.config.network.widths
+        return RunFailed(f"{run.path}: out of memory; a smaller training.batch_size or network.{widths} needs less")
     return error
 
 

@@ -26,8 +26,8 @@ def check(config: Config, dataset: Dataset) -> None:
     if free is not None and need > free:
         raise RunFailed(
             f"out of memory before the start: about {need / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB are free; "
-            f"reduce network.{config.network.widths}, training.batch_size, the number or size of codes, or the number of "
-            "labels"
+            f"reduce network.{config.network.widths}, training.batch_size, the number or size of codes, or the number "
+            "of labels"
         )
 
 

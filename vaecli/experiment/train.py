@@ -65,7 +65,7 @@ def train_run(
             with chatter(run.tensorflow_log):
                 _train(plan, reporter, stop)
         except Exception as error:
-            failure = _failure(error, run)
+            failure = _failure(error, plan)
             _record(run, error, failure)
             if failure is error:
                 raise
@@ -185,13 +185,13 @@ def _train(plan: Plan, reporter: Reporter, stop: Callable[[], int | None]) -> No
     journal.finish(state)
 
 
-def _failure(error: Exception, run: Run) -> Exception:
+def _failure(error: Exception, plan: Plan) -> Exception:
     """The error to report: what the machine refuses is for the user to fix, and anything unknown is our bug."""
     if isinstance(error, OSError):
-        return RunFailed(f"{error.filename or run.path}: {error.strerror or error}")
+        return RunFailed(f"{error.filename or plan.run.path}: {error.strerror or error}")
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's
-        widths = run.config.network.widths
-        return RunFailed(f"{run.path}: out of memory; a smaller training.batch_size or network.{widths} needs less")
+        key = f"network.{plan.config.network.widths}"
+        return RunFailed(f"{plan.run.path}: out of memory; a smaller training.batch_size or {key} needs less")
     return error
 
 

@@ -127,6 +127,12 @@ def test_a_picture_stands_upright_as_its_camera_says(tmp_path):
     assert (pixels[:, :4] == 0).all()
 
 
+def test_of_a_cameras_jpeg_with_a_preview_the_picture_is_read(tmp_path):
+    picture((255, 255, 255)).save(tmp_path / "x.jpg", "MPO", save_all=True, append_images=[picture((0, 0, 0))])
+    assert Image.open(tmp_path / "x.jpg").n_frames == 2
+    assert decoded(tmp_path / "x.jpg", 4, 1).min() >= 250
+
+
 def test_sixteen_bits_are_scaled_and_not_cut_off(tmp_path):
     values = np.repeat(np.array([[0, 256, 20_000, 65_535]], np.uint16), 4, 0)
     Image.fromarray(values).save(tmp_path / "x.png")

@@ -18,6 +18,7 @@ from vaecli.errors import DataError
 OWN = "npz"  # the name of every user-supplied data set; its title distinguishes it from others
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 MOST_BYTES = 1 << 28  # of a member of a tar; CIFAR's have an eighth
+NAMED = 8  # arrays of other names in a message
 MAX_DIMENSIONS = 3  # of an IDX file: images, rows, columns
 IDX_FILES = {
     "x_train": "train-images-idx3-ubyte",
@@ -31,7 +32,7 @@ def read_npz(path: Path, names: tuple[str, ...] = ARRAYS) -> dict[str, NDArray]:
     """The arrays of these names that an npz holds; the array of an npy has the first name.
 
     Raises:
-        DataError: the file is missing, neither npz nor npy, damaged, or holds pickled objects.
+        DataError: the file is missing, neither npz nor npy, damaged, holds pickled objects, or none of these arrays.
     """
     if not path.is_file():
         raise DataError(f"{path}: {'is a directory' if path.is_dir() else 'no such file'}, an npz is needed")
@@ -39,23 +40,26 @@ def read_npz(path: Path, names: tuple[str, ...] = ARRAYS) -> dict[str, NDArray]:
         archive = np.load(path, allow_pickle=False)
         if isinstance(archive, np.lib.npyio.NpzFile):
             with archive:
-                return {name: archive[name] for name in names if name in archive.files}
-        return {names[0]: archive}
+                others, found = archive.files, {name: archive[name] for name in names if name in archive.files}
+        else:
+            others, found = [], {names[0]: archive}
     except Exception as error:  # a damaged archive raises anything from zipfile, zlib or the header's parser
         if isinstance(error, ValueError) and "pickle" in str(error):
             raise DataError(f"{path}: holds pickled Python objects, which are never loaded") from None
         raise DataError(f"{path}: not a readable npz ({error})") from None
+    if not found:
+        raise DataError(
+            f"{path}: has no array {' or '.join(names)}; its arrays are {', '.join(others[:NAMED]) or 'none'}"
+        )
+    return found
 
 
 def read_array(path: Path) -> NDArray:
     """The only array of a file: an npz as numpy names it, or an IDX file; raises DataError."""
     if path.suffix != ".npz":
         return read_idx(path)
-    (name,) = names = ("arr_0",)
-    arrays = read_npz(path, names)
-    if name not in arrays:
-        raise DataError(f"{path}: has no array {name}")
-    return arrays[name]
+    (array,) = read_npz(path, ("arr_0",)).values()
+    return array
 
 
 def read_records(

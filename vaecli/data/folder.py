@@ -253,8 +253,9 @@ def decoded(path: Path, size: int, channels: int) -> NDArray[np.uint8]:
             wide, high = opened.size
             if wide * high > MOST_PIXELS:
                 raise ValueError(f"{wide:,} x {high:,} pixels, at most {MOST_PIXELS:,} are read")
-            if getattr(opened, "n_frames", 1) > 1:
-                raise ValueError(f"has {getattr(opened, 'n_frames', 1)} frames")
+            frames = getattr(opened, "n_frames", 1)
+            if frames > 1 and opened.format != "MPO":  # a camera's JPEG with a preview behind it
+                raise ValueError(f"has {frames} frames")
             opened.draft(None, (size, size))  # a JPEG need not be decoded at its full size
             image = ImageOps.exif_transpose(opened)
         if image.mode.startswith("I"):  # 16 bits; Pillow would cut off what is brighter than 255

@@ -344,6 +344,7 @@ DATASETS: Mapping[str, DataSet] = {
         None,
         "vaecli.data.files:NpzSource",
     ),
+    "folder": DataSet("a folder of your own pictures: PNG, JPEG, WebP, BMP", None, "vaecli.data.folder:FolderSource"),
 }
 
 

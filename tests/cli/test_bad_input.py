@@ -93,10 +93,10 @@ IMAGES = np.zeros((100, 8, 8), np.uint8)
 NAN = np.where(np.arange(64).reshape(8, 8) == 3, np.nan, np.zeros((100, 8, 8))).astype(np.float32)
 ARRAYS = {
     "pickled objects": ({"x_train": np.array([{}]), "x_test": IMAGES}, "holds pickled Python objects"),
-    "wrong shape": ({"x_train": IMAGES[:, 0, :3], "x_test": IMAGES}, "x_train: images [N, H, W] are needed, received"),
+    "wrong shape": ({"x_train": IMAGES[:, 0, :3], "x_test": IMAGES}, "x_train: images [N, H, W], or [N, H, W, C] of"),
     "other shape in the test set": ({"x_train": IMAGES, "x_test": IMAGES[:, :4]}, "x_train and x_test differ"),
     "NaN": ({"x_train": NAN, "x_test": NAN}, "x_train: pixels that are NaN or infinite: 100"),
-    "no test images": ({"x_train": IMAGES}, "array x_test missing"),
+    "no training images": ({"x_test": IMAGES}, "array x_train missing"),
 }
 
 

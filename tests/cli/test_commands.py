@@ -140,6 +140,7 @@ def test_data_lists_every_data_set(vaecli):
         "cifar10": False,
         "digits": True,
         "npz": False,
+        "folder": False,
     }
 
 

@@ -153,6 +153,15 @@ def test_what_is_no_file_is_refused(tmp_path, name, message):
         read_npz(tmp_path / name)
 
 
+@pytest.mark.parametrize(
+    ("names", "said"), [(("train_images", "test_images"), "train_images, test_images"), ((), "none")]
+)
+def test_arrays_of_other_names_are_named(tmp_path, names, said):
+    np.savez(tmp_path / "x.npz", **dict.fromkeys(names, IMAGES))
+    with pytest.raises(DataError, match=f"has no array x_train or .*; its arrays are {said}$"):
+        npz_dataset(tmp_path / "x.npz")
+
+
 def test_labels_are_optional_and_other_arrays_ignored(tmp_path):
     np.savez(tmp_path / "x.npz", x_train=IMAGES, x_test=IMAGES[:3], other=np.array([{}]))
     data = npz_dataset(tmp_path / "x.npz")

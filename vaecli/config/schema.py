@@ -169,6 +169,17 @@ class NpzDataConfig(DataConfig):
     title: Title | None = Field(None, description="name of the data in lists and figures; null: the file's name")
 
 
+class FolderDataConfig(DataConfig):
+    path: str = Field(description="the folder of PNG, JPEG, WebP and BMP files, below it or in train/ and test/")
+    title: Title | None = Field(None, description="name of the data in lists and figures; null: the folder's name")
+    size: int = Field(64, ge=1, le=4096, description="pixels along each side; the middle of a picture is cut out")
+    channels: Literal[1, 3] = Field(3, description="1: grey, 3: colour")
+    labels: Literal["auto", "none"] = Field("auto", description="auto: the sub-folders' names, if there are any; none")
+    on_error: Literal["skip", "refuse"] = Field(
+        "skip", description="with a picture that cannot be read: skip it and say so, or refuse them all"
+    )
+
+
 Scale = Annotated[
     Annotated[Positive, Tag("(number)")] | Annotated[Literal["learned"], Tag("(word)")],
     Discriminator(lambda value: "(word)" if isinstance(value, str) else "(number)"),
@@ -449,6 +460,6 @@ VARIANTS: Mapping[str, tuple[str, Mapping[str, type[Block]]]] = {
         {"mse": ObjectiveConfig, "bernoulli": BernoulliConfig, "gaussian": GaussianConfig, "l1": L1Config},
     ),
     "network": ("kind", {"mlp": MlpConfig, "conv": ConvConfig}),
-    "data": ("name", {**dict.fromkeys(DATASETS, DataConfig), "npz": NpzDataConfig}),
+    "data": ("name", {**dict.fromkeys(DATASETS, DataConfig), "npz": NpzDataConfig, "folder": FolderDataConfig}),
     "training": ("optimizer", {cls.model_fields["optimizer"].default: cls for cls in OPTIMIZERS}),
 }

@@ -19,6 +19,7 @@ from vaecli.errors import DataError
 OWN = "npz"  # the name of every user-supplied data set; its title distinguishes it from others
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 MOST_BYTES = 1 << 28  # of a member of a tar; CIFAR's have an eighth
+NAMED = 8  # arrays of other names in a message
 MAX_DIMENSIONS = 3  # of an IDX file: images, rows, columns
 IDX_FILES = {
     "x_train": "train-images-idx3-ubyte",
@@ -32,9 +33,17 @@ def read_npz(path: Path, names: tuple[str, ...] = ARRAYS) -> dict[str, NDArray]:
     """The arrays of these names that an npz holds; the array of an npy has the first name.
 
     Raises:
-        DataError: the file is missing, neither npz nor npy, damaged, or holds pickled objects.
+        DataError: the file is missing, neither npz nor npy, damaged, holds pickled objects, or none of these arrays.
     """
-    return read_arrays(path, lambda found: [name for name in names if name in found], single=names[0])
+
+    def chosen(found: Collection[str]) -> Sequence[str]:
+        there = [name for name in names if name in found]
+        if not there:
+            others = ", ".join(list(found)[:NAMED]) or "none"
+            raise DataError(f"{path}: has no array {' or '.join(names)}; its arrays are {others}")
+        return there
+
+    return read_arrays(path, chosen, single=names[0])
 
 
 def read_arrays(
@@ -70,11 +79,8 @@ def read_array(path: Path) -> NDArray:
     """The only array of a file: an npz as numpy names it, or an IDX file; raises DataError."""
     if path.suffix != ".npz":
         return read_idx(path)
-    (name,) = names = ("arr_0",)
-    arrays = read_npz(path, names)
-    if name not in arrays:
-        raise DataError(f"{path}: has no array {name}")
-    return arrays[name]
+    (array,) = read_npz(path, ("arr_0",)).values()
+    return array
 
 
 def read_records(

@@ -58,10 +58,8 @@ def binarized(data: Mapping[str, Any]) -> str:
 
 def bare_name(data: Mapping[str, Any]) -> str:
     """The name of the data in run.json's data block: the title, or the file of user-supplied data without a title."""
-    if data["name"] != OWN:
-        name: str = data["name"]
-        return name
-    return data.get("title") or title_of_file(data["source"])
+    name: str = data["name"]
+    return data.get("title") or (title_of_file(data["source"]) if name == OWN else name)
 
 
 def environment() -> dict[str, Any]:

@@ -131,6 +131,8 @@ def test_a_foreign_bottleneck_trains_and_says_what_its_latent_is(workshop):
         (["diff", "RUN", "RUN"], ""),
         (["plot", "RUN"], "reconstructions.png"),
         (["verify", "RUN", "--files"], "as the run wrote them"),
+        (["encode", "RUN", "test", "-o", "codes.npz"], "codes.npz"),
+        (["export", "RUN", "-o", "model.keras"], "model.keras"),
         (["compare", "RUN", "--no-train"], "2 of 3/5 codes"),
         (["compare", "outputs", "--no-train", "--format", "csv"], "rungs"),
         (["data", "references", "-q"], "references"),

@@ -149,7 +149,7 @@ def test_images_that_training_would_refuse_are_refused_in_its_words(vaecli, run,
     ],
 )
 def test_a_mistake_is_one_line(vaecli, run, images, arguments, line):
-    Path("text.npz").write_text("no npz")
+    Path("text.npz").write_bytes(b"PK\x03\x04 and no more")
     np.savez("far.npz", codes=np.full((2, 3), 10))
     np.save("two.npy", np.zeros((4, 2), int))
     before = written(Path())

@@ -3,6 +3,8 @@ import numpy as np
 import pytest
 
 import vaecli
+from helpers import train
+from vaecli.config import config_from_text
 from vaecli.data.digits import digits
 from vaecli.errors import DataError, RunError
 
@@ -21,9 +23,35 @@ def test_reconstruct_is_decode_of_encode(finished_run):
     run = vaecli.load_run(finished_run.path)
     encoded = run.encode(IMAGES)
     latents = encoded.z[:, 0] if encoded.codes is None else encoded.codes
-    # two compiled programs may round differently
-    np.testing.assert_allclose(run.decode(latents), run.reconstruct(IMAGES), atol=1e-6)
+    assert np.array_equal(run.decode(latents), run.reconstruct(IMAGES))
     assert encoded.rate.shape == (len(IMAGES),)
+
+
+def test_any_number_of_images_has_the_same_bits(finished_run):
+    run = vaecli.load_run(finished_run.path)
+    images = digits().test.images[:300]  # more than one chunk
+    latents = run.latents(images).latents
+    pixels = run.reconstruct(images)
+    assert np.array_equal(run.decode(latents), pixels)
+    assert np.array_equal(run.reconstruct(images[:256]), pixels[:256])
+    assert np.array_equal(run.reconstruct(images[:3]), pixels[:3])
+    assert len(run.reconstruct(images[:0])) == len(run.encode(images[:0]).rate) == len(run.decode(latents[:0])) == 0
+
+
+def test_each_program_is_compiled_once(finished):
+    run = vaecli.load_run(finished("gumbel").path)
+    images = digits().test.images
+    for count in (1, 5, 256, 257, 300):
+        run.decode(run.encode(images[:count]).codes)
+    assert [program.experimental_get_tracing_count() for program in run._programs.values()] == [1, 1]
+
+
+def test_a_sample_of_an_image_does_not_depend_on_those_that_follow_and_chunks_draw_apart(finished):
+    run = vaecli.load_run(finished("straight_through").path)
+    same = np.repeat(digits().test.images[:1], 512, 0)
+    codes = run.encode(same, seed=1).codes
+    assert np.array_equal(run.encode(same[:7], seed=1).codes, codes[:7])
+    assert not np.array_equal(codes[:256], codes[256:])
 
 
 def test_pixels_and_floats_are_the_same_images(finished_run):
@@ -87,12 +115,39 @@ def test_milestones_can_be_loaded(finished):
         ("gumbel", np.array([10]), r"codes lie in 0..9, received 10..10"),
         ("gumbel", np.array([[0, 1]]), r"integer codes \[N, 1\] are needed"),
         ("vqvae", np.array([0.5]), r"integer codes"),
+        ("vae", np.full((2, 10), np.inf), "latent vectors that are NaN or infinite: 20"),
         ("vae", np.zeros((2, 3)), r"latent vectors \[N, 10\] are needed, received float64 of shape \(2, 3\)"),
     ],
 )
 def test_latents_that_do_not_fit_are_refused(finished, method, latents, message):
     with pytest.raises(DataError, match=message):
         vaecli.load_run(finished(method).path).decode(latents)
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (FLOATS * 255, r"images: float pixels must lie in \[0, 1\], received 0 to 255 \(divide by 255\?\)"),
+        (FLOATS - 0.1, r"must lie in \[0, 1\], received -0.1 to 0.9"),
+        (FLOATS * np.nan, r"images: pixels that are NaN or infinite: 3,200"),
+        (IMAGES.astype(np.int64), r"images: pixels are uint8, or floats in \[0, 1\], received type int64"),
+        (IMAGES * 15, r"images: integer pixels lie in 0..16 here, received up to 240"),
+        (IMAGES > 8, r"received type bool"),
+    ],
+)
+@pytest.mark.parametrize("function", ["encode", "latents", "reconstruct"])
+def test_pixels_that_training_would_refuse_are_refused_in_its_words(finished, function, images, message):
+    with pytest.raises(DataError, match=message):
+        getattr(vaecli.load_run(finished("vae").path), function)(images)
+
+
+def test_a_run_of_floats_refuses_integers(tmp_path):
+    np.savez(tmp_path / "floats.npz", x_train=FLOATS[..., 0], x_test=FLOATS[..., 0])
+    text = f"model: vae\nnetwork: {{hidden: [4]}}\ndata: {{name: npz, path: {tmp_path}/floats.npz}}\n"
+    run = vaecli.load_run(train(config_from_text(text + "training: {epochs: 1, batch_size: 10}"), tmp_path).path)
+    assert run.encode(FLOATS).rate.shape == (50,)
+    with pytest.raises(DataError, match=r"images: pixels are floats in \[0, 1\] here, received type uint8"):
+        run.encode(IMAGES)
 
 
 def test_images_that_do_not_fit_are_refused(finished):

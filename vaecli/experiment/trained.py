@@ -173,7 +173,7 @@ class TrainedRun:
 
     def _of(self, part: Encoded) -> NDArray[Any]:
         """What `lookup` takes: codes [N, L], or latent vectors [N, D]."""
-        return part.z.reshape(len(part.z), -1) if part.codes is None else part.codes
+        return part.z.reshape(-1, self.latent.size) if part.codes is None else part.codes
 
     def _filled(self, parts: Iterator[Floats], count: int, told: Callable[[int], None]) -> Floats:
         """The parts as one array of `count` images; side by side with a list of them it would be there twice."""

@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "runs": CORE | {"metrics"},
     "estimators": {"backend", "registry"},
     "bottlenecks": {"backend", "config", "estimators"},
-    "models": {"backend", "bottlenecks", "config", "estimators", "registry"},
+    "models": {"backend", "bottlenecks", "config", "data", "estimators", "registry"},
     "training": CORE | {"estimators", "models"},
     "evaluation": CORE | {"bottlenecks", "estimators", "metrics", "models", "runs"},
     "reports": CORE | {"metrics", "runs"},

@@ -69,7 +69,7 @@ class FolderSource(Source):
 
         Raises:
             DataError: there is no such folder or no picture in it, one cannot be read and none is to be skipped, or
-                classes and splits are not told apart by sub-folders.
+                classes and splits have no sub-folders of their own.
         """
         data = self.data
         root = Path(data.path)

@@ -243,7 +243,7 @@ def what_cells_draw(run: Run, arrays: Any) -> Figure:
         axis.set_xlim(0, columns)
         axis.set_yticks([high / 2, height + high / 2], ["in place", "alone"], fontsize=7)
         for place, code in enumerate(codes[part]):
-            text = f"{code}: {100 * counts[code] / counts.sum():.2g}%"
+            text = f"{code}: {100 * counts[code] / counts.sum():.3g}%"
             axis.text(place + 0.5, -0.06, text, ha="center", va="bottom", fontsize=6)
     used = np.count_nonzero(counts)
     words = f"{used} of {len(counts)} codes are used on the test set"

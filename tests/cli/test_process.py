@@ -13,7 +13,8 @@ from helpers import copied
 from vaecli.runs import all_runs
 
 VAECLI = [sys.executable, "-m", "vaecli"]
-TRAIN = [*VAECLI, "train", "--config", "gumbel", "--set", "data=digits", "--set", "network.hidden=[16]"]
+SMALL = ["--set", "data=digits", "--set", "network.hidden=[16]", "--set", "training.compile=graph"]
+TRAIN = [*VAECLI, "train", "--config", "gumbel", *SMALL]
 LONG = [*TRAIN, "--epochs", "100000"]
 
 

@@ -3,6 +3,7 @@
 A kind of data set is a subclass and an entry of the registry; no code outside this folder depends on the kind.
 """
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 from vaecli.config.schema import DataConfig
@@ -11,8 +12,8 @@ from vaecli.data.download import Progress
 from vaecli.registry import DATASETS, named
 
 
-class Source:
-    """A kind of data set. By itself one that is always here, with nothing to fetch and in no data folder."""
+class Source(ABC):
+    """A kind of data set, which says how it is read; unless it says more it is always here, with nothing to fetch."""
 
     known_sizes: tuple[int, int, tuple[int, int, int]] | None = None  # training and test images and their shape
     urls: tuple[str, ...] = ()  # where it can be fetched
@@ -40,10 +41,11 @@ class Source:
 
     def fetch(self, data_dir: Path | None, progress: Progress) -> None:
         """Downloads it into the first data folder; raises a DataError that names file, URL and ways out."""
+        del data_dir, progress
 
+    @abstractmethod
     def read(self, data_dir: Path | None) -> Dataset:
         """The data set, checked; raises DataError for what is missing or wrong."""
-        raise NotImplementedError
 
     def folder(self, data_dir: Path | None) -> Path | None:
         """The absolute folder in which another process finds the same files; None if it needs none."""

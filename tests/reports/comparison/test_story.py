@@ -19,6 +19,7 @@ def told(runs, name):
     [
         (0.0499, "It went 5% of the way from the mean image to k-means with 10 centres."),
         (0.06, "It went 6% of the way from the mean image to k-means with 10 centres."),
+        (-0.004, "It went 0% of the way"),
         (0.96, "It went 96% of the way"),
         (0.975, "It is as good as k-means with 10 centres, or better (98% of the way"),
     ],

@@ -57,7 +57,7 @@ def _learned(row: Row) -> Iterator[str]:
     kind, size = reference_of(row.runs[0].latent)
     name = f"k-means with {size} centres" if kind == "kmeans" else f"PCA with {size} components"
     if learned < THRESHOLDS["as good as its reference"].value:
-        yield f"It went {learned:.0%} of the way from the mean image to {name}."
+        yield f"It went {learned:z.0%} of the way from the mean image to {name}."
     else:
         yield f"It is as good as {name}, or better ({learned:.0%} of the way from the mean image)."
 

@@ -101,7 +101,7 @@ def _figure(row: Row, measure: str) -> str:
     if found is None:
         return ""
     spread = f" ± {found.half_width:.{digits}f}" if found.half_width else ""
-    return f"{found.mean:,.{digits}f}{spread}"
+    return f"{found.mean:z,.{digits}f}{spread}"
 
 
 def _behind(group: Group, row: Row) -> str:

@@ -113,7 +113,7 @@ def _learned(run: Run, mse: float) -> Iterator[str]:
     else:
         (_, lowest), (label, best) = references.lines(run.latent)
         way = f"from the mean image ({lowest:.4f}) to {label} ({best:.4f})"
-        yield f"  learned             {100 * share:.0f}% of the way {way}"
+        yield f"  learned             {100 * share:z.0f}% of the way {way}"
 
 
 def _gradients(summary: Mapping[str, Any]) -> Iterator[str]:

@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 
 from vaecli import api
-from vaecli.cli.complete import run_names
 from vaecli.cli.echo import echo
 from vaecli.cli.options import (
     OUTPUT_DIR,
     DataDirOption,
+    FinishedRunArgument,
     ForceOption,
     OutputDirOption,
     QuietOption,
@@ -18,9 +18,6 @@ from vaecli.cli.options import (
     WeightsOption,
 )
 
-RunArgument = Annotated[
-    str, typer.Argument(metavar="RUN", help="The name of a finished run, or its beginning.", autocompletion=run_names)
-]
 ImagesArgument = Annotated[
     str,
     typer.Argument(
@@ -37,7 +34,7 @@ SeedOption = Annotated[
 
 
 def encode(
-    run: RunArgument,
+    run: FinishedRunArgument,
     images: ImagesArgument,
     output: OutputOption,
     seed: SeedOption = None,
@@ -69,7 +66,7 @@ def encode(
 
 
 def decode(
-    run: RunArgument,
+    run: FinishedRunArgument,
     codes: Annotated[
         Path,
         typer.Argument(
@@ -101,7 +98,7 @@ def decode(
 
 
 def reconstruct(
-    run: RunArgument,
+    run: FinishedRunArgument,
     images: ImagesArgument,
     output: OutputOption,
     seed: SeedOption = None,

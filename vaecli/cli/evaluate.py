@@ -6,16 +6,20 @@ from typing import Annotated
 import typer
 
 from vaecli import api
-from vaecli.cli.complete import run_names
 from vaecli.cli.echo import echo
-from vaecli.cli.options import OUTPUT_DIR, DataDirOption, JsonOption, OutputDirOption, QuietOption, ThreadsOption
+from vaecli.cli.options import (
+    OUTPUT_DIR,
+    DataDirOption,
+    FinishedRunArgument,
+    JsonOption,
+    OutputDirOption,
+    QuietOption,
+    ThreadsOption,
+)
 
 
 def evaluate(
-    run: Annotated[
-        str,
-        typer.Argument(metavar="RUN", help="The name of a finished run, or its beginning.", autocompletion=run_names),
-    ],
+    run: FinishedRunArgument,
     bound_samples: Annotated[
         int | None,
         typer.Option(help="m: draws of q(z|x) per image for the bound. [default: 1000; none where q is a point]"),

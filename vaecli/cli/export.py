@@ -7,9 +7,16 @@ from typing import Annotated
 import typer
 
 from vaecli import api
-from vaecli.cli.complete import run_names
 from vaecli.cli.echo import echo
-from vaecli.cli.options import OUTPUT_DIR, ForceOption, OutputDirOption, QuietOption, ThreadsOption, WeightsOption
+from vaecli.cli.options import (
+    OUTPUT_DIR,
+    FinishedRunArgument,
+    ForceOption,
+    OutputDirOption,
+    QuietOption,
+    ThreadsOption,
+    WeightsOption,
+)
 
 
 class Part(StrEnum):
@@ -25,10 +32,7 @@ class Format(StrEnum):
 
 
 def export(
-    run: Annotated[
-        str,
-        typer.Argument(metavar="RUN", help="The name of a finished run, or its beginning.", autocompletion=run_names),
-    ],
+    run: FinishedRunArgument,
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write; of a SavedModel, the folder.")],
     part: Annotated[Part, typer.Option(help="Images to images, images to codes, or codes to images.")] = Part.whole,
     weights: WeightsOption = "last",

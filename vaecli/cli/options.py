@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from vaecli.cli.complete import config_names
+from vaecli.cli.complete import config_names, run_names
 
 ConfigOption = Annotated[
     str,
@@ -30,6 +30,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]
 ThreadsOption = Annotated[int | None, typer.Option(min=1, help="Processor threads to use. [default: all]")]
 WeightsOption = Annotated[
     str, typer.Option(help="The weights: last, best on the validation split, or a milestone such as epoch-00005.")
+]
+FinishedRunArgument = Annotated[
+    str, typer.Argument(metavar="RUN", help="The name of a finished run, or its beginning.", autocompletion=run_names)
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite what exists.")]
 

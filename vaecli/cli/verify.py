@@ -6,17 +6,13 @@ from typing import Annotated
 import typer
 
 from vaecli import api
-from vaecli.cli.complete import run_names
 from vaecli.cli.echo import echo
-from vaecli.cli.options import OUTPUT_DIR, DataDirOption, JsonOption, OutputDirOption
+from vaecli.cli.options import OUTPUT_DIR, DataDirOption, FinishedRunArgument, JsonOption, OutputDirOption
 from vaecli.errors import FAILED
 
 
 def verify(
-    run: Annotated[
-        str,
-        typer.Argument(metavar="RUN", help="The name of a finished run, or its beginning.", autocompletion=run_names),
-    ],
+    run: FinishedRunArgument,
     output_dir: OutputDirOption = OUTPUT_DIR,
     data_dir: DataDirOption = None,
     files_only: Annotated[bool, typer.Option("--files", help="Check only the files and train nothing.")] = False,

@@ -73,3 +73,17 @@ def test_every_key_has_a_description(block):
         for cls in classes
         for name, field in cls.model_fields.items()
     )
+
+
+def test_two_configs_never_have_the_same_dump():
+    """Pydantic dumps the declared class unless told otherwise, and would leave out what a method has of its own."""
+    texts = (
+        "model: gumbel",
+        "model: {name: gumbel, num_latents: 3}",
+        "model: gumbel\nnetwork: {hidden: [16]}",
+        "model: gumbel\nobjective: {likelihood: gaussian, scale: 0.5}",
+        "model: gumbel\ntraining: {optimizer: sgd, momentum: 0.5}",
+        "model: gumbel\ndata: {name: npz, path: a.npz}",
+        "model: gumbel\ndata: {name: npz, path: b.npz}",
+    )
+    assert len({config_from_text(text).model_dump_json() for text in texts}) == len(texts)

@@ -14,6 +14,7 @@ from pydantic import (
     AfterValidator,
     Discriminator,
     Field,
+    SerializeAsAny,
     Tag,
     ValidationInfo,
     create_model,
@@ -385,13 +386,16 @@ OPTIMIZERS: tuple[type[TrainingConfig], ...] = (
 
 
 class Config(Block):
-    """The complete description of one run. It is frozen, and so are its blocks `objective`, `network`, ..."""
+    """The complete description of one run. It is frozen, and so are its blocks `objective`, `network`, ...
 
-    model: ModelConfig
-    network: NetworkConfig = MlpConfig()
-    data: DataConfig = DataConfig()
-    objective: ObjectiveConfig = ObjectiveConfig()
-    training: TrainingConfig = AdamConfig()
+    Each block is dumped with the keys of its own class, such as those of the method, and not of the declared one alone.
+    """
+
+    model: SerializeAsAny[ModelConfig]
+    network: SerializeAsAny[NetworkConfig] = MlpConfig()
+    data: SerializeAsAny[DataConfig] = DataConfig()
+    objective: SerializeAsAny[ObjectiveConfig] = ObjectiveConfig()
+    training: SerializeAsAny[TrainingConfig] = AdamConfig()
 
     @property
     def schedules(self) -> dict[tuple[str, str], Schedule]:
@@ -410,7 +414,7 @@ class Config(Block):
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """Plain lists, numbers and strings, ready for YAML or JSON."""
-        return {name: getattr(self, name).model_dump(mode="json") for name in type(self).model_fields}
+        return self.model_dump(mode="json")
 
 
 class _Models(Mapping[str, type[Block]]):

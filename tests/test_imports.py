@@ -32,6 +32,7 @@ MAY_IMPORT = {
     "config": BASE,
     "data": BASE | {"config"},
     "metrics": BASE | {"config"},
+    "papers": {"config", "errors", "metrics", "registry"},
     "runs": CORE | {"metrics"},
     "estimators": {"backend", "registry"},
     "bottlenecks": {"backend", "config", "estimators"},
@@ -50,8 +51,8 @@ MAY_IMPORT = {
 }
 # Rooms that a command reads before it knows whether TensorFlow is needed; of others the files that are named.
 WITHOUT_TENSORFLOW = {
-    *("errors", "filesystems", "registry", "config", "data", "metrics", "runs", "reports", "launch", "terminal"),
-    *("api", "cli"),
+    *("errors", "filesystems", "registry", "config", "data", "metrics", "papers", "runs", "reports", "launch"),
+    *("terminal", "api", "cli"),
     *("backend/process", "experiment/plan", "experiment/train", "experiment/memory", "experiment/verify"),
     *("experiment/trained", "experiment/evaluate", "experiment/origin", "experiment/apply", "experiment/export"),
 }

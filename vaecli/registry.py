@@ -102,6 +102,7 @@ class Method:
     enumerates: bool = False  # decodes all K^L codes at each step, once for the whole batch
     constant_rate: bool = False  # the posterior is a point: beta would only add a constant to the loss
     learns: bool = True  # a gradient of the distortion reaches the encoder
+    relaxes: bool = False  # the decoder is trained on a relaxed sample instead of a code
     described: Mapping[str, Any] = field(default_factory=dict, hash=False)  # its own options: Option by name
 
     @property
@@ -116,9 +117,11 @@ GAUSSIAN = Bottleneck(
 )
 CATEGORICAL = Bottleneck(
     "vaecli.bottlenecks.categorical:Categorical",
-    ("num_latents", "num_classes", "unimix"),
+    ("num_latents", "num_classes", "unimix", "embedding"),
     codes=lambda options: Codes(
-        options["num_latents"], [options["num_classes"]] * options["num_latents"], options["num_classes"]
+        options["num_latents"],
+        [options["num_classes"]] * options["num_latents"],
+        1 if options["embedding"] == "integer" else options["num_classes"],
     ),
     learns_prior=True,
 )
@@ -142,6 +145,7 @@ BUILT_IN: Mapping[str, Method] = {
         "Gumbel-softmax: a relaxed code instead of a hard one (arXiv 1611.01144, 1611.00712)",
         CATEGORICAL,
         Component("vaecli.estimators.gumbel:gumbel", ("temperature",)),
+        relaxes=True,
     ),
     "straight_through": Method(
         "hard code forward, the gradient of its probabilities backward (arXiv 1308.3432)",

@@ -34,7 +34,7 @@ class Block(BaseModel):
 @dataclass(frozen=True)
 class Option:
     type: Any
-    default: int | float
+    default: int | float | str
     help: str
 
 
@@ -186,6 +186,9 @@ OPTIONS: Mapping[str, Option] = {
     "code_dim": Option(Count, 10, "D: length of a codebook row"),
     "commitment": Option(NonNegative, 0.25, "weight of the commitment loss ||e - sg(q)||^2 (the article: 1)"),
     "unimix": Option(Share, 0.0, "share of a uniform distribution mixed into the posterior (DreamerV3: 0.01)"),
+    "embedding": Option(
+        Literal["one_hot", "integer"], "one_hot", "what the decoder reads of code k: one_hot, or integer: k / (K - 1)"
+    ),
     "temperature": Option(Temperature, 1.0, f"tau: low is close to a hard code, high is smooth; {_OR_SCHEDULE}"),
     "forward_temperature": Option(Temperature, 1.0, "tau_f, of the codes drawn in training: high explores"),
     "backward_temperature": Option(Temperature, 0.5, f"tau_b, of the gradient; {_OR_SCHEDULE}"),

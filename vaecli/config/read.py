@@ -270,6 +270,17 @@ def _combinations(config: Config, source: Source) -> Iterable[tuple[str, str]]:
             source.place(("objective", "beta")),
             f"objective.beta: `beta` has no effect with model: {config.model.name}, whose rate is constant",
         )
+    codes = config.evaluation.codes
+    if codes == "relaxed" and not method.relaxes:
+        yield (
+            source.place(("evaluation", "codes")),
+            f"evaluation.codes: model: {config.model.name} is not trained on a relaxed sample, so it has none",
+        )
+    if codes == "mode" and method.constant_rate:
+        yield (
+            source.place(("evaluation", "codes")),
+            f"evaluation.codes: `mode` has no effect with model: {config.model.name}, whose codes are always the mode",
+        )
     if config.objective.prior == "learned":
         without = None
         if not method.bottleneck.learns_prior:

@@ -88,7 +88,8 @@ class Row(Block):
     over: Annotated[int, Field(ge=1)] | None = None  # steps that a training figure is a mean of; None: the epoch's
     seeds: Annotated[int, Field(ge=1)] | None = None
     digits: Annotated[int, Field(ge=0, le=20)] | None = None
-    times: float = 1.0  # what the published figure is multiplied with to be in vaecli's unit
+    times: float = 1.0  # the published figure times this, plus the next, is in vaecli's unit
+    plus: float = 0.0
     tolerance: Tolerance | None = None
     numbers: How | None = None
     missing: Text | None = None
@@ -133,6 +134,7 @@ class Cell(NamedTuple):
     seeds: int
     digits: int
     times: float
+    plus: float
     tolerance: Tolerance | None
     numbers: How
     protocol: Config | Toy | None  # of any length; None where it is not expressible
@@ -150,7 +152,7 @@ class Cell(NamedTuple):
     @property
     def published(self) -> float:
         """The published figure in vaecli's unit."""
-        return self.value * self.times
+        return self.value * self.times + self.plus
 
 
 def source_names() -> list[str]:
@@ -200,19 +202,19 @@ def _cells(source: Source, name: str) -> tuple[Cell, ...]:
 
 
 def _unknown(key: Key) -> str:
-    fields = {0: Paper, 1: Paper, 2: Row, 3: Row}.get(len(key), Word).model_fields
-    if key[0] == "words":
-        fields = Word.model_fields
+    block: type[Block] = Paper
     if "tolerance" in key[:-1]:
-        fields = Tolerance.model_fields
-    return f"unknown key{suggest(key[-1], fields)}"
+        block = Tolerance
+    elif len(key) > 1:
+        block = Word if key[0] == "words" else Row
+    return f"unknown key{suggest(key[-1], block.model_fields)}"
 
 
 def _cells_of_row(
     paper: Paper, row: Row, where: Key, source: Source, name: str, protocols: dict[str, Config | Toy]
 ) -> Iterator[Cell]:
     metric = row.metric or paper.metric
-    if metric not in MEASURES:
+    if metric is None or metric not in MEASURES:
         place = source.place((*where, "metric")) if row.metric else source.place(where)
         raise ConfigError([f"{place}: unknown metric {metric!r}{suggest(metric, MEASURES)}"])
     if row.epochs and row.steps:
@@ -244,6 +246,7 @@ def _cells_of_row(
             seeds=row.seeds or paper.seeds,
             digits=paper.digits if row.digits is None else row.digits,
             times=row.times,
+            plus=row.plus,
             tolerance=row.tolerance or paper.tolerance,
             numbers=row.numbers or paper.numbers,
             protocol=None if missing else protocols[setting],

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from vaecli.api import export as export
     from vaecli.api import plot as plot
     from vaecli.api import reconstruct as reconstruct
+    from vaecli.api import reproduce as reproduce
     from vaecli.api import train as train
     from vaecli.api import verify as verify
     from vaecli.errors import VaecliError as VaecliError
@@ -34,6 +35,7 @@ __all__ = [
     "load_run",
     "plot",
     "reconstruct",
+    "reproduce",
     "train",
     "verify",
 ]

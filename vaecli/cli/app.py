@@ -10,7 +10,21 @@ import typer
 from typer.core import TyperGroup
 
 from vaecli import __version__
-from vaecli.cli import apply, audit, compare, configs, data, evaluate, export, methods, plot, runs, train, verify
+from vaecli.cli import (
+    apply,
+    audit,
+    compare,
+    configs,
+    data,
+    evaluate,
+    export,
+    methods,
+    plot,
+    reproduce,
+    runs,
+    train,
+    verify,
+)
 from vaecli.errors import RunFailed, VaecliError
 
 
@@ -41,6 +55,7 @@ app = typer.Typer(
 )
 app.command()(train.train)
 app.command()(compare.compare)
+app.command()(reproduce.reproduce)
 app.command()(plot.plot)
 app.command()(evaluate.evaluate)
 app.command()(audit.audit)

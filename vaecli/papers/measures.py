@@ -15,7 +15,7 @@ class Measure:
     meaning: str
     columns: tuple[str, ...] = ()  # of metrics.csv, whose sum it is
     unit: str = "nats per image"
-    better: Literal["low", "high"] = "low"
+    better: Literal["low", "high"] | None = "low"
     missing: str | None = None  # why no run of vaecli has it
 
     @property
@@ -29,16 +29,16 @@ _MSE, _PART = "squared error per pixel", "mean square between encoding and code"
 MEASURES: Mapping[str, Measure] = {
     "train -elbo": Measure("distortion + rate, a mean over the epoch's steps", ("distortion", "rate")),
     "train distortion": Measure("a mean over the epoch's steps", ("distortion",)),
-    "train rate": Measure("a mean over the epoch's steps", ("rate",)),
+    "train rate": Measure("a mean over the epoch's steps", ("rate",), better=None),
     "train mse": Measure("a mean over the epoch's steps", ("distortion",), _MSE),
-    "train penalty": Measure("codebook and commitment loss, a mean over the epoch's steps", ("penalty",), _PART),
+    "train penalty": Measure("codebook and commitment loss, a mean over the epoch's steps", ("penalty",), _PART, None),
     "validation -elbo": Measure("distortion + rate", ("validation_distortion", "validation_rate")),
     "test -elbo": Measure("distortion + rate", ("test_distortion", "test_rate")),
     "test mse": Measure("on sampled codes", ("test_mse_sampled",), _MSE),
     "test perplexity": Measure("of the codes over the test set", ("test_perplexity",), "", "high"),
     "loss": Measure("the loss of a toy, a mean over the epoch's steps", ("loss",), ""),
-    "exact loss": Measure("the expected loss of a toy", ("exact_loss",), ""),
-    "exact gradient": Measure("the gradient of a toy's expected loss", ("exact_gradient",), ""),
+    "exact loss": Measure("the expected loss of a toy", ("exact_loss",), "", None),
+    "exact gradient": Measure("the gradient of a toy's expected loss", ("exact_gradient",), "", None),
     "train -elbo, evaluated": Measure(
         "one hard sample of each training image after the last epoch",
         missing="the training images are evaluated by `vaecli evaluate --split train` alone, which no plan contains",

@@ -257,7 +257,8 @@ def compare(
 
         column, folder = sort_key(sort_by) if sort_by else None, Path(output_dir)
         asked = ask(
-            [os.fspath(name) for name in names] or (list(METHODS) if all else list(ARTICLE)),
+            [os.fspath(name) for name in names]
+            or ([name for name, method in METHODS.items() if method.in_all] if all else list(ARTICLE)),
             settings=[*_settings(set), *_settings({} if epochs is None else {"training.epochs": epochs})],
             sweeps=_sweeps(sweep),
             seeds=None if seeds is None else _seeds(seeds),

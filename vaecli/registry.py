@@ -104,10 +104,12 @@ class Method:
     learns: bool = True  # a gradient of the distortion reaches the encoder
     relaxes: bool = False  # the decoder is trained on a relaxed sample instead of a code
     described: Mapping[str, Any] = field(default_factory=dict, hash=False)  # its own options: Option by name
+    in_all: bool = True  # `compare --all` has it; of the newer ones only those that are named are compared
 
     @property
     def options(self) -> tuple[str, ...]:
-        return self.bottleneck.options + (self.estimator.options if self.estimator else ())
+        """The options of both parts; an estimator may read one of the bottleneck's too."""
+        return tuple(dict.fromkeys(self.bottleneck.options + (self.estimator.options if self.estimator else ())))
 
 
 GAUSSIAN = Bottleneck(
@@ -199,6 +201,12 @@ BUILT_IN: Mapping[str, Method] = {
         CATEGORICAL,
         Component("vaecli.estimators.reinmax:reinmax", ("temperature",)),
         defaults={"temperature": 1.3},  # as published for small latents; at 1 it is zgr
+    ),
+    "mve": Method(
+        "hard code forward, the rule of least variance that is exact to first order (AISTATS 2026)",
+        CATEGORICAL,
+        Component("vaecli.estimators.mve:mve", ("second_order", "embedding")),
+        in_all=False,
     ),
     "reinforce": Method(
         "score function with a moving-average baseline (Williams 1992)",

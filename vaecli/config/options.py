@@ -194,6 +194,9 @@ OPTIONS: Mapping[str, Option] = {
     "backward_temperature": Option(Temperature, 0.5, f"tau_b, of the gradient; {_OR_SCHEDULE}"),
     "num_samples": Option(Count, 10, "S: draws of the noise that are averaged for one code"),
     "num_draws": Option(Classes, 4, "S: codes drawn and decoded for one image"),
+    "second_order": Option(
+        Weight, 1e6, "t: weight of exactness for quadratic losses against variance; 0 is straight_through"
+    ),
     "gap": Option(Positive, 1.0, "how far the code's logit stands above the others in the backward pass"),
 }
 

@@ -13,6 +13,7 @@ import contextlib
 import json
 import math
 import os
+import shlex
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -413,6 +414,7 @@ def reproduce(
         from vaecli.launch.asked import DataSets, plan_lines
         from vaecli.launch.drive import train_missing
         from vaecli.launch.forecast import side_by_side, speeds
+        from vaecli.reports.reproduction.page import report_folder, write_report
         from vaecli.runs import all_runs
 
         folder, patterns = Path(output_dir), [cells] if isinstance(cells, str) else list(cells)
@@ -456,7 +458,14 @@ def reproduce(
         found = launch.look(asked, folder, failures)
         reproduction = Reproduction(plan, found, failures=failures)
         shown(reproduction)
-        return reproduction
+        report = Path(output) if output else report_folder(folder, [cell.name for cell in wanted])
+        try:
+            console.lines(write_report(found, folder, report, shlex.join(["vaecli", *sys.argv[1:]])).lines)
+        except RunFailed as error:  # the folder is read-only: the verdicts are returned all the same
+            console.say(f"{error}; --output names a folder for table and page")
+            return reproduction
+        console.say(f"{report}/report.html")
+        return replace(reproduction, folder=report)
 
 
 def _train_toys(toys: "Sequence[Polynomial]", folder: Path, console: Console, stop: Stop) -> dict[str, str]:

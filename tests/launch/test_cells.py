@@ -1,5 +1,8 @@
 """The runs of published cells: how long, which rows, and the figures that are read of them."""
 
+import csv
+import json
+
 import numpy as np
 import pytest
 
@@ -72,6 +75,21 @@ def test_each_cell_gets_its_verdict(outputs):
     assert words["mine/other/test mse/e2"][0] == "no data"
     assert "nowhere.npz" in words["mine/other/test mse/e2"][1]
     assert outputs[1].reproduced
+
+
+def test_table_records_and_a_page_that_needs_no_network_are_kept(outputs):
+    folder, found = outputs
+    assert found.folder.parent == folder
+    page = (found.folder / "report.html").read_text(encoding="utf-8")
+    assert "arXiv 2601.00000" in page
+    assert "data:image/png;base64," in page
+    assert "a gradient" in page
+    assert "http" not in page.replace("http-equiv", "")
+    with (found.folder / "reproduction.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["verdict"] for row in rows] == ["verified", "verified", "better", "not expressible", "no data"]
+    assert [record["ours"] for record in found.records[:2]] == [float(row["ours"]) for row in rows[:2]]
+    assert json.loads((found.folder / "reproduction.json").read_text(encoding="utf-8"))["records"] == found.records
 
 
 def test_what_is_there_is_reused_and_a_longer_run_answers_an_earlier_cell(outputs, source, monkeypatch):

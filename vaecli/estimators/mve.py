@@ -12,7 +12,7 @@ def mve(
 ) -> tf.Tensor:
     """The code forward; backward the rule of least variance that is exact for linear losses.
 
-    If code x is drawn, coordinate i of the decoder's gradient is multiplied by a row s_xi [K] of weights, where the exact
+    If code x is drawn, coordinate i of the decoder's gradient is multiplied by a row s_xi [K], where the exact
     gradient of a linear loss would have the row J_i of J = diag(p) - p p'. Over all codes x they minimise, with t the
     weight `second_order`,
 

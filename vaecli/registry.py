@@ -202,6 +202,12 @@ BUILT_IN: Mapping[str, Method] = {
         Component("vaecli.estimators.reinmax:reinmax", ("temperature",)),
         defaults={"temperature": 1.3},  # as published for small latents; at 1 it is zgr
     ),
+    "muprop": Method(
+        "score function with the loss's first-order expansion as control variate (arXiv 1511.05176)",
+        CATEGORICAL,
+        Component("vaecli.estimators.muprop:muprop"),
+        in_all=False,
+    ),
     "mve": Method(
         "hard code forward, the rule of least variance that is exact to first order (AISTATS 2026)",
         CATEGORICAL,

@@ -276,6 +276,11 @@ def test_gumbel_rao_has_the_mean_of_gumbel_st_and_less_variance():
     np.testing.assert_allclose(variance_rao, variance / 10, rtol=0.1)  # of ten samples; its own error is 2%
 
 
+def test_muprop_has_no_variance_where_the_loss_is_linear():
+    np.testing.assert_allclose(gradients("muprop", "linear"), np.tile(truth("linear"), (K, 1)), **CLOSE)
+    assert gradients("muprop", "quadratic").std(0).max() > 0.01
+
+
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_mve_without_a_second_order_is_straight_through_draw_by_draw(objective):
     found = gradients("mve", objective, second_order=0.0)

@@ -114,7 +114,7 @@ class Method:
 
 GAUSSIAN = Bottleneck(
     "vaecli.bottlenecks.gaussian:Gaussian",
-    ("latent_dim",),
+    ("latent_dim", "scale_head"),
     codes=lambda options: Codes(1, None, options["latent_dim"]),
 )
 CATEGORICAL = Bottleneck(

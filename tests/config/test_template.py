@@ -54,6 +54,7 @@ PROTOCOL = {
 }
 LATENT = {
     "latent_dim": 10,
+    "scale_head": "log_std",
     "num_latents": 1,
     "num_classes": 10,
     "num_codes": 10,

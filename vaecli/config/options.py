@@ -180,6 +180,11 @@ _OR_SCHEDULE = "or {schedule: exponential, start: 1.0, end: 0.5}"
 
 OPTIONS: Mapping[str, Option] = {
     "latent_dim": Option(Count, 10, "dimensions of the Gaussian latent"),
+    "scale_head": Option(
+        Literal["log_std", "log_variance", "softplus"],
+        "log_std",
+        "what the head gives of the posterior's scale: log_std, log_variance, or a number whose softplus it is",
+    ),
     "num_latents": Option(Count, 1, "L: how many codes an image gets"),
     "num_classes": Option(Classes, 10, "K: values a code can take"),
     "num_codes": Option(Classes, 10, "K: rows of the codebook"),

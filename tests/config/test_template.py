@@ -29,6 +29,7 @@ PROTOCOL = {
         "binarization": "none",
         "threshold": None,
         "binarized_path": None,
+        "scaling": "unit",
     },
     "objective": {"likelihood": "mse", "beta": 0.0, "prior": "uniform"},
     "evaluation": {"codes": "sample"},

@@ -23,10 +23,10 @@ VECTORS = "model: {name: vqvae, num_codes: 256, code_dim: 16}"
 TRAINED = "training: {epochs: 1, batch_size: 128}"
 SETTINGS = {  # name: images, image shape, config
     "article": (60_000, (28, 28, 1), f"model: gumbel\n{TRAINED}"),
-    "mlp, large": (20_000, (28, 28, 1), f"model: gumbel\nnetwork: {{hidden: [4096, 4096]}}\n{TRAINED}"),
-    "conv, a grid": (20_000, (28, 28, 1), f"{VECTORS}\nnetwork: {{kind: conv}}\n{TRAINED}"),
+    "mlp, large": (2_000, (28, 28, 1), f"model: gumbel\nnetwork: {{hidden: [4096, 4096]}}\n{TRAINED}"),
+    "conv, a grid": (5_000, (28, 28, 1), f"{VECTORS}\nnetwork: {{kind: conv}}\n{TRAINED}"),
     "conv, one position": (
-        20_000,
+        5_000,
         (28, 28, 1),
         f"model: gumbel\nnetwork: {{kind: conv, grid: false}}\n{TRAINED}",
     ),

@@ -54,6 +54,7 @@ WITHOUT_TENSORFLOW = {
     *("api", "cli"),
     *("backend/process", "experiment/plan", "experiment/train", "experiment/memory", "experiment/verify"),
     *("experiment/trained", "experiment/evaluate", "experiment/origin", "experiment/apply", "experiment/export"),
+    *("experiment/prior", "experiment/sample"),
 }
 
 

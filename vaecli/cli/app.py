@@ -10,7 +10,22 @@ import typer
 from typer.core import TyperGroup
 
 from vaecli import __version__
-from vaecli.cli import apply, audit, compare, configs, data, evaluate, export, methods, plot, runs, train, verify
+from vaecli.cli import (
+    apply,
+    audit,
+    compare,
+    configs,
+    data,
+    evaluate,
+    export,
+    methods,
+    plot,
+    prior,
+    runs,
+    sample,
+    train,
+    verify,
+)
 from vaecli.errors import RunFailed, VaecliError
 
 
@@ -43,6 +58,8 @@ app.command()(train.train)
 app.command()(compare.compare)
 app.command()(plot.plot)
 app.command()(evaluate.evaluate)
+app.command()(prior.prior)
+app.command()(sample.sample)
 app.command()(audit.audit)
 app.command()(apply.encode)
 app.command()(apply.decode)

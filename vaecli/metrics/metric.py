@@ -176,6 +176,25 @@ METRICS: tuple[Metric, ...] = (
         column="posterior gap",
     ),
     Metric(
+        "prior.code_length",
+        "The length of the test images' most probable codes under the prior over codes that gives the shortest; it "
+        "needs `vaecli prior`, which fits a prior to the training images' codes.",
+        "bits per image",
+        decimals=2,
+        better="low",
+        exists_for="codes",
+        column="code length",
+        listed=True,
+    ),
+    Metric(
+        "prior.code_length_gap",
+        "How much longer the test images' codes are than the training images', under the same prior.",
+        "bits per image",
+        decimals=2,
+        better="low",
+        exists_for="codes",
+    ),
+    Metric(
         "test.bits",
         "The rate in bits.",
         "bits per image",

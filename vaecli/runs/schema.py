@@ -207,7 +207,7 @@ class Summary(TypedDict):
 
 @with_config(_STRICT)
 class Estimate(TypedDict):
-    """The mean over images of a figure in nats."""
+    """The mean over images of a figure: in nats, and of a code length in bits."""
 
     value: Number
     standard_error: Number | None  # over the images; None for a single one
@@ -239,6 +239,40 @@ class EvaluationFile(TypedDict):
 
     format: int
     evaluations: list[Evaluated]
+
+
+PriorKind = Literal["independent", "autoregressive"]
+
+
+@with_config(_STRICT)
+class CodeLengths(TypedDict):
+    """Bits per image of the codes of both splits."""
+
+    train: Estimate
+    test: Estimate
+
+
+@with_config(_STRICT)
+class FittedPrior(TypedDict):
+    """A prior over codes that was fitted to the training images."""
+
+    kind: PriorKind
+    conditional: bool  # whether there is one for each label
+    labels: list[int]  # they are these; none where it is not conditional
+    digest: Digest  # of the file of the weights that gave the codes
+    file: Digest  # of the prior's own file
+    epochs: Count | None  # that its weights were trained for; None: it was counted
+    asked: Count | None  # epochs at most
+    parameters: Count
+    code_length: CodeLengths
+
+
+@with_config(_STRICT)
+class PriorFile(TypedDict):
+    """prior.json."""
+
+    format: int
+    priors: list[FittedPrior]
 
 
 @with_config(_STRICT)
@@ -317,6 +351,7 @@ class AuditFile(TypedDict):
 INFO: TypeAdapter[Info] = TypeAdapter(Info)
 SUMMARY: TypeAdapter[Summary] = TypeAdapter(Summary)
 EVALUATION: TypeAdapter[EvaluationFile] = TypeAdapter(EvaluationFile)
+PRIOR: TypeAdapter[PriorFile] = TypeAdapter(PriorFile)
 FAILURE: TypeAdapter[Failure] = TypeAdapter(Failure)
 AUDIT: TypeAdapter[AuditFile] = TypeAdapter(AuditFile)
 REFERENCES: TypeAdapter[ReferenceFile] = TypeAdapter(ReferenceFile)

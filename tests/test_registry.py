@@ -52,6 +52,7 @@ def test_a_near_miss_is_suggested_and_else_what_is_known():
 
 
 @pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.estimator])
-def test_what_decodes_every_code_is_known_before_tensorflow_is(name):
+def test_what_the_decoder_reads_is_known_before_tensorflow_is(name):
     method = METHODS[name]
     assert method.enumerates == (method.estimator.load().promises.reads == "every code")
+    assert method.relaxes == method.estimator.load().relaxed

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from vaecli.api import plot as plot
     from vaecli.api import prior as prior
     from vaecli.api import reconstruct as reconstruct
+    from vaecli.api import reproduce as reproduce
     from vaecli.api import sample as sample
     from vaecli.api import train as train
     from vaecli.api import verify as verify
@@ -37,6 +38,7 @@ __all__ = [
     "plot",
     "prior",
     "reconstruct",
+    "reproduce",
     "sample",
     "train",
     "verify",

@@ -102,23 +102,28 @@ class Method:
     enumerates: bool = False  # decodes all K^L codes at each step, once for the whole batch
     constant_rate: bool = False  # the posterior is a point: beta would only add a constant to the loss
     learns: bool = True  # a gradient of the distortion reaches the encoder
+    relaxes: bool = False  # the decoder is trained on a relaxed sample instead of a code
     described: Mapping[str, Any] = field(default_factory=dict, hash=False)  # its own options: Option by name
+    in_all: bool = True  # `compare --all` has it; of the newer ones only those that are named are compared
 
     @property
     def options(self) -> tuple[str, ...]:
-        return self.bottleneck.options + (self.estimator.options if self.estimator else ())
+        """The options of both parts; an estimator may read one of the bottleneck's too."""
+        return tuple(dict.fromkeys(self.bottleneck.options + (self.estimator.options if self.estimator else ())))
 
 
 GAUSSIAN = Bottleneck(
     "vaecli.bottlenecks.gaussian:Gaussian",
-    ("latent_dim",),
+    ("latent_dim", "scale_head"),
     codes=lambda options: Codes(1, None, options["latent_dim"]),
 )
 CATEGORICAL = Bottleneck(
     "vaecli.bottlenecks.categorical:Categorical",
-    ("num_latents", "num_classes", "unimix"),
+    ("num_latents", "num_classes", "unimix", "embedding"),
     codes=lambda options: Codes(
-        options["num_latents"], [options["num_classes"]] * options["num_latents"], options["num_classes"]
+        options["num_latents"],
+        [options["num_classes"]] * options["num_latents"],
+        1 if options["embedding"] == "integer" else options["num_classes"],
     ),
     learns_prior=True,
 )
@@ -142,6 +147,7 @@ BUILT_IN: Mapping[str, Method] = {
         "Gumbel-softmax: a relaxed code instead of a hard one (arXiv 1611.01144, 1611.00712)",
         CATEGORICAL,
         Component("vaecli.estimators.gumbel:gumbel", ("temperature",)),
+        relaxes=True,
     ),
     "straight_through": Method(
         "hard code forward, the gradient of its probabilities backward (arXiv 1308.3432)",
@@ -195,6 +201,18 @@ BUILT_IN: Mapping[str, Method] = {
         CATEGORICAL,
         Component("vaecli.estimators.reinmax:reinmax", ("temperature",)),
         defaults={"temperature": 1.3},  # as published for small latents; at 1 it is zgr
+    ),
+    "muprop": Method(
+        "score function with the loss's first-order expansion as control variate (arXiv 1511.05176)",
+        CATEGORICAL,
+        Component("vaecli.estimators.muprop:muprop"),
+        in_all=False,
+    ),
+    "mve": Method(
+        "hard code forward, the rule of least variance that is exact to first order (AISTATS 2026)",
+        CATEGORICAL,
+        Component("vaecli.estimators.mve:mve", ("second_order", "embedding")),
+        in_all=False,
     ),
     "reinforce": Method(
         "score function with a moving-average baseline (Williams 1992)",

@@ -77,9 +77,19 @@ def test_a_bias_of_nothing_has_an_interval_from_zero():
     assert "relative_bias" in found.wide
 
 
+def test_the_scaled_bias_is_what_is_left_once_the_mean_has_the_length_of_the_truth():
+    truth = np.array([3.0, 0.0, 4.0])
+    mean = np.array([2.0, 1.0, 0.5])
+    found = of_draws(np.tile(mean, (64, 1)), truth).scaled_bias
+    rescaled = mean * np.linalg.norm(truth) / np.linalg.norm(mean)
+    assert found.value == pytest.approx(np.linalg.norm(rescaled - truth) / np.linalg.norm(truth))
+    assert of_draws(np.tile(0.2 * truth, (64, 1)), truth).scaled_bias.value == pytest.approx(0, abs=1e-6)
+    assert of_draws(np.zeros((64, 3)), truth).scaled_bias is None
+
+
 def test_more_draws_make_narrower_intervals():
     draw = np.random.default_rng(2)
     truth = draw.normal(size=10)
     few, many = (of_draws(truth + 1 + draw.normal(size=(count, 10)), truth) for count in (64, 64 * 100))
-    for name in ("relative_bias", "relative_std", "cosine", "mse"):
+    for name in ("relative_bias", "scaled_bias", "relative_std", "cosine", "mse"):
         assert getattr(many, name).half_width < 0.3 * getattr(few, name).half_width

@@ -134,6 +134,20 @@ def test_the_gaussian_trains_on_a_sample_whose_gradient_reaches_mean_and_std():
     np.testing.assert_allclose(of_log_std, weights * noise.sum(0), rtol=1e-4)  # z - mean cancels digits
 
 
+@pytest.mark.parametrize(
+    ("head", "std"),
+    [
+        ("log_std", np.exp),
+        ("log_variance", lambda x: np.exp(x / 2)),
+        ("softplus", lambda x: np.log1p(np.exp(x))),
+    ],
+)
+def test_the_head_gives_the_gaussian_scale_in_the_form_that_the_config_names(head, std):
+    bottleneck = Gaussian(6, 1, seed=0, latent_dim=3, scale_head=head)
+    _, log_std = bottleneck.moments(FEATURES)
+    np.testing.assert_allclose(np.exp(log_std), std(bottleneck.log_std(FEATURES).numpy()), rtol=1e-5)
+
+
 def test_the_gaussian_noise_is_really_added():
     bottleneck = Gaussian(6, 1, seed=0, latent_dim=2)
     features = tf.tile(FEATURES[:1], (50_000, 1))

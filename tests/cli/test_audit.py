@@ -32,7 +32,7 @@ def test_a_toy_is_measured_drawn_and_shown_again(vaecli, tmp_path):
     assert first.exit_code == 0
     table = first.stdout.splitlines()
     assert table[0] == "logits' gradient"
-    assert table[1].split()[:5] == ["estimator", "bias", "std", "cosine", "mse"]
+    assert table[1].split()[:7] == ["estimator", "bias", "scaled", "bias", "std", "cosine", "mse"]
     assert [line.split()[0] for line in table[2:6]] == ["exact", "straight_through", "reinmax", "reinmax"]
     assert "4/4  reinmax at 2: bias" in first.stderr
     (folder,) = (tmp_path / "outputs").iterdir()
@@ -45,7 +45,7 @@ def test_a_toy_is_measured_drawn_and_shown_again(vaecli, tmp_path):
     assert with_json.stderr == ""
     rows = json.loads(with_json.stdout)["rows"]
     straight_through = next(row for row in rows if row["estimator"] == "straight_through")
-    for figure in ("relative_bias", "relative_std", "cosine", "mse"):
+    for figure in ("relative_bias", "scaled_bias", "relative_std", "cosine", "mse"):
         found = straight_through["logits"][figure]
         assert found["low"] <= found["value"] <= found["high"]
     assert straight_through["weights"] is None

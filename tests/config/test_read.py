@@ -25,7 +25,7 @@ def in_an_empty_folder(tmp_path, monkeypatch):
 
 
 KNOWN_MODELS = f"(known: {', '.join(METHODS)})"
-KNOWN_BLOCKS = "(known: model, network, data, objective, training)"
+KNOWN_BLOCKS = "(known: model, network, data, objective, training, evaluation)"
 
 
 @pytest.mark.parametrize(
@@ -149,6 +149,14 @@ KNOWN_BLOCKS = "(known: model, network, data, objective, training)"
         (
             "model: vqvae\nobjective: {beta: 0.1}",
             "f.yaml:2:13: objective.beta: `beta` has no effect with model: vqvae, whose rate is constant",
+        ),
+        (
+            "model: straight_through\nevaluation: {codes: relaxed}",
+            "f.yaml:2:14: evaluation.codes: model: straight_through is not trained on a relaxed sample, so it has none",
+        ),
+        (
+            "model: vqvae\nevaluation: {codes: mode}",
+            "f.yaml:2:14: evaluation.codes: `mode` has no effect with model: vqvae, whose codes are always the mode",
         ),
         *(
             (
@@ -442,7 +450,8 @@ def test_every_malformed_override_is_reported():
 def test_model_as_a_word_is_its_block_at_defaults():
     config = config_from_text("model: gumbel")
     assert config == config_from_text("model: {name: gumbel}")
-    assert config.model.options() == {"num_latents": 1, "num_classes": 10, "unimix": 0.0, "temperature": 1.0}
+    own = {"num_latents": 1, "num_classes": 10, "unimix": 0.0, "embedding": "one_hot", "temperature": 1.0}
+    assert config.model.options() == own
 
 
 @pytest.mark.parametrize("name", ["gumbel", "gumbel.yaml"])

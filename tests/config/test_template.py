@@ -14,7 +14,13 @@ PRESETS = {name: preset(name) for name in METHOD_NAMES}
 
 # Everything that the article holds equal between its models, and the size of each latent
 PROTOCOL = {
-    "network": {"kind": "mlp", "hidden": [128], "activation": "relu", "negative_slope": None},
+    "network": {
+        "kind": "mlp",
+        "hidden": [128],
+        "activation": "relu",
+        "negative_slope": None,
+        "head_activation": "none",
+    },
     "data": {
         "name": "mnist",
         "fallback": "digits",
@@ -25,11 +31,13 @@ PROTOCOL = {
         "binarized_path": None,
     },
     "objective": {"likelihood": "mse", "beta": 0.0, "prior": "uniform"},
+    "evaluation": {"codes": "sample"},
     "training": {
         "epochs": 10,
         "steps": None,
         "evaluate_at": [],
         "batch_size": 64,
+        "last_batch": "drop",
         "shuffle": True,
         "optimizer": "adam",
         "learning_rate": 0.001,
@@ -46,17 +54,20 @@ PROTOCOL = {
 }
 LATENT = {
     "latent_dim": 10,
+    "scale_head": "log_std",
     "num_latents": 1,
     "num_classes": 10,
     "num_codes": 10,
     "code_dim": 10,
     "commitment": 1.0,
     "unimix": 0.0,
+    "embedding": "one_hot",
     "temperature": 1.0,
     "forward_temperature": 1.0,
     "backward_temperature": 0.5,
     "num_samples": 10,
     "num_draws": 4,
+    "second_order": 1e6,
     "gap": 1.0,
 }
 

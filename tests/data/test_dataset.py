@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from vaecli.config.schema import AdamConfig
 from vaecli.data import Split
 from vaecli.data.dataset import checked_images, checked_labels
 from vaecli.data.digits import digits
@@ -52,11 +53,13 @@ def test_something_must_be_left_to_train_on(count):
         DATA.hold_out(count)
 
 
-def test_whole_batches_are_counted():
-    assert DATA.steps_per_epoch(64) == 22
-    assert DATA.steps_per_epoch(1437) == 1
+def test_whole_batches_are_counted_and_a_smaller_one_that_is_kept():
+    assert DATA.steps_per_epoch(AdamConfig(batch_size=64, last_batch="keep")) == 23
+    assert DATA.steps_per_epoch(AdamConfig(batch_size=479, last_batch="keep")) == 3  # which are all whole
+    assert DATA.steps_per_epoch(AdamConfig(batch_size=64)) == 22
+    assert DATA.steps_per_epoch(AdamConfig(batch_size=1437)) == 1
     with pytest.raises(DataError, match="1,438 is more than the 1,437 training images"):
-        DATA.steps_per_epoch(1438)
+        DATA.steps_per_epoch(AdamConfig(batch_size=1438))
 
 
 def changed(array):

@@ -276,6 +276,74 @@ def test_gumbel_rao_has_the_mean_of_gumbel_st_and_less_variance():
     np.testing.assert_allclose(variance_rao, variance / 10, rtol=0.1)  # of ten samples; its own error is 2%
 
 
+def test_muprop_has_no_variance_where_the_loss_is_linear():
+    np.testing.assert_allclose(gradients("muprop", "linear"), np.tile(truth("linear"), (K, 1)), **CLOSE)
+    assert gradients("muprop", "quadratic").std(0).max() > 0.01
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_mve_without_a_second_order_is_straight_through_draw_by_draw(objective):
+    found = gradients("mve", objective, second_order=0.0)
+    np.testing.assert_allclose(found, gradients("straight_through", objective), **CLOSE)
+
+
+@pytest.mark.parametrize("t", [0.0, 3.0, 1e6])
+def test_mve_is_exact_for_linear_losses_at_any_weight_of_the_second_order(t):
+    found = softmax(LOGITS) @ gradients("mve", "linear", second_order=t)
+    np.testing.assert_allclose(found, truth("linear"), **CLOSE)
+
+
+@pytest.mark.parametrize("t", [0.5, 20.0])
+def test_mve_minimises_variance_and_error_of_second_order_by_brute_force(t):
+    """The problem itself, K^2 unknowns for each column of s and K constraints, as one linear system in float64."""
+    p = softmax(LOGITS.astype(np.float64))
+    J = np.diag(p) - np.outer(p, p)
+    rows = [(x, i) for x in range(K) for i in range(K)]
+    system, right = np.zeros((K * K + K, K * K + K)), np.zeros((K * K + K, K))
+    for x, i in rows:  # half of the derivative in s_xi
+        row = x * K + i
+        system[row, row] += p[x] + t * p[x] ** 2
+        system[row, i * K + x] += t * p[x] * p[i]
+        system[row, K * K + i] = -p[x]
+        right[row] = t * p[x] * J[i] * (x == i)
+        system[K * K + i, row] = p[x]
+    right[K * K :] = J
+    s = np.linalg.solve(system, right)[: K * K].reshape(K, K, K)
+    for objective in ("linear", "cubic"):
+        with tf.GradientTape() as tape:
+            z = tf.Variable(np.eye(K, dtype=np.float32)[:, None])
+            loss = OBJECTIVES[objective](z)
+        g = tape.gradient(loss, z).numpy()[:, 0].astype(np.float64)
+        expected = np.einsum("xi,xik->xk", g, s)
+        np.testing.assert_allclose(gradients("mve", objective, second_order=t), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_mve_of_numbers_is_exact_for_what_is_quadratic_in_them_and_straight_through_without_a_second_order():
+    numbers = np.linspace(0, 1, K)
+    losses = {"linear": lambda y: 2.0 * y, "quadratic": lambda y: (y - 0.3) ** 2, "cubic": lambda y: (y - 0.3) ** 3}
+    p = softmax(LOGITS)
+
+    def backward(loss, name, **options):
+        @compiled
+        def slopes(logits):
+            with tf.GradientTape() as tape:
+                tape.watch(logits)
+                y = lambda z, codes=None: loss(tf.linalg.matvec(z, tf.constant(numbers, tf.float32)))[..., 0]  # noqa: E731
+                surrogate = run(name, y, logits, (), **options).surrogate
+            return tape.gradient(surrogate, logits)[:, 0]
+
+        with drawing(tf.eye(K)[:, None]):
+            return slopes(tf.constant(np.tile(LOGITS, (K, 1))[:, None])).numpy().astype(np.float64)
+
+    for name, loss in losses.items():
+        found = backward(loss, "mve", second_order=1e6, embedding="integer")
+        error = np.abs(p @ found - exact_gradient(LOGITS, loss(numbers))).max()
+        assert (error < 1e-5) == (name != "cubic"), name
+        without = backward(loss, "mve", second_order=0.0, embedding="integer")
+        np.testing.assert_allclose(without, backward(loss, "straight_through"), **CLOSE)
+        np.testing.assert_allclose(found.sum(1), 0, atol=1e-5)
+
+
 def test_gst_decodes_its_definition():
     """One code and a class within the gap, in float64 by hand."""
     logits, code, gap, temperature = np.array([1.0, 0.2, -2.0, 1.5, 1.4]), 1, 1.0, 0.7

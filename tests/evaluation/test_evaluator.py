@@ -42,6 +42,17 @@ def test_padding_of_the_last_batch_does_not_count(method, monkeypatch):
     assert np.array_equal(cut.measured.codes, whole.measured.codes)
 
 
+@pytest.mark.parametrize(("codes", "pixels"), [("sample", "sampled"), ("mode", "mode"), ("relaxed", "relaxed")])
+def test_the_distortion_is_of_the_codes_that_the_config_names(codes, pixels):
+    """With a density of scale 1 / sqrt 2 it is the squared error of those codes but for a constant."""
+    scale = 0.5**0.5
+    extra = f"objective: {{likelihood: gaussian, scale: {scale}}}\nevaluation: {{codes: {codes}}}"
+    measured = evaluate("gumbel", extra=extra)[0].measured
+    constant = 64 * math.log(scale * math.sqrt(2 * math.pi))
+    error = 64 * getattr(measured, f"mse_{pixels}")
+    assert measured.distortion == pytest.approx(error + constant, rel=1e-5)
+
+
 def test_every_batch_draws_anew(monkeypatch):
     monkeypatch.setattr(module, "BATCH", 5)
     one_image = Split(np.repeat(TEST.images[:1], 10, 0))

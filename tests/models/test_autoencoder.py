@@ -283,6 +283,39 @@ def test_hidden_layers_are_activated_as_the_config_says(network, function, tmp_p
     np.testing.assert_allclose(plain(IMAGES[..., 0]), expected[..., 0], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("latents", [1, 3])
+@pytest.mark.parametrize("method", ["gumbel", "straight_through"])
+def test_the_decoder_reads_integer_codes_as_numbers_from_0_to_1(method, latents, tmp_path):
+    options = f"{{name: {method}, num_latents: {latents}, num_classes: 5, embedding: integer}}"
+    model = build(config_from_text(f"model: {options}\nnetwork: {{hidden: [16]}}"), (8, 8))
+    found = model.bottleneck.encode(model.encoder(IMAGES), seed=SEED)
+    np.testing.assert_allclose(found.z[..., 0], found.codes / 4, rtol=1e-6)
+    np.testing.assert_allclose(model.bottleneck.lookup(found.codes), found.z, rtol=1e-6)
+    assert model.decoder.layers[0].kernel.shape == (latents, 16)
+    losses = compiled(lambda x: model.losses(x, beta=0.5, state=(), seed=SEED))(IMAGES)
+    assert np.isfinite(float(losses.loss))
+    model.export().save(tmp_path / "model.keras")
+    plain = keras.models.load_model(tmp_path / "model.keras", safe_mode=True, compile=False)
+    expected = model.pixels(model.bottleneck.encode(model.encoder(IMAGES)).z)
+    np.testing.assert_allclose(plain(IMAGES[..., 0]), expected[..., 0], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", ["gumbel", "vae", "vqvae"])
+def test_what_the_bottleneck_reads_is_activated_as_the_config_says(method, tmp_path):
+    plain, rectified = (
+        build(config_from_text(f"model: {method}\nnetwork: {{hidden: [16], head_activation: {name}}}"), (8, 8))
+        for name in ("none", "relu")
+    )
+    features = plain.encoder(IMAGES)
+    for before, after in zip(plain.bottleneck.layers, rectified.bottleneck.layers, strict=True):
+        if isinstance(before, keras.layers.Dense):
+            np.testing.assert_allclose(after(features), np.maximum(before(features), 0), rtol=1e-6, atol=1e-6)
+    rectified.export().save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras", safe_mode=True, compile=False)
+    expected = rectified.pixels(rectified.bottleneck.encode(rectified.encoder(IMAGES)).z)
+    np.testing.assert_allclose(loaded(IMAGES[..., 0]), expected[..., 0], rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("name", VARIANTS["objective"][1])
 def test_config_and_model_agree_on_what_is_in_nats(name):
     assert VARIANTS["objective"][1][name].in_nats == LIKELIHOODS[name].in_nats

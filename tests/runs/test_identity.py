@@ -45,6 +45,11 @@ def test_the_seed_is_not_in_the_hash():
         "training: {clip_norm: 1.0}",
         "training: {optimizer: sgd}",
         "training: {optimizer: adamw}",
+        "training: {last_batch: keep}",
+        "network: {head_activation: relu}",
+        "model: {name: gumbel, embedding: integer}",
+        "evaluation: {codes: mode}",
+        "evaluation: {codes: relaxed}",
     ],
 )
 def test_every_setting_that_changes_results_changes_the_name(change):

@@ -78,6 +78,26 @@ def test_the_last_partial_batch_is_dropped():
     assert chunk.state.log.shape == (22, len(STEP_METRICS))
 
 
+def test_a_smaller_last_batch_that_is_kept_is_a_step_of_its_images():
+    """1,437 images are 22 batches of 64 and one of 29; each image is in one of them, and means are over images."""
+    trainer = new_trainer("vae", epochs=1, extra_training=", last_batch: keep")
+    batches, rest = (x.numpy() for x in trainer._batches(0))
+    assert (trainer.steps_per_epoch, batches.shape, rest.shape) == (23, (22, 64), (23, 29))
+    assert np.array_equal(np.sort([*batches.ravel(), *rest[22]]), np.arange(1437))
+    chunks = list(trainer.chunks(trainer.initial_state()))
+    assert [chunk.images for chunk in chunks][-1] == 29
+    means = np.array([[chunk.loss, chunk.images] for chunk in chunks])
+    assert chunks[-1].metrics["loss"] == pytest.approx(np.average(means[:, 0], weights=means[:, 1]), rel=1e-5)
+
+
+def test_a_last_batch_that_is_kept_changes_no_step_before_it():
+    dropped = new_trainer("gumbel", epochs=1)
+    first = trained(dropped)[0].state
+    kept = new_trainer("gumbel", epochs=1, extra_training=", last_batch: keep")
+    state = next(c.state for c in kept.chunks(kept.initial_state()) if c.state.step == 22)
+    assert bits(first) == bits(state)
+
+
 @pytest.mark.parametrize(("first", "seconds"), [(1, 0.0), (3, 0.0), (7, 60.0), (10_000, 60.0)])
 @pytest.mark.parametrize("method", ["gumbel", "vae"])
 def test_the_weights_do_not_depend_on_how_steps_are_cut_into_calls(monkeypatch, method, first, seconds):

@@ -43,7 +43,7 @@ class Checkpoint:
         self.bottleneck = cast(Categorical, autoencoder.bottleneck)
         self.images = tf.constant(images)
         self.num_images, self.outputs = len(images), autoencoder.num_pixels
-        self.code_shape = self.bottleneck.latent_shape
+        self.code_shape = self.bottleneck.code_shape
         self.variables = list(autoencoder.weights.values())
         self.below = [i for i, name in enumerate(autoencoder.weights) if not name.startswith("decoder/")]
 
@@ -55,7 +55,8 @@ class Checkpoint:
         return self.bottleneck.logits(self.autoencoder.encoder(self.images))
 
     def objective(self, z: tf.Tensor, codes: tf.Tensor | None = None) -> tf.Tensor:
-        return self.autoencoder.distortion(tf.reshape(self.images, (self.num_images, -1)), z, codes)
+        images = tf.reshape(self.images, (self.num_images, -1))
+        return self.autoencoder.distortion(images, self.bottleneck.embed(z), codes)
 
     def pull(self, weights: Tensors, gradient: tf.Tensor) -> tf.Tensor:
         """The gradient in the encoder and the logits' layer: all weights that act through a code alone."""

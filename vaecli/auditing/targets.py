@@ -189,7 +189,7 @@ def _code_shape(config: Config) -> tuple[int, int]:
 
 def _end(config: Config, images: int) -> Progress:
     """The end of a training on so many images."""
-    steps_per_epoch = images // config.training.batch_size
+    steps_per_epoch = config.training.batches(images)
     return Progress.end(config.training.total_steps(steps_per_epoch), steps_per_epoch)
 
 

@@ -33,7 +33,7 @@ def scheduled(option: Any, progress: Progress) -> Any:
     A shape that restarts counts from the later of W and the beginning of the epoch, and its T is the epoch's. After the
     last step a value stays that of the last step, unless it is stretched over the run, whose end it then has.
     """
-    if isinstance(option, int | float):
+    if isinstance(option, int | float | str):
         return option
     if not option.stretched:
         progress = progress._replace(step=tf.minimum(progress.step, progress.steps - 1))

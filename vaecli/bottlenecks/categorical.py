@@ -18,6 +18,9 @@ from vaecli.estimators.sampling import log_probability, mode, sample
 class Categorical:
     """q(z|x) = prod_l Categorical(softmax(logits_l)); z is the one-hot codes side by side.
 
+    With the embedding `integer` z is one number per code instead, k / (K - 1), a linear function of the one-hot code:
+    estimators know one-hot codes only, and relaxed ones become points between the numbers.
+
     The prior is p(z) = prod_l Categorical(softmax(prior_l)): uniform, or learned from zero logits, by the rate alone.
 
     With unimix the posterior itself is p = (1 - unimix) softmax(head) + unimix / K, as in DreamerV3 (arXiv
@@ -35,9 +38,12 @@ class Categorical:
         num_latents: int,
         num_classes: int,
         unimix: float = 0.0,
+        embedding: str = "one_hot",
         prior: str = "uniform",
     ) -> None:
-        self.latent_shape = (positions * num_latents, num_classes)
+        self.code_shape = (positions * num_latents, num_classes)
+        self.integer = embedding == "integer"
+        self.latent_shape = (positions * num_latents, 1 if self.integer else num_classes)
         self.inputs = inputs
         self.estimator = estimator
         self.options = options
@@ -47,17 +53,29 @@ class Categorical:
         self.prior: keras.Variable | None = None
         if prior == "learned":
             self.layers.append(keras.layers.Layer(name="prior"))
-            self.prior = self.layers[-1].add_weight(shape=self.latent_shape, initializer="zeros", name="logits")
+            self.prior = self.layers[-1].add_weight(shape=self.code_shape, initializer="zeros", name="logits")
 
     def initial_state(self, seed: tf.Tensor) -> State:
-        return self.estimator.initial_state(*self.latent_shape, seed)
+        return self.estimator.initial_state(*self.code_shape, seed)
 
     def logits(self, features: tf.Tensor) -> tf.Tensor:
         """[B, N, K], of the posterior."""
-        logits = tf.reshape(self.head(tf.reshape(features, (-1, self.inputs))), (-1, *self.latent_shape))
+        logits = tf.reshape(self.head(tf.reshape(features, (-1, self.inputs))), (-1, *self.code_shape))
         if not self.unimix:
             return logits
-        return tf.math.log((1 - self.unimix) * tf.nn.softmax(logits) + self.unimix / self.latent_shape[1])
+        return tf.math.log((1 - self.unimix) * tf.nn.softmax(logits) + self.unimix / self.code_shape[1])
+
+    def embed(self, codes: tf.Tensor) -> tf.Tensor:
+        """What the decoder reads [..., N, D] of one-hot or relaxed codes [..., N, K]."""
+        if not self.integer:
+            return codes
+        return tf.linalg.matvec(codes, tf.linspace(0.0, 1.0, self.code_shape[1]))[..., None]
+
+    def of_codes(self, objective: Objective) -> Objective:
+        """The objective as a function of the one-hot or relaxed codes."""
+        if not self.integer:
+            return objective
+        return lambda z, codes=None: objective(self.embed(z), codes)
 
     def options_at(self, progress: Progress) -> dict[str, Any]:
         """The estimator's options at a place in the training."""
@@ -74,7 +92,7 @@ class Categorical:
     @property
     def log_codes(self) -> float:
         """The log of the number of codes that z can be, in nats."""
-        num_latents, num_classes = self.latent_shape
+        num_latents, num_classes = self.code_shape
         return num_latents * math.log(num_classes)
 
     @property
@@ -101,19 +119,20 @@ class Categorical:
         progress: Progress = END,
     ) -> Step:
         logits = self.logits(features)
-        estimate = self.estimator(objective, logits, state=state, seed=seed, **self.options_at(progress))
+        estimate = self.estimator(self.of_codes(objective), logits, state=state, seed=seed, **self.options_at(progress))
         rate = self.rate(logits)
         return Step(estimate.surrogate, rate, tf.zeros_like(rate), estimate.state)
 
     def encode(self, features: tf.Tensor, *, seed: tf.Tensor | None = None) -> Latents:
         logits = self.logits(features)
-        z = mode(logits) if seed is None else sample(logits, seed=seed)
-        return Latents(z, tf.argmax(z, -1, output_type=tf.int32), self.rate(logits))
+        one_hot = mode(logits) if seed is None else sample(logits, seed=seed)
+        return Latents(self.embed(one_hot), tf.argmax(one_hot, -1, output_type=tf.int32), self.rate(logits))
 
     def log_weight(self, features: tf.Tensor, *, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         logits = self.logits(features)
-        z = sample(logits, seed=seed)
-        return z, self.log_prior(tf.argmax(z, -1)) - tf.reduce_sum(log_probability(logits, z), (1, 2))
+        one_hot = sample(logits, seed=seed)
+        log_q = tf.reduce_sum(log_probability(logits, one_hot), (1, 2))
+        return self.embed(one_hot), self.log_prior(tf.argmax(one_hot, -1)) - log_q
 
     def relaxed(self, features: tf.Tensor, *, seed: tf.Tensor, progress: Progress = END) -> tf.Tensor | None:
         if not self.estimator.relaxed or self.estimator.path is None:
@@ -121,13 +140,16 @@ class Categorical:
         logits = self.logits(features)
         one_hot = sample(logits, seed=fold_in(seed, 0))
         options = {name: measured(value, progress) for name, value in self.options.items()}
-        return self.estimator.path(logits, one_hot, seed=fold_in(seed, 1), **options)
+        return self.embed(self.estimator.path(logits, one_hot, seed=fold_in(seed, 1), **options))
 
     def lookup(self, latents: tf.Tensor) -> tf.Tensor:
-        return tf.one_hot(latents, self.latent_shape[1])
+        return self.embed(tf.one_hot(latents, self.code_shape[1]))
 
     def export_encode(self, features: Any) -> Any:
-        return largest(keras.layers.Reshape(self.latent_shape)(self.head(features)))
+        return largest(keras.layers.Reshape(self.code_shape)(self.head(features)))
 
     def export_lookup(self, latents: Any) -> Any:
-        return keras.ops.one_hot(latents, self.latent_shape[1])
+        if self.integer:
+            last = self.code_shape[1] - 1
+            return keras.layers.Rescaling(1 / last)(keras.layers.Reshape(self.latent_shape)(latents))
+        return keras.ops.one_hot(latents, self.code_shape[1])

@@ -1,6 +1,7 @@
 """The continuous case: a Gaussian latent, reparameterised (arXiv 1312.6114)."""
 
 import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -12,6 +13,13 @@ from vaecli.backend.random import normal
 from vaecli.bottlenecks.bottleneck import Latents, Step
 from vaecli.estimators.estimator import Objective, State
 
+# log std as a function of what the head gives, by `scale_head`
+LOG_STD: Mapping[str, Callable[[tf.Tensor], tf.Tensor]] = {
+    "log_std": lambda x: x,
+    "log_variance": lambda x: x / 2,
+    "softplus": lambda x: tf.math.log(tf.math.softplus(x)),
+}
+
 
 class Gaussian:
     """q(z|x) = N(mean, std^2), p(z) = N(0, I); the noise is really added, in training and in every sample.
@@ -20,7 +28,9 @@ class Gaussian:
     rate = sum_d (mean^2 + std^2 - 1) / 2 - log std
     """
 
-    def __init__(self, inputs: int, positions: int, *, seed: int, latent_dim: int) -> None:
+    def __init__(self, inputs: int, positions: int, *, seed: int, latent_dim: int, scale_head: str = "log_std") -> None:
+        """`scale_head`: a key of LOG_STD. One parameter is as good as another, but Adam's steps in them differ."""
+        self.log_std_of = LOG_STD[scale_head]
         self.latent_shape = (positions, latent_dim)
         self.inputs = inputs
         self.mean = dense(inputs, latent_dim, name="mean", seed=seed)
@@ -63,7 +73,7 @@ class Gaussian:
         """Mean and log of the standard deviation, [B, N * D] each."""
         flat = tf.reshape(features, (-1, self.inputs))
         width = math.prod(self.latent_shape)
-        return tf.reshape(self.mean(flat), (-1, width)), tf.reshape(self.log_std(flat), (-1, width))
+        return tf.reshape(self.mean(flat), (-1, width)), tf.reshape(self.log_std_of(self.log_std(flat)), (-1, width))
 
     def relaxed(self, features: tf.Tensor, *, seed: tf.Tensor, progress: Progress = END) -> None:
         del features, seed, progress  # the sample is continuous already

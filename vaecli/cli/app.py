@@ -21,6 +21,7 @@ from vaecli.cli import (
     methods,
     plot,
     prior,
+    reproduce,
     runs,
     sample,
     train,
@@ -56,6 +57,7 @@ app = typer.Typer(
 )
 app.command()(train.train)
 app.command()(compare.compare)
+app.command()(reproduce.reproduce)
 app.command()(plot.plot)
 app.command()(evaluate.evaluate)
 app.command()(prior.prior)

@@ -29,3 +29,9 @@ def method_names(incomplete: str) -> list[str]:
 def config_and_run_names(ctx: Any, incomplete: str) -> list[str]:
     """Runs and configs: what `compare` takes."""
     return [*config_names(incomplete), *run_names(ctx, incomplete)]
+
+
+def source_names(incomplete: str) -> list[str]:
+    """Sources of published figures that begin with the given text."""
+    folder = Path(__file__).resolve().parents[1] / "papers" / "sources"
+    return sorted(path.stem for path in folder.glob(f"{incomplete}*.yaml"))

@@ -54,7 +54,7 @@ def plan_lines(config: Config, data_dir: Path | None, output_dir: Path) -> Itera
         done = {"finished": "its result would be shown", "interrupted": "it would be resumed"}.get(state, "")
         folder = f"{plan.run.path} ({state}{'; ' * bool(done)}{done})"
         images = f"{len(dataset.train):,} training and {len(dataset.test):,} test images"
-        images += f", {dataset.steps_per_epoch(config.training.batch_size):,} steps per epoch"
+        images += f", {dataset.steps_per_epoch(config.training):,} steps per epoch"
     yield f"# data: {data}"
     yield f"# images: {images}"
     yield f"# folder: {folder}"

@@ -34,7 +34,7 @@ class Block(BaseModel):
 @dataclass(frozen=True)
 class Option:
     type: Any
-    default: int | float
+    default: int | float | str
     help: str
 
 
@@ -180,17 +180,28 @@ _OR_SCHEDULE = "or {schedule: exponential, start: 1.0, end: 0.5}"
 
 OPTIONS: Mapping[str, Option] = {
     "latent_dim": Option(Count, 10, "dimensions of the Gaussian latent"),
+    "scale_head": Option(
+        Literal["log_std", "log_variance", "softplus"],
+        "log_std",
+        "what the head gives of the posterior's scale: log_std, log_variance, or a number whose softplus it is",
+    ),
     "num_latents": Option(Count, 1, "L: how many codes an image gets"),
     "num_classes": Option(Classes, 10, "K: values a code can take"),
     "num_codes": Option(Classes, 10, "K: rows of the codebook"),
     "code_dim": Option(Count, 10, "D: length of a codebook row"),
     "commitment": Option(NonNegative, 0.25, "weight of the commitment loss ||e - sg(q)||^2 (the article: 1)"),
     "unimix": Option(Share, 0.0, "share of a uniform distribution mixed into the posterior (DreamerV3: 0.01)"),
+    "embedding": Option(
+        Literal["one_hot", "integer"], "one_hot", "what the decoder reads of code k: one_hot, or integer: k / (K - 1)"
+    ),
     "temperature": Option(Temperature, 1.0, f"tau: low is close to a hard code, high is smooth; {_OR_SCHEDULE}"),
     "forward_temperature": Option(Temperature, 1.0, "tau_f, of the codes drawn in training: high explores"),
     "backward_temperature": Option(Temperature, 0.5, f"tau_b, of the gradient; {_OR_SCHEDULE}"),
     "num_samples": Option(Count, 10, "S: draws of the noise that are averaged for one code"),
     "num_draws": Option(Classes, 4, "S: codes drawn and decoded for one image"),
+    "second_order": Option(
+        Weight, 1e6, "t: weight of exactness for quadratic losses against variance; 0 is straight_through"
+    ),
     "gap": Option(Positive, 1.0, "how far the code's logit stands above the others in the backward pass"),
 }
 

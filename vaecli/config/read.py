@@ -1,7 +1,7 @@
 """Reads a name or path with overrides as a Config, or reports all mistakes at once."""
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -203,19 +203,29 @@ def _block(name: str, tree: Any, source: Source) -> tuple[Block | None, list[tup
     except ConfigError as error:  # a method of another package that is unusable
         return None, [(source.place((name, decider)), str(error))]
     except ValidationError as error:
-        wrong = []
-        for item in error.errors():
-            key: Key = (name, *(step for step in item["loc"] if step not in BRANCHES))
-            path = ".".join(map(str, key))
-            if item["type"] == "extra_forbidden":
-                text = _unknown_key(key, block_class, value)
-            elif item["type"] == "missing":
-                text = "missing"
-            else:
-                message = item["msg"].removeprefix("Input ")
-                text = f"{message[0].lower()}{message[1:]}, received {item['input']!r}"
-            wrong.append((source.place(key), f"{path}: {text}"))
-        return None, wrong
+        return None, mistakes(error, source, (name,), lambda key: _unknown_key(key, block_class, value))
+
+
+def mistakes(
+    error: ValidationError, source: Source, prefix: Key, unknown: Callable[[Key], str]
+) -> list[tuple[str, str]]:
+    """Place and text of each mistake that pydantic found in the block of a source at `prefix`.
+
+    Args:
+        unknown: what is said of a key that does not exist.
+    """
+    wrong = []
+    for item in error.errors():
+        key: Key = (*prefix, *(step for step in item["loc"] if step not in BRANCHES))
+        if item["type"] == "extra_forbidden":
+            text = unknown(key)
+        elif item["type"] == "missing":
+            text = "missing"
+        else:
+            message = item["msg"].removeprefix("Input ")
+            text = f"{message[0].lower()}{message[1:]}, received {item['input']!r}"
+        wrong.append((source.place(key), f"{'.'.join(map(str, key))}: {text}"))
+    return wrong
 
 
 def _unknown_key(path: Key, block_class: type[Block], value: str | None) -> str:
@@ -259,6 +269,17 @@ def _combinations(config: Config, source: Source) -> Iterable[tuple[str, str]]:
         yield (
             source.place(("objective", "beta")),
             f"objective.beta: `beta` has no effect with model: {config.model.name}, whose rate is constant",
+        )
+    codes = config.evaluation.codes
+    if codes == "relaxed" and not method.relaxes:
+        yield (
+            source.place(("evaluation", "codes")),
+            f"evaluation.codes: model: {config.model.name} is not trained on a relaxed sample, so it has none",
+        )
+    if codes == "mode" and method.constant_rate:
+        yield (
+            source.place(("evaluation", "codes")),
+            f"evaluation.codes: `mode` has no effect with model: {config.model.name}, whose codes are always the mode",
         )
     if config.objective.prior == "learned":
         without = None

@@ -85,6 +85,10 @@ class NetworkConfig(Block):
         None, description="of leaky_relu below zero; null: 0.2 with leaky_relu, and none without"
     )
 
+    head_activation: Literal["none", "relu", "gelu", "silu", "tanh"] = Field(
+        "none", description="of what the bottleneck reads, such as logits: none, relu, gelu, silu or tanh"
+    )
+
     @model_validator(mode="after")
     def _slope_of_leaky_relu(self) -> "NetworkConfig":
         if self.negative_slope is not None and self.activation != "leaky_relu":
@@ -128,8 +132,8 @@ class DataConfig(Block):
         None, description="train on this instead, with a message, if the data is unavailable"
     )
     validation: int = Field(0, ge=0, description="training images held out; the best weights on them are kept")
-    validation_from: Literal["random", "end"] = Field(
-        "random", description="which are held out: a seeded draw, or the last ones"
+    validation_from: Literal["random", "start", "end"] = Field(
+        "random", description="which are held out: a seeded draw, or the first or last ones"
     )
     binarization: Literal["none", "threshold", "static", "dynamic"] = Field(
         "none",
@@ -231,6 +235,13 @@ class GaussianConfig(ObjectiveConfig):
         return f"gaussian of {self.scale} scale" if isinstance(self.scale, str) else f"gaussian of scale {self.scale:g}"
 
 
+class EvaluationConfig(Block):
+    codes: Literal["sample", "mode", "relaxed"] = Field(
+        "sample",
+        description="that distortion and -elbo are of: sample, mode, or relaxed, as gumbel's loss reads them",
+    )
+
+
 def _weight_decay(default: float) -> Any:
     return Field(default, description="each step also shrinks the weights by this times the learning rate")
 
@@ -245,7 +256,10 @@ class TrainingConfig(Block):
     evaluate_at: tuple[Annotated[int, Field(ge=1, le=MOST_STEPS)], ...] = Field(
         (), strict=False, description="steps after which metrics.csv has a row too, e.g. [1000, 5000]"
     )
-    batch_size: int = Field(64, ge=1, description="images per step; the last partial batch is dropped")
+    batch_size: int = Field(64, ge=1, description="images per step")
+    last_batch: Literal["drop", "keep"] = Field(
+        "drop", description="of an epoch, where it is smaller than the others: drop or keep"
+    )
     shuffle: bool = Field(True, description="another order of the images in each epoch; false: that of the file")
     optimizer: str = "adam"
     learning_rate: LearningRate = Field(1e-3, description="step size; or {schedule: cosine, start: 0.001, end: 0.0}")
@@ -294,6 +308,10 @@ class TrainingConfig(Block):
     def total_steps(self, steps_per_epoch: int) -> int:
         """The steps of the whole run."""
         return self.epochs * steps_per_epoch if self.epochs is not None else self.steps or 0
+
+    def batches(self, images: int) -> int:
+        """The steps of an epoch of so many images."""
+        return -(-images // self.batch_size) if self.last_batch == "keep" else images // self.batch_size
 
     def passes(self, images: int) -> float:
         """How often a run sees this number of training images."""
@@ -396,6 +414,7 @@ class Config(Block):
     data: SerializeAsAny[DataConfig] = DataConfig()
     objective: SerializeAsAny[ObjectiveConfig] = ObjectiveConfig()
     training: SerializeAsAny[TrainingConfig] = AdamConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
 
     @property
     def schedules(self) -> dict[tuple[str, str], Schedule]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vaecli.config.schema import TrainingConfig
 from vaecli.errors import DataError
 
 Images = NDArray[np.uint8] | NDArray[np.float32]
@@ -107,9 +108,9 @@ class Dataset:
                 if split.labels is not None:
                     yield f"y_{name}", split.labels
 
-    def steps_per_epoch(self, batch_size: int) -> int:
-        """The number of whole batches in the training images; raises DataError if there is none."""
-        steps = len(self.train) // batch_size
+    def steps_per_epoch(self, training: TrainingConfig) -> int:
+        """The number of batches in the training images; raises DataError if there is none."""
+        steps, batch_size = training.batches(len(self.train)), training.batch_size
         if steps == 0:
             raise DataError(
                 f"training.batch_size: {batch_size:,} is more than the {len(self.train):,} training images of "
@@ -147,7 +148,7 @@ class Dataset:
         """The same data with `count` training images held out as the validation split.
 
         Args:
-            of: "random": drawn with a fixed seed, whatever the run's; "end": the last ones.
+            of: "random": drawn with a fixed seed, whatever the run's; "start" and "end": the first and the last ones.
 
         Raises:
             DataError: no training image would be left.
@@ -158,8 +159,10 @@ class Dataset:
             raise DataError(
                 f"data.validation: {count} of the {len(self.train)} training images of {self.called} cannot be held out"
             )
-        order = np.arange(len(self.train))[::-1]
-        if of == "random":
+        order = np.arange(len(self.train))
+        if of == "end":
+            order = order[::-1]
+        elif of == "random":
             order = np.random.default_rng(VALIDATION_SEED).permutation(len(self.train))
         held, kept = np.sort(order[:count]), np.sort(order[count:])
 

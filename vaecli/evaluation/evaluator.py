@@ -102,7 +102,7 @@ class Evaluator:
             mse_sampled=_mean(measures.mse_sampled),
             mse_mode=_mean(measures.mse_mode),
             mse_relaxed=None if measures.mse_relaxed is None else _mean(measures.mse_relaxed),
-            distortion=_mean(measures.distortion_sampled) if self.autoencoder.likelihood.in_nats else None,
+            distortion=_mean(measures.distortion) if self.autoencoder.likelihood.in_nats else None,
             rate=_mean(measures.rate),
             codes=measures.codes,
             labels=self.labels,

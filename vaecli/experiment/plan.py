@@ -48,7 +48,7 @@ def plan_run(config: Config, dataset: Dataset, output_dir: Path) -> Plan:
     config = resolved(config)
     if dataset.fallback_for:
         config = standing_in(config, dataset.name)
-    _check_length(config, dataset.steps_per_epoch(config.training.batch_size))
+    _check_length(config, dataset.steps_per_epoch(config.training))
     _check_latent(config, latent_of(config, dataset.image_shape))
     return Plan(config, dataset, Run(output_dir / run_name(config, dataset)))
 

@@ -144,7 +144,7 @@ def _put_right(plan: Plan, here: Mapping[str, Any]) -> Iterator[str]:
 def _differences(run: Run, config: Config, here: Mapping[str, Any]) -> Iterator[str]:
     """The differences between run.json and the planned run, e.g. "training.seed 1 instead of 0"."""
     for block, keys in settings(config).items():
-        for key, value in settings(run.config)[block].items():
+        for key, value in settings(run.config).get(block, {}).items():
             if keys.get(key) != value:
                 yield f"{block}.{key} {value} instead of {keys.get(key)}"
     data = run.info["data"]

@@ -92,6 +92,7 @@ def jobs_of(
     *,
     argv: Sequence[str],
     speeds: Mapping[str, float],
+    references: bool = True,
 ) -> list[Job]:
     """The missing runs, longest first, so that none is left at the end; references are one task per data set."""
     jobs = []
@@ -101,7 +102,8 @@ def jobs_of(
             text, where = dump(plan.config.to_dict()), plan.run.path.parent.resolve()
             task = Task(plan.run.name, text, where, folder, launch.folder, tuple(argv), log_size=_size(plan))
             jobs.append(Job(task, seconds_left(plan, speeds), plan))
-    jobs += _references(plans, launch, data)
+    if references:
+        jobs += _references(plans, launch, data)
     return sorted(jobs, key=lambda job: -job.seconds)
 
 
@@ -152,12 +154,14 @@ def train_missing(
     speeds: Mapping[str, float],
     stop: Callable[[], int | None],
     idle: Callable[[], None],
+    references: bool = True,
 ) -> dict[str, str]:
     """Trains or resumes what is not finished, and computes the missing references.
 
     A single job has all cores; several jobs, here or on a cluster, have one thread each.
 
     Args:
+        references: whether the missing references are computed.
         idle: called in a thread once fewer tasks are left than can run at once.
 
     Returns:
@@ -166,10 +170,11 @@ def train_missing(
         Interrupted: running tasks are saved; the same command resumes.
         RunError: the output folder cannot be written, or the scheduler cannot be reached.
     """
-    if all(plan.run.whole for plan in plans) and not (_lacking(plans) and os.access(output_dir, os.W_OK)):
+    lacking = references and _lacking(plans) and os.access(output_dir, os.W_OK)
+    if all(plan.run.whole for plan in plans) and not lacking:
         return {}  # so a read-only folder is no obstacle
     with open_launch(output_dir) as launch:
-        asked = jobs_of(plans, launch, data, argv=argv, speeds=speeds)
+        asked = jobs_of(plans, launch, data, argv=argv, speeds=speeds, references=references)
         jobs = min(jobs, len(asked))
         threads = None if jobs == 1 and scheduler is None else 1
         asked = [job._replace(task=job.task._replace(threads=threads)) for job in asked]

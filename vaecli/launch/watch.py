@@ -104,7 +104,7 @@ class View:
                 self.watcher.moved(name, beat)
         if self.job.plan is not None and self.job.plan.run.rows_done > self.rows:
             config, dataset, run = self.job.plan
-            last = config.training.last_row(dataset.steps_per_epoch(config.training.batch_size))
+            last = config.training.last_row(dataset.steps_per_epoch(config.training))
             for row in run.metrics[self.rows :]:
                 self.watcher.epoch(name, row, last)
                 self.rows += 1

@@ -27,11 +27,20 @@ def interval(values: Sequence[float]) -> Interval:
     mean = math.fsum(values) / count
     if count == 1:
         return Interval(mean, None, 1)
-    from scipy.special import stdtrit  # the quantile of Student's t, without the import of all of scipy.stats
+    return Interval(mean, quantile(count - 1) * deviation(values) / math.sqrt(count), count)
 
-    deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (count - 1))
-    quantile = float(stdtrit(count - 1, (1 + CONFIDENCE) / 2))
-    return Interval(mean, quantile * deviation / math.sqrt(count), count)
+
+def deviation(values: Sequence[float]) -> float:
+    """The standard deviation of at least two values, with n - 1 in the denominator."""
+    mean = math.fsum(values) / len(values)
+    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
+
+
+def quantile(freedom: int) -> float:
+    """The value that Student's t with so many degrees of freedom exceeds with probability 2.5 %."""
+    from scipy.special import stdtrit  # without the import of all of scipy.stats
+
+    return float(stdtrit(freedom, (1 + CONFIDENCE) / 2))
 
 
 def paired(one: Mapping[int, float], two: Mapping[int, float]) -> Interval | None:

@@ -22,6 +22,7 @@ from vaecli.models.likelihood import LEAST, Likelihood, likelihood
 from vaecli.models.networks import Network
 
 PARTS = ("encoder", "bottleneck", "decoder")
+EVALUATED = {"sample": "sampled", "mode": "mode", "relaxed": "relaxed"}  # evaluation.codes, of Reconstructions
 
 
 class Losses(NamedTuple):
@@ -39,7 +40,7 @@ class PerImage(NamedTuple):
     mse_sampled: tf.Tensor
     mse_mode: tf.Tensor
     mse_relaxed: tf.Tensor | None
-    distortion_sampled: tf.Tensor
+    distortion: tf.Tensor  # of the codes that the evaluation is of
     rate: tf.Tensor  # nats
     codes: tf.Tensor | None  # [B, N] int32, the mode
 
@@ -61,6 +62,7 @@ class Autoencoder:
         likelihood: Likelihood,
         latent: Latent,
         *,
+        evaluated: str,
         compiler: str,
         trained_as: Hashable,
         measured_as: Hashable,
@@ -68,8 +70,10 @@ class Autoencoder:
         """Autoencoders with equal `trained_as` have the same function `losses`; likewise for `measure`.
 
         Args:
+            evaluated: the codes that distortions are measured on, "sample", "mode" or "relaxed".
             compiler: of programs that call it, "xla" or "graph".
         """
+        self.evaluated = evaluated
         self.compiler, self.trained_as, self.measured_as = compiler, trained_as, measured_as
         self.encoder = encoder
         self.bottleneck = bottleneck
@@ -179,19 +183,17 @@ class Autoencoder:
         sampled = self.bottleneck.encode(features, seed=fold_in(seed, 0))
         mode = self.bottleneck.encode(features)
         relaxed = self.bottleneck.relaxed(features, seed=fold_in(seed, 1), progress=progress)
-        outputs = self._decode_hard(sampled)
-        pixels = Reconstructions(
-            self.likelihood.pixels(self._decode_hard(mode)),
-            self.likelihood.pixels(outputs),
-            None if relaxed is None else self.likelihood.pixels(self.decode(relaxed)),
+        outputs = Reconstructions(
+            self._decode_hard(mode), self._decode_hard(sampled), None if relaxed is None else self.decode(relaxed)
         )
+        pixels = Reconstructions(*(None if y is None else self.likelihood.pixels(y) for y in outputs))
         flat = self._flat(images)
         errors = Reconstructions(*(None if y is None else tf.reduce_mean(tf.square(flat - y), -1) for y in pixels))
         measures = PerImage(
             mse_sampled=errors.sampled,
             mse_mode=errors.mode,
             mse_relaxed=errors.relaxed,
-            distortion_sampled=self.likelihood.distortion(flat, outputs),
+            distortion=self.likelihood.distortion(flat, getattr(outputs, EVALUATED[self.evaluated])),
             rate=sampled.rate,
             codes=mode.codes,
         )
@@ -268,13 +270,14 @@ def build(config: Config, image_shape: ImageShape, dataset: Dataset | None = Non
     trained_as = (config.model, estimator, *around)
     # estimators of hard codes differ only in the gradient
     hard = (method.bottleneck.target, *(options[name] for name in method.bottleneck.options), *around)
-    measured_as = trained_as if estimator and estimator.relaxed else hard
+    measured_as = (config.evaluation.codes, trained_as if estimator and estimator.relaxed else hard)
     return Autoencoder(
         encoder,
         bottleneck,
         decoder,
         loss,
         sizes.latent,
+        evaluated=config.evaluation.codes,
         compiler=resolved(config).training.compile,
         trained_as=trained_as,
         measured_as=measured_as,
@@ -290,4 +293,7 @@ def _bottleneck(config: Config, sizes: Shapes) -> Bottleneck:
     if method.estimator:
         positional += (method.estimator.load(), {name: options[name] for name in method.estimator.options})
     bottleneck: Bottleneck = method.bottleneck.load()(*positional, seed=config.training.seed, **own)
+    if config.network.head_activation != "none":
+        for head in (layer for layer in bottleneck.layers if isinstance(layer, keras.layers.Dense)):
+            head.activation = keras.activations.get(config.network.head_activation)
     return bottleneck

@@ -66,7 +66,7 @@ class Records:
     @property
     def per_epoch(self) -> int:
         """The steps of an epoch."""
-        return max(1, self.train // self.config.training.batch_size)
+        return max(1, self.config.training.batches(self.train))
 
     @property
     def steps(self) -> int:

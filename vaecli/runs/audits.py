@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -44,6 +45,17 @@ class GradientErrors(NamedTuple):
     relative_std: Bounded  # square root of E |g - E g|^2
     cosine: Bounded | None  # between E g and g*; None if E g is 0
     mse: Bounded  # E |g - g*|^2
+
+    @property
+    def scaled_bias(self) -> Bounded | None:
+        """|E g |g*| / |E g| - g*|, the bias once E g has the length of g*: sqrt(2 - 2 cosine); None if E g is 0.
+
+        Some papers report this one; an estimator that errs in length alone has none of it.
+        """
+        if self.cosine is None:
+            return None
+        nearest, farthest = self.cosine.high, self.cosine.low
+        return Bounded(*(math.sqrt(max(0.0, 2 - 2 * cosine)) for cosine in (self.cosine.value, nearest, farthest)))
 
     @property
     def wide(self) -> list[str]:
@@ -166,7 +178,8 @@ def _has(run: Run, weights: Any) -> bool:
 def _plain(measures: GradientErrors | None) -> dict[str, Any] | None:
     if measures is None:
         return None
-    figures = {name: found and found._asdict() for name, found in measures._asdict().items()}
+    found = {**measures._asdict(), "scaled_bias": measures.scaled_bias}
+    figures = {name: bounded and bounded._asdict() for name, bounded in found.items()}
     return {**figures, "wide": measures.wide}
 
 

@@ -41,6 +41,8 @@ def settings(config: Config, *, but: tuple[str, ...] = ()) -> dict[str, dict[str
     }
     for key in (*WITHOUT_EFFECT, *but):
         del found["training"][key]
+    if config.evaluation.codes != "sample":  # a block that runs had not before it existed
+        found["evaluation"] = config.evaluation.model_dump(mode="json")
     return found
 
 

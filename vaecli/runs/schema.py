@@ -348,10 +348,21 @@ class AuditFile(TypedDict):
     rows: list[AuditRow]
 
 
+@with_config(_STRICT)
+class ToyFile(TypedDict):
+    """toy-<hash>/toy.json."""
+
+    format: int
+    toy: dict[str, Any]
+    optimum: Number  # the least loss
+    losses: list[Number]  # by epoch, a mean over its steps
+
+
 INFO: TypeAdapter[Info] = TypeAdapter(Info)
 SUMMARY: TypeAdapter[Summary] = TypeAdapter(Summary)
 EVALUATION: TypeAdapter[EvaluationFile] = TypeAdapter(EvaluationFile)
 PRIOR: TypeAdapter[PriorFile] = TypeAdapter(PriorFile)
 FAILURE: TypeAdapter[Failure] = TypeAdapter(Failure)
 AUDIT: TypeAdapter[AuditFile] = TypeAdapter(AuditFile)
+TOY: TypeAdapter[ToyFile] = TypeAdapter(ToyFile)
 REFERENCES: TypeAdapter[ReferenceFile] = TypeAdapter(ReferenceFile)

@@ -147,7 +147,7 @@ class Trainer:
         self.seed = training.seed
         self.batch_size, self.shuffle = training.batch_size, training.shuffle
         self.num_images = len(dataset.train)
-        self.steps_per_epoch = dataset.steps_per_epoch(training.batch_size)
+        self.steps_per_epoch = dataset.steps_per_epoch(training)
         self.images = tf.constant(dataset.train.images.reshape(self.num_images, -1))
         loop = Loop(autoencoder, config, self.steps_per_epoch, dataset)
         self.end = loop.end
@@ -181,19 +181,31 @@ class Trainer:
         per_call, seconds = FIRST_CALL_STEPS, 0.0
         while self.done(state) < self.end.steps:
             epoch = state.epoch
-            order = self._order(epoch)
-            order = tf.constant(order[: self.steps_per_epoch * self.batch_size].reshape(-1, self.batch_size))
+            whole, rest = self._batches(epoch)
             while state.epoch == epoch and self.done(state) < self.end.steps:
                 row = self._next_row(state)
-                steps = min(per_call, row - state.step)
-                chunk = self._call(state, order, steps)
+                if state.step < len(whole):
+                    steps = min(per_call, row - state.step, len(whole) - state.step)
+                    chunk = self._call(state, whole, steps)
+                    per_call = max(1, min(4 * per_call, int(SECONDS_PER_CALL * steps / chunk.seconds)))
+                else:
+                    chunk = self._call(state, rest, 1)
                 seconds += chunk.seconds
-                per_call = max(1, min(4 * per_call, int(SECONDS_PER_CALL * steps / chunk.seconds)))
                 chunk = chunk._replace(row_seconds=seconds)
                 if chunk.state.step == row:
                     chunk, seconds = self._with_metrics(chunk), 0.0
                 state = chunk.state
                 yield chunk
+
+    def _batches(self, epoch: int) -> tuple[tf.Tensor, tf.Tensor]:
+        """The images of each whole batch of an epoch [S, B], and of the smaller last one, if it is a step.
+
+        The latter stand in each of [steps per epoch, R] rows: the program takes the row of a step's number.
+        """
+        order = self._order(epoch)
+        in_whole = len(order) // self.batch_size * self.batch_size
+        rest = np.broadcast_to(order[in_whole:], (self.steps_per_epoch, len(order) - in_whole))
+        return tf.constant(order[:in_whole].reshape(-1, self.batch_size)), tf.constant(rest)
 
     def _order(self, epoch: int) -> NDArray[np.int32]:
         if not self.shuffle:
@@ -208,11 +220,19 @@ class Trainer:
     def _with_metrics(self, chunk: Chunk) -> Chunk:
         state = chunk.state
         log = state.log.numpy()[: state.step].astype(np.float64)
-        metrics = dict(zip(STEP_METRICS, map(float, log.mean(0)), strict=True))
+        metrics = dict(zip(STEP_METRICS, map(float, self._means(log)), strict=True))
         metrics["gradient_spread_encoder"] = spread(log[:, STEP_METRICS.index("gradient_norm_encoder")])
         if state.step == self.steps_per_epoch:
             state = state._replace(epoch=state.epoch + 1, step=0, log=tf.zeros_like(state.log))
         return chunk._replace(state=state, metrics=metrics)
+
+    def _means(self, log: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The means of the log [S, M] over images, which are fewer in a last batch that is kept."""
+        smaller = self.num_images - (self.steps_per_epoch - 1) * self.batch_size
+        if len(log) < self.steps_per_epoch or smaller >= self.batch_size:
+            return log.mean(0)
+        found: NDArray[np.float64] = np.average(log, 0, [self.batch_size] * (len(log) - 1) + [smaller])
+        return found
 
     def _call(self, state: TrainState, order: tf.Tensor, steps: int) -> Chunk:
         start = time.perf_counter()
@@ -231,7 +251,7 @@ class Trainer:
         diverged = state.step + int(wrong[0]) + 1 if wrong.size else None
         after = TrainState(weights, slots, estimator, log, state.epoch, stop)
         loss, seconds = float(losses.mean()), time.perf_counter() - start
-        return Chunk(after, loss, diverged, steps * self.batch_size, seconds, 0.0, None)
+        return Chunk(after, loss, diverged, steps * order.shape[1], seconds, 0.0, None)
 
 
 def sum_of_squares(x: tf.Tensor) -> tf.Tensor:

@@ -59,11 +59,12 @@ def test_a_figure_says_how_well_it_is_known(found, words):
 def test_the_table_folds_to_a_terminal_and_says_what_is_left_out():
     wide = list(table_lines(ROWS, {"arsm": "too much"}, None))
     assert wide[0] == "logits' gradient after 10 epochs"
-    assert wide[1].split() == ["estimator", "bias", "std", "cosine", "mse", "front", "ms", "decodings", "draws"]
+    header = ["estimator", "bias", "scaled", "bias", "std", "cosine", "mse", "front", "ms", "decodings", "draws"]
+    assert wide[1].split() == header
     assert wide.index("encoder's weights after 10 epochs") == 2 + len(ROWS) + 1
     assert "left out: arsm: too much" in wide
     narrow = list(table_lines(ROWS, {}, 60))
-    assert max(map(len, narrow[:-4])) <= 60
+    assert max(map(len, narrow[:-5])) <= 60
     assert sum(line.split()[:1] == ["estimator"] for line in narrow) > 2
 
 

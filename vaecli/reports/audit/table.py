@@ -7,6 +7,13 @@ from vaecli.reports.columns import aligned, folded
 from vaecli.runs.audits import AuditRow, Bounded, GradientErrors
 
 PARTS = {"logits": "logits' gradient", "weights": "encoder's weights"}
+COLUMNS = {  # of the errors of a gradient
+    "bias": "relative_bias",
+    "scaled bias": "scaled_bias",
+    "std": "relative_std",
+    "cosine": "cosine",
+    "mse": "mse",
+}
 ENUMERATED = "exact"  # has neither bias nor variance, and would be the whole front
 
 
@@ -92,9 +99,8 @@ def columns(rows: Sequence[AuditRow], part: str) -> list[list[str]]:
     of_front = front(measured, part)
     names = [row.estimator if row.temperature is None else f"{row.estimator} {row.temperature:g}" for row in measured]
     found = [["estimator", *names]]
-    for name in GradientErrors._fields:
-        cells = [figure(getattr(getattr(row, part), name)) for row in measured]
-        found.append([name.removeprefix("relative_"), *cells])
+    for header, name in COLUMNS.items():
+        found.append([header, *(figure(getattr(getattr(row, part), name)) for row in measured)])
     found.append(["front", *("*" * (row in of_front) for row in measured)])
     if part == "logits":
         found.append(["ms", *(f"{row.milliseconds:.2f}" for row in rows)])
@@ -112,8 +118,9 @@ def left_out_lines(left_out: Mapping[str, str]) -> Iterator[str]:
 def legend(rows: Sequence[AuditRow]) -> Iterator[str]:
     """Explains the columns."""
     yield "For an estimate g of the exact gradient g*, in units of |g*|: bias |E g - g*|, std sqrt E |g - E g|^2,"
-    yield "cosine between E g and g*, mse E |g - g*|^2; ± half of the 95 % interval, ~ if that is above 5 %,"
-    yield "< if a bias is not distinguishable from 0. *: no other sampling estimator has less bias and less std."
+    yield "cosine between E g and g*, mse E |g - g*|^2; scaled bias: that of E g once it has the length of g*;"
+    yield "± half of the 95 % interval, ~ if that is above 5 %, < if a bias is not distinguishable from 0."
+    yield "*: no other sampling estimator has less bias and less std."
     if any(row.warm_up for row in rows):
         yield "warm-up: steps for which an adaptive estimator learned on this checkpoint before it was measured."
 

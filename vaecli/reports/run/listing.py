@@ -86,7 +86,7 @@ def show_lines(run: Run) -> Iterator[str]:
             yield f"  {run.failure or f'ended outside Python: {words}'}"
         if run.metrics:
             training = run.config.training
-            last = training.last_row(info["data"]["train"] // training.batch_size)
+            last = training.last_row(training.batches(info["data"]["train"]))
             yield f"  {epoch_line(run.metrics[-1], last)}"
         yield from health_lines(run)
         yield "  the command that started it resumes it"

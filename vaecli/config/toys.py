@@ -1,0 +1,88 @@
+"""Toys whose loss and optimum are known: they need no data, and a training of theirs takes seconds."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from vaecli.config.options import Block, Positive
+from vaecli.config.read import mistakes, validate
+from vaecli.config.schema import ModelConfig
+from vaecli.config.source import Key, Source
+from vaecli.errors import ConfigError
+from vaecli.registry import suggest
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Polynomial(Block):
+    """Minimise E mean_l |c(z_l) - target|^exponent over the logits of codes z_l, whose value c(k) is `codes[k]`.
+
+    (arXiv 2304.08612.) The logits begin uniform in +-0.01; Adam takes the gradient of an estimator.
+    """
+
+    kind: Literal["polynomial"] = "polynomial"
+    model: ModelConfig  # an estimator, num_latents and num_classes
+    codes: tuple[Number, ...] = Field(strict=False, min_length=2)
+    exponent: Positive
+    target: Number = 0.45
+    batch_size: Annotated[int, Field(ge=1)] = 64
+    steps_per_epoch: Annotated[int, Field(ge=1)] = 200
+    epochs: Annotated[int, Field(ge=1)] = 40
+    learning_rate: Positive = 1e-3
+    epsilon: Positive = 1e-8
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+
+    @property
+    def optimum(self) -> float:
+        """The least loss: every code is the one nearest to the target."""
+        return float(min(abs(value - self.target) for value in self.codes) ** self.exponent)
+
+
+class Tied(Block):
+    """E sum_i (x_i - targets_i)^2 of independent x_i in {0, 1} that share the probability sigmoid(phi)."""
+
+    kind: Literal["tied"]
+    targets: tuple[Number, ...] = Field(strict=False, min_length=1)
+    phi: Number = 0.0
+
+    @model_validator(mode="after")
+    def _few(self) -> "Tied":
+        if len(self.targets) > 16:
+            raise PydanticCustomError("few", "at most 16 targets, whose states are enumerated")
+        return self
+
+
+Toy = Polynomial | Tied
+KINDS: dict[str, type[Polynomial] | type[Tied]] = {"polynomial": Polynomial, "tied": Tied}
+
+
+def toy_of(source: Source) -> Toy:
+    """The toy that a tree describes; raises ConfigError with all of its mistakes, each with its place."""
+    tree = dict(source.tree)
+    kind = tree.get("kind", "polynomial")
+    if kind not in KINDS:
+        raise ConfigError([f"{source.place(('kind',))}: unknown toy {kind!r}{suggest(kind, KINDS)}"])
+    if "model" in tree and kind == "polynomial":
+        tree["model"] = validate(Source(source.name, {"model": tree["model"]}, source.places)).model
+    try:
+        found = KINDS[kind].model_validate(tree)
+    except ValidationError as error:
+        raise ConfigError([f"{place}: {text}" for place, text in mistakes(error, source, (), _unknown(kind))]) from None
+    if isinstance(found, Polynomial):
+        _check_model(found, source)
+    return found
+
+
+def _unknown(kind: str) -> Any:
+    return lambda key: f"unknown key{suggest(key[-1], KINDS[kind].model_fields)}"
+
+
+def _check_model(toy: Polynomial, source: Source) -> None:
+    key: Key = ("model", "name")
+    method = toy.model.method
+    if method.estimator is None or method.enumerates:
+        raise ConfigError([f"{source.place(key)}: model: a toy needs an estimator that draws codes"])
+    (classes, *_) = toy.model.codes.values or ()
+    if classes != len(toy.codes):
+        raise ConfigError([f"{source.place(('codes',))}: codes: {len(toy.codes)} values for {classes} classes"])

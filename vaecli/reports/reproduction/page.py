@@ -1,0 +1,109 @@
+"""The report of a reproduction: table, records and one page that needs no network, in a folder of the output folder."""
+
+import base64
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from vaecli.errors import RunError
+from vaecli.papers.measures import MEASURES
+from vaecli.papers.verdict import Found
+from vaecli.reports.reproduction.table import LEGEND, by_source, columns, counts_line, csv_text, records
+from vaecli.runs import Run
+from vaecli.runs.files import write, write_json
+
+PAGE, TABLE, RECORDS = "report.html", "reproduction.csv", "reproduction.json"
+Curves = dict[str, list[tuple[float, float]]]
+
+
+class Report(NamedTuple):
+    """The outcome of a report."""
+
+    lines: list[str]  # what could not be drawn or read
+
+
+def report_folder(output_dir: Path, names: Iterable[str]) -> Path:
+    """reproduce-<hash> of the names of the cells."""
+    code = hashlib.sha256("\n".join(sorted(set(names))).encode()).hexdigest()[:8]
+    return output_dir / f"reproduce-{code}"
+
+
+def write_report(found: Sequence[Found], output_dir: Path, folder: Path, command: str) -> Report:
+    """Writes reproduction.csv, reproduction.json, a figure for each source, and report.html last.
+
+    Raises:
+        RunFailed: the folder cannot be written.
+    """
+    from vaecli.reports.reproduction.figures import draw, panels
+    from vaecli.reports.style import draw_each
+
+    write(folder / TABLE, csv_text(found))
+    write_json(folder / RECORDS, {"records": records(found)})
+    lines: list[str] = []
+    sources = []
+    for source, cells in by_source(found).items():
+        shown = panels(cells, _curves(cells, output_dir, lines))
+        files = {f"{source}.png": lambda source=source, shown=shown: draw(source, shown)} if shown else {}
+        drawn = draw_each(files, folder, lambda picture: lines.append(picture.line))
+        sources.append(_of_source(source, cells, drawn))
+    write(folder / PAGE, _page(sources, counts_line(found), command, lines))
+    return Report(lines)
+
+
+def _curves(found: Sequence[Found], output_dir: Path, lines: list[str]) -> Curves:
+    """The rows of all runs as points, where a measure is a column of each row."""
+    curves: Curves = {}
+    for name in dict.fromkeys(run for one in found for run in one.runs.values()):
+        run = Run(output_dir / name)
+        try:
+            rows = run.metrics if run.exists else []
+        except RunError as error:
+            lines.append(error.lines[0])
+            continue
+        for one in found:
+            measure = MEASURES[one.cell.metric]
+            if name not in one.runs.values() or one.cell.over:
+                continue
+            at = [row.get(one.cell.unit or "epoch") for row in rows]
+            values = [[row.get(column) for column in measure.columns] for row in rows]
+            curves[f"{name} {one.cell.metric}"] = [
+                (place, sum(value for value in parts if value is not None))
+                for place, parts in zip(at, values, strict=True)
+                if place is not None and None not in parts
+            ]
+    return curves
+
+
+def _of_source(source: str, found: Sequence[Found], figures: Sequence[Path]) -> dict[str, Any]:
+    paper = found[0].cell.paper
+    header, *rows = zip(*columns(found), strict=True)
+    return {
+        "name": source,
+        "title": paper.title,
+        "authors": ", ".join(paper.authors),
+        "year": paper.year,
+        "address": paper.address,
+        "table": paper.table,
+        "protocol": paper.protocol,
+        "tolerance": paper.tolerance.because if paper.tolerance else "",
+        "differs": list(dict.fromkeys(line for one in found for line in one.cell.differs)),
+        "header": header,
+        "rows": [{"cells": cells, "word": one.verdict.word} for cells, one in zip(rows, found, strict=True)],
+        "figures": [base64.b64encode(path.read_bytes()).decode() for path in figures],
+    }
+
+
+def _page(sources: Sequence[dict[str, Any]], counts: str, command: str, lines: Sequence[str]) -> str:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("vaecli.reports.reproduction", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2").render(
+        sources=sources, counts=counts, legend=LEGEND, command=command, lines=lines
+    )

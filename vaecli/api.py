@@ -193,6 +193,11 @@ class Comparison:
         return self.markdown
 
 
+def _estimators_too() -> list[str]:
+    """The article's methods and every gradient estimator."""
+    return [name for name, method in METHODS.items() if method.estimator or name in ARTICLE]
+
+
 def compare(
     *names: Name,
     all: bool = False,
@@ -215,7 +220,7 @@ def compare(
 
     Args:
         names: configs (trained where a run is missing), runs, and folders of runs; default: the article's five methods.
-        all: every available method instead of those five.
+        all: every gradient estimator beside those five, one of another package too.
         seeds: how many, or which: 5 means 0 to 4, [0, 3, 7] or "0,3,7" means these seeds; default: each
             config's own seed.
         set: keys of the configs to override, as {"training.epochs": 3} or ["training.epochs=3"].
@@ -255,7 +260,7 @@ def compare(
 
         column, folder = sort_key(sort_by) if sort_by else None, Path(output_dir)
         asked = ask(
-            [os.fspath(name) for name in names] or (list(METHODS) if all else list(ARTICLE)),
+            [os.fspath(name) for name in names] or (_estimators_too() if all else ARTICLE),
             settings=[*_settings(set), *_settings({} if epochs is None else {"training.epochs": epochs})],
             sweeps=_sweeps(sweep),
             seeds=None if seeds is None else _seeds(seeds),

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from vaecli.config.latent import MAX_ENUMERATED_CODES, Latent
-from vaecli.config.options import BRANCHES, Block, Schedule
+from vaecli.config.options import BRANCHES, Block, Schedule, described
 from vaecli.config.schema import VARIANTS, Config
 from vaecli.config.source import Key, Source, parse, parse_value, read_source
 from vaecli.config.template import preset
@@ -242,6 +242,14 @@ def _combinations(config: Config, source: Source) -> Iterable[tuple[str, str]]:
             f"model: '{config.model.name}' decodes all num_classes^num_latents codes at each step, "
             f"at most {MAX_ENUMERATED_CODES}, received {latent.most_values}^{latent.codes_per_position}",
         )
+    options, known = config.model.options(), described(method)
+    for key, option in known.items():
+        other, only = option.only_with or (key, options[key])
+        if options[key] != option.default and options[other] != only:
+            yield (
+                source.place(("model", key)),
+                f"model.{key}: `{key}` has no effect with {other}: {options[other]}, received {options[key]!r}",
+            )
     if config.objective.likelihood == "gaussian" and config.data.binarization != "none":
         yield (
             source.place(("objective", "likelihood")),

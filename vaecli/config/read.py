@@ -76,6 +76,12 @@ def preset_folders() -> list[Path]:
     return [folder for folder in (package / "configs", package.parent / "configs") if folder.is_dir()]
 
 
+def family_configs(family: str) -> list[str]:
+    """The names of the configs that are shipped in a folder of their own."""
+    found = {file.stem for folder in preset_folders() for file in folder.glob(f"{family}/*.yaml")}
+    return [f"{family}/{stem}" for stem in sorted(found)]
+
+
 def find_config(name: str) -> Path | Preset:
     """The first of: a path, a file of ./configs, a shipped file, the preset of a method.
 

@@ -99,3 +99,13 @@ class OfEncodings(Bottleneck, Protocol):
 
     def begun(self, e: NDArray[np.float32], *, seed: int) -> Mapping[str, NDArray[np.float32]]:
         """Values of these weights by "layer/name", from e [M, N, D] of M images."""
+
+
+@runtime_checkable
+class OfRows(Bottleneck, Protocol):
+    """A bottleneck with one codebook, whose rows [K, D] lie among its encodings."""
+
+    rows: Any
+
+    def embed(self, features: tf.Tensor) -> tf.Tensor:
+        """e [B, N, D]."""

@@ -39,6 +39,10 @@ class OfCodebook(Quantizer):
         self.layers += book.layers
         self.begins_at = unquantized_steps if book.begins_at_encodings else None
 
+    @property
+    def rows(self) -> tf.Tensor:
+        return self.book.rows
+
     def embed(self, features: tf.Tensor) -> tf.Tensor:
         return self.book.placed(super().embed(features))
 

@@ -197,6 +197,7 @@ class Summary(TypedDict):
     latent: NotRequired[LatentFile]
     test: Test
     mean_image: NotRequired[MeanImage]
+    codebook: NotRequired[dict[Text, Number | None]]
     gradient_norm: dict[Text, Number]
     without_gradient: list[Text]
     parameters: Count

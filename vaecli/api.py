@@ -63,6 +63,7 @@ Sweeps = Sequence[str] | Mapping[str, Sequence[Any]]  # ["model.temperature=0.5,
 OUTPUT_DIR = Path("outputs")
 OBJECTIVES = ("linear", "quadratic", "cubic", "mlp")
 ARTICLE = ("vae", "categorical", "gumbel", "straight_through", "vqvae")
+FAMILIES = ("estimators", "quantizers")  # that `compare` trains together
 TEMPERATURES = (0.1, 0.25, 0.5, 1.0, 2.0)
 AUDIT_DRAWS, TOY_DRAWS = 4096, 16_384
 SPLITS: "tuple[SplitName, ...]" = ("test", "validation", "train")
@@ -208,9 +209,26 @@ class Comparison:
         return self.markdown
 
 
+def _names(names: Sequence[Name], *, all: bool, family: str | None) -> list[str]:
+    """What a comparison is of: what is named, or the methods that are asked for together."""
+    from vaecli.config import family_configs
+
+    if family not in (None, *FAMILIES):
+        raise ConfigError([f"--family {family}: no such family{suggest(family, FAMILIES)}"])
+    if len([asked for asked in (names, all, family) if asked]) > 1:
+        raise ConfigError(["names, --all and --family exclude each other"])
+    estimators = [name for name, method in METHODS.items() if method.estimator]
+    if family == "quantizers":
+        return family_configs(family)
+    if all:
+        return [name for name, method in METHODS.items() if method.in_all and (method.estimator or name in ARTICLE)]
+    return [os.fspath(name) for name in names] or (estimators if family else list(ARTICLE))
+
+
 def compare(
     *names: Name,
     all: bool = False,
+    family: str | None = None,
     seeds: int | Numbers | None = None,
     set: Settings = (),
     sweep: Sweeps = (),
@@ -230,7 +248,9 @@ def compare(
 
     Args:
         names: configs (trained where a run is missing), runs, and folders of runs; default: the article's five methods.
-        all: every available method instead of those five.
+        all: every gradient estimator beside those five, one of another package too.
+        family: "estimators", every gradient estimator; or "quantizers", shipped configs of as many bits in each cell of
+            a grid. Not with names or `all`.
         seeds: how many, or which: 5 means 0 to 4, [0, 3, 7] or "0,3,7" means these seeds; default: each
             config's own seed.
         set: keys of the configs to override, as {"training.epochs": 3} or ["training.epochs=3"].
@@ -270,8 +290,7 @@ def compare(
 
         column, folder = sort_key(sort_by) if sort_by else None, Path(output_dir)
         asked = ask(
-            [os.fspath(name) for name in names]
-            or ([name for name, method in METHODS.items() if method.in_all] if all else list(ARTICLE)),
+            _names(names, all=all, family=family),
             settings=[*_settings(set), *_settings({} if epochs is None else {"training.epochs": epochs})],
             sweeps=_sweeps(sweep),
             seeds=None if seeds is None else _seeds(seeds),

@@ -228,6 +228,7 @@ METRICS: tuple[Metric, ...] = (
         decimals=2,
         better="high",
         exists_for="codes",
+        of_epoch="codes_used",
         of=lambda found: _mean(found.used),
     ),
     Metric(
@@ -247,6 +248,20 @@ METRICS: tuple[Metric, ...] = (
         exists_for="one code per image, and data with labels",
         column="accuracy",
         of=_accuracy,
+    ),
+    Metric(
+        "codebook.effective_dimension",
+        "The dimensions that the rows in use spread over: the squared sum of their covariance's eigenvalues over the "
+        "sum of squares.",
+        decimals=2,
+        exists_for="one codebook of rows",
+    ),
+    Metric("codebook.row_norm", "The mean length of a row.", decimals=3, exists_for="one codebook of rows"),
+    Metric(
+        "codebook.encoding_norm",
+        "The mean length of a test image's encoding, which the nearest row takes the place of.",
+        decimals=3,
+        exists_for="one codebook of rows",
     ),
     Metric(
         "gradient_norm.encoder",

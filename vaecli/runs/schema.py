@@ -95,6 +95,7 @@ class LatentFile(TypedDict):
     codes_per_position: Size
     alphabets: Annotated[list[Size], Field(min_length=1, max_length=10**6)] | None
     width: Size
+    summed: NotRequired[bool]
 
 
 @with_config(_STRICT)
@@ -196,6 +197,7 @@ class Summary(TypedDict):
     latent: NotRequired[LatentFile]
     test: Test
     mean_image: NotRequired[MeanImage]
+    codebook: NotRequired[dict[Text, Number | None]]
     gradient_norm: dict[Text, Number]
     without_gradient: list[Text]
     parameters: Count

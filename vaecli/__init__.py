@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from vaecli.api import evaluate as evaluate
     from vaecli.api import export as export
     from vaecli.api import plot as plot
+    from vaecli.api import prior as prior
     from vaecli.api import reconstruct as reconstruct
     from vaecli.api import reproduce as reproduce
+    from vaecli.api import sample as sample
     from vaecli.api import train as train
     from vaecli.api import verify as verify
     from vaecli.errors import VaecliError as VaecliError
@@ -34,8 +36,10 @@ __all__ = [
     "export",
     "load_run",
     "plot",
+    "prior",
     "reconstruct",
     "reproduce",
+    "sample",
     "train",
     "verify",
 ]

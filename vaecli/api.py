@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from vaecli.config.toys import Polynomial
     from vaecli.experiment.apply import Applied
     from vaecli.experiment.export import Format
+    from vaecli.experiment.sample import Source
     from vaecli.experiment.trained import TrainedRun
     from vaecli.experiment.verify import Proof
     from vaecli.papers.verdict import Found
@@ -42,7 +43,16 @@ if TYPE_CHECKING:
     from vaecli.runs import Run
     from vaecli.runs.audits import AuditRow
     from vaecli.runs.run import Files
-    from vaecli.runs.schema import Bound, Estimate, Evaluated, Kept, SplitName
+    from vaecli.runs.schema import (
+        Bound,
+        CodeLengths,
+        Estimate,
+        Evaluated,
+        FittedPrior,
+        Kept,
+        PriorKind,
+        SplitName,
+    )
 
 Name = str | os.PathLike[str]  # the name of a config, a run or a folder, or a TrainedRun itself
 Names = str | Sequence[str]  # "exact,gumbel" or ["exact", "gumbel"]
@@ -53,10 +63,13 @@ Sweeps = Sequence[str] | Mapping[str, Sequence[Any]]  # ["model.temperature=0.5,
 OUTPUT_DIR = Path("outputs")
 OBJECTIVES = ("linear", "quadratic", "cubic", "mlp")
 ARTICLE = ("vae", "categorical", "gumbel", "straight_through", "vqvae")
+FAMILIES = ("estimators", "quantizers")  # that `compare` trains together
 TEMPERATURES = (0.1, 0.25, 0.5, 1.0, 2.0)
 AUDIT_DRAWS, TOY_DRAWS = 4096, 16_384
 SPLITS: "tuple[SplitName, ...]" = ("test", "validation", "train")
 WEIGHTS: "tuple[Kept, ...]" = ("last", "best")
+SOURCES: "tuple[Source, ...]" = ("prior", "fitted")
+PRIORS: "tuple[PriorKind, ...]" = ("independent", "autoregressive")
 EXPORTED: "tuple[Exported, ...]" = ("whole", "encoder", "decoder")
 FORMATS: "tuple[Format, ...]" = ("keras", "savedmodel", "onnx")
 GUMBEL_MAX = "gumbel-max"
@@ -196,9 +209,26 @@ class Comparison:
         return self.markdown
 
 
+def _names(names: Sequence[Name], *, all: bool, family: str | None) -> list[str]:
+    """What a comparison is of: what is named, or the methods that are asked for together."""
+    from vaecli.config import family_configs
+
+    if family not in (None, *FAMILIES):
+        raise ConfigError([f"--family {family}: no such family{suggest(family, FAMILIES)}"])
+    if len([asked for asked in (names, all, family) if asked]) > 1:
+        raise ConfigError(["names, --all and --family exclude each other"])
+    estimators = [name for name, method in METHODS.items() if method.estimator]
+    if family == "quantizers":
+        return family_configs(family)
+    if all:
+        return [name for name, method in METHODS.items() if method.in_all and (method.estimator or name in ARTICLE)]
+    return [os.fspath(name) for name in names] or (estimators if family else list(ARTICLE))
+
+
 def compare(
     *names: Name,
     all: bool = False,
+    family: str | None = None,
     seeds: int | Numbers | None = None,
     set: Settings = (),
     sweep: Sweeps = (),
@@ -218,7 +248,9 @@ def compare(
 
     Args:
         names: configs (trained where a run is missing), runs, and folders of runs; default: the article's five methods.
-        all: every available method instead of those five.
+        all: every gradient estimator beside those five, one of another package too.
+        family: "estimators", every gradient estimator; or "quantizers", shipped configs of as many bits in each cell of
+            a grid. Not with names or `all`.
         seeds: how many, or which: 5 means 0 to 4, [0, 3, 7] or "0,3,7" means these seeds; default: each
             config's own seed.
         set: keys of the configs to override, as {"training.epochs": 3} or ["training.epochs=3"].
@@ -258,8 +290,7 @@ def compare(
 
         column, folder = sort_key(sort_by) if sort_by else None, Path(output_dir)
         asked = ask(
-            [os.fspath(name) for name in names]
-            or ([name for name, method in METHODS.items() if method.in_all] if all else list(ARTICLE)),
+            _names(names, all=all, family=family),
             settings=[*_settings(set), *_settings({} if epochs is None else {"training.epochs": epochs})],
             sweeps=_sweeps(sweep),
             seeds=None if seeds is None else _seeds(seeds),
@@ -712,6 +743,89 @@ def evaluate(
 
 
 @dataclass(frozen=True)
+class Prior:
+    """A prior over a run's codes, and the code lengths under it. `print` shows it."""
+
+    run: "Run"
+    fitted: "FittedPrior"
+
+    @property
+    def code_length(self) -> "CodeLengths":
+        """Bits per image of the most probable codes, on both splits, each with its standard error."""
+        return self.fitted["code_length"]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"run": self.run.name, **self.fitted}
+
+    def __str__(self) -> str:
+        from vaecli.reports.run.summary import prior_lines
+
+        return "\n".join([self.run.name, *prior_lines(self.run, [self.fitted])])
+
+
+def prior(
+    run: Name,
+    *,
+    kind: str | None = None,
+    conditional: bool = False,
+    epochs: int | None = None,
+    output_dir: Name = OUTPUT_DIR,
+    data_dir: Name | None = None,
+    threads: int | None = None,
+    quiet: bool = False,
+) -> Prior:
+    """Fits a prior over the codes of a finished run, and measures how long the test images' codes are under it.
+
+    It is fitted to the most probable codes of the training images and kept in the run's folder, where `show`, `list`
+    and `compare` read the code length; the same call shows it again.
+
+    Args:
+        run: a finished run's name or its beginning, its folder, or itself.
+        kind: "independent": how often each code has each of its values, one added to each count; "autoregressive": a
+            small causal transformer over an image's codes. Default: autoregressive where an image has several codes.
+        conditional: one prior for each label.
+        epochs: epochs of an autoregressive prior at most; default: some minutes' worth. It ends earlier when its loss
+            on a twelfth of the training codes, which is held out, stops falling, and keeps its best weights.
+        output_dir: where run folders are.
+        data_dir: where data sets are; default: $VAECLI_DATA_DIR, then Keras' cache.
+        threads: processor threads of TensorFlow; default: all. It reads them once per process; later values have no
+            effect.
+        quiet: say nothing on stderr.
+
+    Raises:
+        ConfigError: a mistake in the request; a run without codes, or images without labels.
+        DataError: its data is not available, or differs from what it was trained on.
+        RunError: there is no such run, or it is not finished.
+        RunFailed: it does not fit into memory, or cannot be written.
+        Interrupted: Ctrl-C or SIGTERM; the state is saved, and the same call resumes.
+    """
+    with _console(quiet) as console, _stop("stopped before the prior's training began") as stop:
+        from vaecli.experiment.prior import asked_of, fit, known
+        from vaecli.launch.witness import witnessed
+        from vaecli.runs import find_run
+
+        of_kind = None if kind is None else _one_of("kind", kind, PRIORS)
+        if epochs is not None:
+            _whole("epochs", epochs, 1, 10**6)
+        found = find_run(os.fspath(run), Path(output_dir))
+        asked = asked_of(found, of_kind, conditional=conditional, epochs=epochs)
+        fitted = known(found, asked, console.say)
+        if fitted is not None:
+            console.say(f"{found.prior_json}: this is what it has")
+        else:
+            console.say(f"{found.name}: {asked.kind} prior over its {found.latent} -> {found.prior_json}")
+            with _prepared(threads, console), witnessed(found.path, found.tensorflow_log, console.stream):
+                fitted = fit(
+                    *(found, asked, _path(data_dir)),
+                    fetching=console.fetching,
+                    counting=console.counting,
+                    say=console.say,
+                    stop=stop,
+                )
+        return Prior(found, fitted)
+
+
+@dataclass(frozen=True)
 class Verification:
     """Whether a run's files are unchanged, and whether a short copy of it repeats bit for bit."""
 
@@ -948,6 +1062,88 @@ def _from_images(
         with _prepared(threads, console), chatter(Path(os.devnull)):
             import_keras()
             write_arrays(target, getattr(used, what)(found, place=place, seed=seed, told=told))
+        return target
+
+
+def sample(
+    run: Name,
+    *,
+    output: Name,
+    count: int = 64,
+    temperature: float = 1.0,
+    label: int | None = None,
+    prior: str | None = None,
+    source: str = "prior",
+    seed: int = 0,
+    force: bool = False,
+    output_dir: Name = OUTPUT_DIR,
+    data_dir: Name | None = None,
+    threads: int | None = None,
+    quiet: bool = False,
+) -> Path:
+    """Draws new images by a finished run: codes from a prior that `prior` fitted, of a vae vectors from N(0, 1).
+
+    An npz has `images`, [N, H, W] or of colour [N, H, W, C], and the `codes` or `latents` that they were decoded from,
+    as `encode` has them, with the names of the run and the weights; any other ending is a figure of them.
+
+    Args:
+        run: a finished run's name or its beginning, its folder, or itself.
+        output: the file to write: .npz, .png, .svg or .pdf.
+        count: images.
+        temperature: T of p^(1/T) at each code, and the standard deviation of a vector's numbers; 0 draws the most
+            probable codes, so all images are one.
+        label: images of this label, from a conditional prior.
+        prior: "independent" or "autoregressive"; default: the one that gives the shortest codes. Without any, each code
+            is drawn by itself, as often as the training images have it.
+        source: "prior"; or "fitted", of a vae: a Gaussian with the mean and covariance of the test images' encodings.
+        seed: of the draws.
+        force: overwrite the file if it exists.
+        output_dir: where run folders are.
+        data_dir: where data sets are; default: $VAECLI_DATA_DIR, then Keras' cache.
+        threads: processor threads of TensorFlow; default: all. It reads them once per process; later values have no
+            effect.
+        quiet: say nothing on stderr.
+
+    Returns:
+        The file written.
+    Raises:
+        ConfigError: a mistake in the request: the file exists, no such label, an option without effect.
+        DataError: its data is needed and not available, or differs from what it was trained on.
+        RunError: there is no such run, it is not finished, or has no such prior.
+        RunFailed: the file cannot be written.
+        Interrupted: Ctrl-C or SIGTERM; nothing is written.
+    """
+    with _console(quiet) as console, _stop("stopped; nothing is written"):
+        from vaecli.experiment.apply import free, write_arrays
+        from vaecli.experiment.sample import Wanted, checked, draw
+        from vaecli.reports.run.samples import grid
+        from vaecli.reports.style import checked_format, save, styled
+
+        target = free(Path(output), force=force)
+        if target.suffix != ".npz":
+            checked_format(target.suffix[1:], target)
+        kind = None if prior is None else _one_of("prior", prior, PRIORS)
+        _whole("seed", seed, 0, 2**31 - 1)
+        _whole("count", count, 1, 10**6)
+        used = _applied(run, "last", output_dir)
+        wanted = Wanted(count, temperature, label, seed, kind, _one_of("from", source, SOURCES))
+        checked(used.run, wanted)
+        console.say(f"{used.run.name}: {count:,} samples -> {target}")
+        with _prepared(threads, console), chatter(Path(os.devnull)):
+            import_keras()
+            drawn = draw(
+                *(used.run, wanted, _path(data_dir)),
+                fetching=console.fetching,
+                counting=console.counting,
+                say=console.say,
+            )
+        if target.suffix == ".npz":
+            write_arrays(target, {"images": drawn.images, used.latents: drawn.latents, **used.origin})
+        else:
+            of_label = "" if label is None else f" · label {label}"
+            at = "" if temperature == 1 else f" · temperature {temperature:g}"
+            with styled():
+                save(grid(used.run, drawn.images, f"{drawn.prior}{of_label}{at} · seed {seed} of the draws"), target)
         return target
 
 

@@ -6,6 +6,7 @@ A new method is one file and one line here; another package declares one by an e
 
 import difflib
 import importlib
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -60,6 +61,7 @@ class Codes(NamedTuple):
     per_position: int  # L, codes; 1 for a vector of real numbers
     values: Sequence[int] | None  # number of values of each of the L codes; None for a vector
     width: int  # D, the number of values that the decoder reads for each code
+    summed: bool = False  # whether it reads one vector of D for all L codes, their sum
 
 
 @dataclass(frozen=True)
@@ -127,12 +129,40 @@ CATEGORICAL = Bottleneck(
     ),
     learns_prior=True,
 )
+
+
+def _rows(options: Mapping[str, Any]) -> Codes:
+    return Codes(options["num_latents"], [options["num_codes"]] * options["num_latents"], options["code_dim"])
+
+
+LEARNED_ROWS = ("codebook", "decay", "init", "restart")
 VECTOR_QUANTIZER = Bottleneck(
     "vaecli.bottlenecks.vector_quantizer:VectorQuantizer",
-    ("num_latents", "num_codes", "code_dim", "commitment"),
+    ("num_latents", "num_codes", "code_dim", "commitment", *LEARNED_ROWS, "gradient", "distance", "unquantized_steps"),
+    codes=_rows,
+)
+SIMVQ = Bottleneck(
+    "vaecli.bottlenecks.simvq:SimVQ", ("num_latents", "num_codes", "code_dim", "commitment"), codes=_rows
+)
+DIVEQ = Bottleneck(
+    "vaecli.bottlenecks.diveq:DiVeQ", ("num_latents", "num_codes", "code_dim", "noise_variance"), codes=_rows
+)
+RESIDUAL = Bottleneck(
+    "vaecli.bottlenecks.residual:ResidualQuantizer",
+    ("stages", "num_codes", "code_dim", "commitment", *LEARNED_ROWS, "gradient", "unquantized_steps"),
     codes=lambda options: Codes(
-        options["num_latents"], [options["num_codes"]] * options["num_latents"], options["code_dim"]
+        options["stages"], [options["num_codes"]] * options["stages"], options["code_dim"], summed=True
     ),
+)
+FSQ = Bottleneck(
+    "vaecli.bottlenecks.fsq:FiniteScalarQuantizer",
+    ("levels",),
+    codes=lambda options: Codes(1, [math.prod(options["levels"])], len(options["levels"])),
+)
+LFQ = Bottleneck(
+    "vaecli.bottlenecks.lfq:LookupFreeQuantizer",
+    ("bits", "entropy_weight", "commitment"),
+    codes=lambda options: Codes(1, [2 ** options["bits"]], options["bits"]),
 )
 
 BUILT_IN: Mapping[str, Method] = {
@@ -245,6 +275,19 @@ BUILT_IN: Mapping[str, Method] = {
         CATEGORICAL,
         Component("vaecli.estimators.relax:relax", ("temperature",)),
     ),
+    "simvq": Method(
+        "nearest row of a frozen table times a learned matrix (arXiv 2411.02038)", SIMVQ, constant_rate=True
+    ),
+    "diveq": Method(
+        "nearest codebook row, by a noisy step that has a gradient (arXiv 2509.26469)", DIVEQ, constant_rate=True
+    ),
+    "residual": Method(
+        "a sum of codebook rows, each the nearest to what those before left (arXiv 2107.03312)",
+        RESIDUAL,
+        constant_rate=True,
+    ),
+    "fsq": Method("a few numbers, each rounded to one of its levels (arXiv 2309.15505)", FSQ, constant_rate=True),
+    "lfq": Method("the signs of a few numbers, with an entropy loss (arXiv 2310.05737)", LFQ, constant_rate=True),
 }
 
 

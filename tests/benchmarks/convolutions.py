@@ -1,56 +1,39 @@
-"""A training step of a convolutional vqvae: vaecli's as a graph and by XLA, and Keras `fit` as it chooses and by XLA.
+"""A training step of a convolutional vqvae, by vaecli, Keras `fit`, PyTorch (NCHW and channels_last) and a JAX scan.
 
-    python tests/benchmarks/convolutions.py [--rounds 3] [--epochs 2] [--images 12800]
+    python tests/benchmarks/convolutions.py [--rounds 3] [--epochs 2] [--steps 100] [--programs "vaecli graph" ...]
 
 MNIST, a grid of 7x7 cells, 128 codes of 16, channels 32 and 64, batch 128, Adam 1e-3, commitment 0.25. Each program is
-a process of its own; they take turns, and each is judged by its fastest epoch after the first, which compiles. All do
-the same work in the same order of magnitude of loss, which is printed.
+a process of its own; they take turns, and each is judged by its fastest epoch after the first, which compiles. All
+have the same network and kinds of first weights; the error over the last epoch is printed, and is alike. What XLA
+compiles in a loop (vaecli's own and JAX's) is so much slower on a processor that it takes --slow-steps an epoch, so
+its errors are of an earlier step.
 """
 
 import argparse
 import json
 import os
 import sys
-import time
+from functools import partial
 
 import numpy as np
 
 from measure import measure, mnist_npz
-
-BATCH, CODES, WIDTH = 128, 128, 16
-PROGRAMS = ("vaecli graph", "vaecli xla", "keras fit", "keras fit xla")
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=2, help="measured ones, after one that compiles")
-    parser.add_argument("--images", type=int, default=12_800)
-    parser.add_argument("--program", choices=PROGRAMS, help=argparse.SUPPRESS)
-    args = parser.parse_args()
-    if args.program:
-        name, *options = args.program.split()
-        run = ours if name == "vaecli" else keras_fit
-        print(json.dumps(run(options[-1], args.images, args.epochs + 1)))
-        return
-    best: dict[str, float] = {}
-    losses: dict[str, float] = {}
-    for turn in range(args.rounds):
-        for program in PROGRAMS:
-            command = [sys.executable, __file__, "--program", program]
-            command += ["--images", str(args.images), "--epochs", str(args.epochs)]
-            seconds, losses[program] = json.loads(measure(command).stdout.splitlines()[-1])
-            per_step = min(seconds[1:]) / (args.images // BATCH)
-            best[program] = min(best.get(program, per_step), per_step)
-            print(f"round {turn + 1}: {program} {1000 * per_step:.1f} ms a step", file=sys.stderr)
-    print(f"{len(os.sched_getaffinity(0))} cores, {args.images:,} images an epoch, {args.epochs + 1} epochs")
-    for program, seconds in best.items():
-        factor = seconds / best["vaecli graph"]
-        print(f"{program:16} {1000 * seconds:7.1f} ms a step  {factor:5.2f}x  mse {losses[program]:.4f}")
+from rivals.convolutional import (
+    BATCH,
+    CHANNELS,
+    CODES,
+    COMMITMENT,
+    LEARNING_RATE,
+    WIDTH,
+    Measured,
+    jax_scan,
+    keras_fit,
+    torch_loop,
+)
 
 
-def ours(compiler: str, images: int, epochs: int) -> tuple[list[float], float]:
-    """Seconds of each epoch, and the mean distortion over the last."""
+def ours(compiler: str, images: np.ndarray, epochs: int) -> Measured:
+    """The training loop of `vaecli train`, without what a run writes."""
     from vaecli.backend.process import prepare
 
     prepare()
@@ -60,11 +43,11 @@ def ours(compiler: str, images: int, epochs: int) -> tuple[list[float], float]:
     from vaecli.training.trainer import Trainer
 
     config = config_from_text(
-        f"model: {{name: vqvae, num_codes: {CODES}, code_dim: {WIDTH}, commitment: 0.25}}\n"
-        "network: {kind: conv, channels: [32, 64]}\n"
-        f"training: {{epochs: {epochs}, batch_size: {BATCH}, compile: {compiler}}}"
+        f"model: {{name: vqvae, num_codes: {CODES}, code_dim: {WIDTH}, commitment: {COMMITMENT}}}\n"
+        f"network: {{kind: conv, channels: {list(CHANNELS)}}}\n"
+        f"training: {{epochs: {epochs}, batch_size: {BATCH}, learning_rate: {LEARNING_RATE}, compile: {compiler}}}"
     )
-    split = Split(_images(images)[..., None])
+    split = Split(images[..., None])
     data = Dataset("mnist", split, split, 1 / 255, "measured")
     trainer = Trainer(build(config, data.image_shape), data, config)
     rows = [chunk for chunk in trainer.chunks(trainer.initial_state()) if chunk.metrics]
@@ -72,59 +55,46 @@ def ours(compiler: str, images: int, epochs: int) -> tuple[list[float], float]:
     return [chunk.row_seconds for chunk in rows], rows[-1].metrics["distortion"]
 
 
-def keras_fit(compiler: str, images: int, epochs: int) -> tuple[list[float], float]:
-    """The same by an ordinary good user; `jit_compile` is Keras' own choice unless it is xla."""
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    import keras
-
-    class Quantizer(keras.layers.Layer):
-        def build(self, shape):
-            self.codebook = self.add_weight(
-                shape=(CODES, shape[-1]), initializer=keras.initializers.RandomNormal(0.0, 0.05)
-            )
-
-        def call(self, e):
-            ops = keras.ops
-            distances = ops.sum(self.codebook**2, -1) - 2 * ops.matmul(e, ops.transpose(self.codebook))
-            q = ops.take(self.codebook, ops.argmin(distances, -1), axis=0)
-            codebook, commitment = (
-                ops.mean((one - two) ** 2) for one, two in ((q, ops.stop_gradient(e)), (e, ops.stop_gradient(q)))
-            )
-            self.add_loss(codebook + 0.25 * commitment)
-            return e + ops.stop_gradient(q - e)
-
-    def conv(channels, **options):
-        return keras.layers.Conv2D(channels, 3, padding="same", **options)
-
-    def transposed(channels):
-        return keras.layers.Conv2DTranspose(channels, 3, 2, padding="same", activation="relu")
-
-    model = keras.Sequential(
-        [
-            keras.Input((28, 28, 1)),
-            conv(32, strides=2, activation="relu"),
-            conv(64, strides=2, activation="relu"),
-            keras.layers.Conv2D(WIDTH, 1),
-            Quantizer(),
-            transposed(64),
-            transposed(32),
-            conv(1),
-        ]
-    )
-    model.compile(
-        keras.optimizers.Adam(1e-3), "mse", metrics=["mse"], jit_compile=True if compiler == "xla" else "auto"
-    )
-    x = _images(images)[..., None].astype(np.float32) / 255
-    seconds = []
-    for _ in range(epochs):
-        start = time.perf_counter()
-        history = model.fit(x, x, batch_size=BATCH, verbose=0)
-        seconds.append(time.perf_counter() - start)
-    return seconds, history.history["mse"][-1]
+PROGRAMS = {
+    "vaecli graph": partial(ours, "graph"),
+    "keras fit": partial(keras_fit, "auto"),
+    "keras fit xla": partial(keras_fit, True),
+    "torch": partial(torch_loop, "contiguous_format"),
+    "torch channels_last": partial(torch_loop, "channels_last"),
+    "vaecli xla": partial(ours, "xla"),
+    "jax scan": jax_scan,
+}
+SLOW = ("vaecli xla", "jax scan")
 
 
-def _images(count: int) -> np.ndarray:
-    return np.load(mnist_npz())["x_train"][:count]
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=2, help="measured ones, after one that compiles")
+    parser.add_argument("--steps", type=int, default=100, help="of an epoch")
+    parser.add_argument("--slow-steps", type=int, default=10, help=f"of an epoch of {' and '.join(SLOW)}")
+    parser.add_argument("--programs", nargs="+", choices=PROGRAMS, default=list(PROGRAMS))
+    parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.measure:
+        images = np.load(mnist_npz())["x_train"][: args.steps * BATCH]
+        print(json.dumps(PROGRAMS[args.programs[0]](images, args.epochs + 1)))
+        return
+    best: dict[str, float] = {}
+    errors: dict[str, float] = {}
+    for turn in range(args.rounds):
+        for program in args.programs:
+            steps = args.slow_steps if program in SLOW else args.steps
+            command = [sys.executable, __file__, "--measure", "--programs", program]
+            command += ["--steps", str(steps), "--epochs", str(args.epochs)]
+            seconds, errors[program] = json.loads(measure(command).stdout.splitlines()[-1])
+            per_step = min(seconds[1:]) / steps
+            best[program] = min(best.get(program, per_step), per_step)
+            print(f"round {turn + 1}: {program} {1000 * per_step:.1f} ms a step", file=sys.stderr)
+    print(f"{len(os.sched_getaffinity(0))} cores, {args.steps} steps an epoch, {args.epochs + 1} epochs")
+    for program, seconds in best.items():
+        factor = seconds / best[args.programs[0]]
+        print(f"{program:20} {1000 * seconds:8.1f} ms a step  {factor:6.2f}x  mse {errors[program]:.4f}")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,9 @@ def categorical(name="straight_through", **sizes):
 def quantizer(**options):
     defaults = {"num_latents": 2, "num_codes": 7, "code_dim": 3, "commitment": 0.25}
     bottleneck = VectorQuantizer(6, 1, seed=0, **defaults | options)
-    bottleneck.table.embeddings.assign(np.random.default_rng(1).normal(size=bottleneck.table.embeddings.shape))
+    bottleneck.book.table.embeddings.assign(
+        np.random.default_rng(1).normal(size=bottleneck.book.table.embeddings.shape)
+    )
     return bottleneck
 
 
@@ -160,7 +162,7 @@ def test_the_gaussian_noise_is_really_added():
 
 def test_a_vector_becomes_its_nearest_codebook_row():
     bottleneck = quantizer()
-    e, codebook = bottleneck.embed(FEATURES).numpy(), bottleneck.codebook.numpy()
+    e, codebook = bottleneck.embed(FEATURES).numpy(), bottleneck.book.rows.numpy()
     distance = ((e[:, :, None] - codebook) ** 2).sum(-1)
     latent = bottleneck.encode(FEATURES)
     assert np.array_equal(latent.codes, distance.argmin(-1))
@@ -173,7 +175,7 @@ def test_the_decoder_reads_codebook_rows_to_the_last_bit_in_training_too():
     seen = []
     bottleneck.train(FEATURES, lambda z, codes: seen.extend((z, codes)) or tf.zeros(64), state=(), seed=SEED)
     codes = bottleneck.encode(FEATURES).codes.numpy()
-    assert np.array_equal(seen[0], bottleneck.codebook.numpy()[codes])
+    assert np.array_equal(seen[0], bottleneck.book.rows.numpy()[codes])
     assert np.array_equal(seen[1], np.eye(7)[codes])
 
 
@@ -189,7 +191,7 @@ def quantizer_gradients(bottleneck, objective):
     bottleneck.embed = embed
     with tf.GradientTape(persistent=True) as tape:
         step = bottleneck.train(FEATURES, objective, state=(), seed=SEED)
-    sources = [seen[0], bottleneck.table.embeddings.value]
+    sources = [seen[0], bottleneck.book.table.embeddings.value]
     return [
         [None if g is None else tf.convert_to_tensor(g).numpy() for g in tape.gradient(target, sources)]
         for target in (step.surrogate, step.penalty)
@@ -207,7 +209,7 @@ def test_the_distortion_moves_the_encoder_and_not_the_codebook():
 def test_the_codebook_loss_moves_the_codebook_and_the_commitment_the_encoder(commitment):
     bottleneck = quantizer(commitment=commitment)
     e = bottleneck.embed(FEATURES).numpy()
-    q, codes = (x.numpy() for x in bottleneck.quantize(e))
+    q, codes = (x.numpy() for x in bottleneck.book.quantize(e))
     _, (encoder, codebook) = quantizer_gradients(bottleneck, lambda z, codes: tf.zeros(64))
     np.testing.assert_allclose(encoder, commitment * 2 * (e - q) / 6, atol=1e-6)
     expected = np.zeros((7, 3))

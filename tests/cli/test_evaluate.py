@@ -12,7 +12,7 @@ from vaecli.evaluation.bounds import per_image
 from vaecli.experiment.trained import TrainedRun
 from vaecli.runs import Run
 from vaecli.runs.absent import remarks
-from vaecli.runs.evaluations import evaluation_of
+from vaecli.runs.added import evaluation_of
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ SIZES = {
     "several codes": Latent((1, 1), 4, (8,) * 4, 8),
     "unequal alphabets": Latent((1, 1), 3, (8, 6, 5), 1),
     "a grid": Latent((7, 7), 2, (512, 512), 16),
+    "a sum": Latent((7, 7), 2, (16, 16), 8, summed=True),
     "a vector": Latent((1, 1), 1, None, 10),
 }
 
@@ -33,6 +34,7 @@ def test_a_latent_read_back_is_itself(latent):
         ("several codes", "4 of 8 codes", 4, 32, 12, None, None),
         ("unequal alphabets", "3 of 8/6/5 codes", 3, 3, math.log2(240), 240, None),
         ("a grid", "7×7×2 of 512 codes", 98, 98 * 16, 98 * 9, None, None),
+        ("a sum", "7×7×2 of 16 codes", 98, 49 * 8, 98 * 4, None, None),
         ("a vector", "Gaussian, 10 dimensions", 1, 10, None, None, None),
     ],
 )
@@ -62,7 +64,7 @@ def test_the_largest_latent_is_described_at_once():
 def test_the_model_has_the_latent_that_its_config_describes(method):
     config = small_config(method)
     latent, model = latent_of(config, (8, 8)), build(config, (8, 8))
-    assert model.bottleneck.latent_shape == (latent.num_codes, latent.width)
+    assert model.bottleneck.latent_shape == (latent.num_vectors, latent.width)
     assert latent.discrete == (method != "vae")
 
 

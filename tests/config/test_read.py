@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from vaecli.config import config_from_text, dump, find_config, preset_folders, read_config
 from vaecli.config.options import Schedule
 from vaecli.errors import ConfigError
-from vaecli.registry import METHODS
+from vaecli.registry import METHODS, suggest
 
 
 def mistakes(text, *overrides):
@@ -32,7 +32,7 @@ KNOWN_BLOCKS = "(known: model, network, data, objective, training, evaluation)"
     ("text", "line"),
     [
         ("model: gumble", "f.yaml:1:1: unknown model 'gumble', did you mean 'gumbel'?"),
-        ("model: {name: qqq}", f"f.yaml:1:9: unknown model 'qqq' {KNOWN_MODELS}"),
+        ("model: {name: qqq}", f"f.yaml:1:9: unknown model 'qqq'{suggest('qqq', METHODS)}"),
         ("model: {name: true}", f"f.yaml:1:9: model.name: a name is needed, received True {KNOWN_MODELS}"),
         ("model: {temperature: 1}", f"f.yaml:1:1: model.name: missing {KNOWN_MODELS}"),
         ("model: [gumbel]", "f.yaml:1:1: model: a block of keys is needed, received ['gumbel']"),
@@ -157,6 +157,14 @@ KNOWN_BLOCKS = "(known: model, network, data, objective, training, evaluation)"
         (
             "model: vqvae\nevaluation: {codes: mode}",
             "f.yaml:2:14: evaluation.codes: `mode` has no effect with model: vqvae, whose codes are always the mode",
+        ),
+        (
+            "model: {name: vqvae, decay: 0.8}",
+            "f.yaml:1:22: model.decay: `decay` has no effect with codebook: gradient, received 0.8",
+        ),
+        (
+            "model: {name: fsq, levels: [256, 256, 2]}",
+            "f.yaml:1:20: model.levels: should be at most 65,536 codes together, received [256, 256, 2]",
         ),
         *(
             (

@@ -185,8 +185,7 @@ def hostile(root, tmp_path):
     }
 
 
-def test_hostile_files_are_named_in_a_line_each_and_skipped(pets, cache, tmp_path, monkeypatch):
-    monkeypatch.setattr(folder, "NAMED", 20)
+def test_hostile_files_are_named_in_a_line_each_and_skipped(pets, cache, tmp_path):
     clean = load(data_of(pets), cache)
     expected = hostile(pets, tmp_path)
     data = load(data_of(pets), cache)
@@ -214,12 +213,13 @@ def test_a_folder_that_cannot_be_listed_is_a_line(pets, cache, monkeypatch):
     assert data.made[:2] == (f"{pets}: 1 file skipped:", f"{pets}/dog: not readable (Permission denied)")
 
 
-def test_more_than_a_few_bad_files_are_counted(pets, cache):
-    for number in range(50):
+@pytest.mark.parametrize(("bad", "named", "said"), [(50, 50, ":"), (120, 100, "; the first 100 are:")])
+def test_every_bad_file_is_named_but_in_a_flood(pets, cache, bad, named, said):
+    for number in range(bad):
         (pets / "cat" / f"bad{number}.png").write_bytes(b"")
     lines = load(data_of(pets), cache).made
-    assert lines[0] == f"{pets}: 50 files skipped; the first 5 are:"
-    assert sum("no readable PNG" in line for line in lines) == 5
+    assert lines[0] == f"{pets}: {bad} files skipped{said}"
+    assert sum("no readable PNG" in line for line in lines) == named
 
 
 def test_a_bad_file_is_refused_if_asked_whatever_was_skipped_before(pets, cache):

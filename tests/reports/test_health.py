@@ -1,5 +1,7 @@
 """Each sentence is said on one side of its threshold and not on the other, and in the same words everywhere."""
 
+from dataclasses import replace
+
 import pytest
 
 from helpers import copied, reseal, small_config
@@ -169,7 +171,44 @@ def test_dead_codes_are_a_share_of_the_codes(used, kinds):
     assert list(found) == kinds
     if kinds:
         assert found["dead codes"].sentence.startswith("6 of 10 codes are never used on the test set (60%, at least")
-        assert found["dead codes"].settings == ["model.num_codes=4", "training.output_bias=data_mean"]
+        assert found["dead codes"].settings == ["model.restart=1.0", "model.codebook=ema"]
+
+
+@pytest.mark.parametrize(
+    ("model", "settings"),
+    [
+        ("vqvae", ["model.restart=1.0", "model.codebook=ema"]),
+        ("{name: vqvae, codebook: ema}", ["model.restart=1.0", "model.num_codes=4"]),
+        ("{name: vqvae, codebook: ema, restart: 1.0}", ["model.num_codes=4", "training.output_bias=data_mean"]),
+        ("simvq", ["model.num_codes=4", "training.output_bias=data_mean"]),
+        ("fsq", ["training.output_bias=data_mean", "training.learning_rate=0.0001"]),
+    ],
+)
+def test_what_brings_codes_back_depends_on_what_is_there_already(model, settings):
+    assert said(model, codes_used=0.4)["dead codes"].settings == settings
+
+
+def test_dead_codes_have_an_epoch_and_a_codebook_has_lengths():
+    records = recorded("vqvae", rows={"test_codes_used": [0.9] * 4 + [0.4] * 6}, codes_used=0.4)
+    (found,) = diagnosed(replace(records, lengths=(0.2, 1.9)))
+    assert "on the test set since epoch 5 (60%" in found.sentence
+    assert found.sentence.endswith("; its rows have a mean length of 0.2, encodings of 1.9.")
+
+
+@pytest.mark.parametrize(("last", "kinds"), [(0.75, ["dying codes"]), (0.8, [])])
+@pytest.mark.parametrize("finished", [True, False])
+def test_codes_that_have_died_are_a_share_of_those_that_were_in_use(last, kinds, finished):
+    """While it runs, too: a run can be stopped before its end."""
+    rows = {"test_codes_used": [0.9, 1.0, 1.0, 0.8, last]}
+    found = said("{name: vqvae, init: kmeans}", rows=rows, finished=finished, codes_used=last)
+    assert list(found) == kinds
+    for finding in found.values():
+        assert "100% of 10 were used on the test set at epoch 2, and now 75% (25% less, at least 25%)" in str(finding)
+        assert finding.settings[0] == "model.restart=1.0"
+
+
+def test_codes_without_a_codebook_do_not_die():
+    assert said(rows={"test_codes_used": [1.0] * 9 + [0.5]}, codes_used=0.5) == {}
 
 
 def test_more_codes_than_the_images_could_fill_are_not_dead():

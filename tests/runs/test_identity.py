@@ -89,6 +89,18 @@ def test_a_learned_prior_is_in_the_name_and_a_uniform_one_is_not():
     assert names[0] == names[1] != names[2]
 
 
+VECTOR = ("codebook: ema", "codebook: ema, decay: 0.8", "init: kmeans", "restart: 1.0", "gradient: rotation")
+VECTOR += ("distance: cosine", "unquantized_steps: 5")
+
+
+def test_every_key_of_a_codebook_changes_the_name_and_at_its_default_none_does():
+    plain = run_name(config_from_text("model: vqvae"), digits())
+    names = [run_name(config_from_text(f"model: {{name: vqvae, {keys}}}"), digits()) for keys in VECTOR]
+    assert len({plain, *names}) == len(VECTOR) + 1
+    same = "codebook: gradient, decay: 0.99, init: normal, restart: 0, gradient: straight_through, distance: euclidean"
+    assert run_name(config_from_text(f"model: {{name: vqvae, {same}, unquantized_steps: 0}}"), digits()) == plain
+
+
 def test_a_key_at_its_default_is_as_if_left_out():
     assert run_name(config_from_text("model: vae\ntraining: {epochs: 10}"), digits()) == run_name(
         config_from_text("model: vae"), digits()

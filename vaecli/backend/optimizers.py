@@ -19,11 +19,13 @@ LearningRate = float | Callable[[tf.Tensor], tf.Tensor]  # a number, or a functi
 class Optimizer(NamedTuple):
     """`slots(weights)` makes its memory; `update(weights, gradients, slots, step)` is called with step = 1, 2, ...
 
+    `cleared(slots, place, rows)` forgets what it knows of some rows, [K] bool, of the weight at a place in the list.
     Slots are lists of one tensor per weight, or, for Keras optimisers, tensors by name.
     """
 
     slots: Callable[[Tensors], Any]
     update: Callable[[Tensors, Tensors, Any, tf.Tensor], tuple[Tensors, Any]]
+    cleared: Callable[[Any, int, tf.Tensor], Any]
 
 
 def adam(learning_rate: LearningRate, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7) -> Optimizer:
@@ -43,7 +45,7 @@ def adam(learning_rate: LearningRate, beta_1: float = 0.9, beta_2: float = 0.999
         weights = [w - rate * m / (tf.sqrt(v) + epsilon) for w, m, v in zip(weights, means, squares, strict=True)]
         return weights, [means, squares]
 
-    return Optimizer(slots, update)
+    return Optimizer(slots, update, _cleared)
 
 
 def sgd(learning_rate: LearningRate, momentum: float) -> Optimizer:
@@ -57,7 +59,16 @@ def sgd(learning_rate: LearningRate, momentum: float) -> Optimizer:
         velocity = [momentum * v - rate * g for v, g in zip(slots[0], gradients, strict=True)]
         return [w + v for w, v in zip(weights, velocity, strict=True)], [velocity]
 
-    return Optimizer(slots, update)
+    return Optimizer(slots, update, _cleared)
+
+
+def _cleared(slots: list[Tensors], place: int, rows: tf.Tensor) -> list[Tensors]:
+    return [[_without(slot, rows) if i == place else slot for i, slot in enumerate(of_kind)] for of_kind in slots]
+
+
+def _without(slot: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+    """The slot [K, ...] with zeros in these rows [K]."""
+    return tf.where(tf.reshape(rows, (-1, *[1] * (slot.shape.rank - 1))), 0.0, slot)
 
 
 # On TensorFlow, Keras replaces these methods by versions for tf.distribute, which change a tf.Variable and whose
@@ -96,7 +107,11 @@ def of_keras(
         weights, (_, _, *after) = pure.stateless_apply(before, gradients, weights)
         return weights, dict(zip(names, after, strict=True))
 
-    return Optimizer(slots, update)
+    def cleared(slots: dict[str, tf.Tensor], place: int, rows: tf.Tensor) -> dict[str, tf.Tensor]:
+        its = variables[place].path.replace("/", "_") + "_"
+        return {name: _without(slot, rows) if name.startswith(its) else slot for name, slot in slots.items()}
+
+    return Optimizer(slots, update, cleared)
 
 
 def _at(learning_rate: LearningRate, step: tf.Tensor) -> Any:

@@ -12,10 +12,19 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import keras
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from vaecli.backend.progress import END, Progress
 from vaecli.estimators.estimator import Objective, State
+
+
+class Rows(NamedTuple):
+    """Rows of a learned weight [K, ...] that begin again: the optimiser's memory of them is cleared."""
+
+    places: tf.Tensor  # [K] bool
+    values: tf.Tensor  # [K, ...], read where `places` is true
 
 
 class Step(NamedTuple):
@@ -24,6 +33,7 @@ class Step(NamedTuple):
     penalty: tf.Tensor  # [B], additional losses of the bottleneck
     state: State
     updates: Mapping[str, tf.Tensor] = {}  # new values of weights without a gradient, by "layer/name"
+    replaced: Mapping[str, Rows] = {}  # of learned weights, after the optimiser's step, likewise
 
 
 class Latents(NamedTuple):
@@ -76,3 +86,26 @@ class OfCodes(Bottleneck, Protocol):
 
     def log_posterior(self, features: tf.Tensor, codes: tf.Tensor) -> tf.Tensor:
         """log q(z|x) in nats [C, B], of codes [C, N] and every image; of a point 0 at its own code, else -inf."""
+
+
+@runtime_checkable
+class OfEncodings(Bottleneck, Protocol):
+    """A bottleneck of which some weights begin at what the encoder makes of training images."""
+
+    begins_at: int | None  # the number of finished steps before the one that first needs them; None: they need nothing
+
+    def embed(self, features: tf.Tensor) -> tf.Tensor:
+        """e [B, N, D]."""
+
+    def begun(self, e: NDArray[np.float32], *, seed: int) -> Mapping[str, NDArray[np.float32]]:
+        """Values of these weights by "layer/name", from e [M, N, D] of M images."""
+
+
+@runtime_checkable
+class OfRows(Bottleneck, Protocol):
+    """A bottleneck with one codebook, whose rows [K, D] lie among its encodings."""
+
+    rows: Any
+
+    def embed(self, features: tf.Tensor) -> tf.Tensor:
+        """e [B, N, D]."""

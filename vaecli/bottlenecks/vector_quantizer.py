@@ -1,30 +1,84 @@
 """Vector quantisation with a learned codebook (van den Oord et al. 2017, arXiv 1711.00937)."""
 
-import math
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal
 
-import keras
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
-from vaecli.backend.layers import dense, largest, layer_seed
-from vaecli.backend.progress import END, Progress
-from vaecli.bottlenecks.bottleneck import Latents, Step
-from vaecli.estimators.estimator import Objective, State
-from vaecli.estimators.sampling import one_hot, with_gradient
+from vaecli.bottlenecks.codebook import Codebook
+from vaecli.bottlenecks.quantizer import Quantized, Quantizer
+from vaecli.estimators.sampling import with_gradient
 
-CODEBOOK_STDDEV = 0.05  # the article's
+Gradient = Literal["straight_through", "rotation"]
+SMALLEST = 1e-12  # length of a vector that is turned; a shorter one counts as so long
 
 
-class VectorQuantizer:
+class OfCodebook(Quantizer):
+    """Each of N vectors e is replaced by its nearest row q of one codebook, which all latents share."""
+
+    def __init__(
+        self,
+        inputs: int,
+        positions: int,
+        book: Codebook,
+        *,
+        seed: int,
+        num_latents: int,
+        commitment: float = 0.0,
+        gradient: Gradient = "straight_through",
+        unquantized_steps: int = 0,
+    ) -> None:
+        num_codes, code_dim = book.table.embeddings.shape
+        super().__init__(inputs, positions, (num_latents, code_dim), seed=seed, values=num_codes)
+        self.commitment = commitment
+        self.passed = PASSED[gradient]
+        self.unquantized_steps = unquantized_steps
+        self.book = book
+        self.layers += book.layers
+        self.begins_at = unquantized_steps if book.begins_at_encodings else None
+
+    @property
+    def rows(self) -> tf.Tensor:
+        return self.book.rows
+
+    def embed(self, features: tf.Tensor) -> tf.Tensor:
+        return self.book.placed(super().embed(features))
+
+    def quantized(self, e: tf.Tensor, *, seed: tf.Tensor) -> Quantized:
+        q, codes = self.book.quantize(e)
+        penalty = self.book.loss(e, q, commitment=self.commitment)
+        return Quantized(self.passed(e, q), codes, penalty, *self.book.moved(e, codes, seed=seed))
+
+    def nearest(self, e: tf.Tensor) -> tf.Tensor:
+        return self.book.nearest(e)
+
+    def lookup(self, latents: tf.Tensor) -> tf.Tensor:
+        return tf.gather(self.book.rows, latents)
+
+    def begun(self, e: NDArray[np.float32], *, seed: int) -> Mapping[str, NDArray[np.float32]]:
+        return self.book.begun(e.reshape(-1, e.shape[-1]), seed=seed)
+
+    def export_encode(self, features: Any) -> Any:
+        return self.book.export_nearest(self.export_embed(features))
+
+    def export_lookup(self, latents: Any) -> Any:
+        return self.book.export_rows()(latents)
+
+
+class VectorQuantizer(OfCodebook):
     """Each of N vectors e is replaced by its nearest codebook row q; all latents share the codebook [K, D].
 
         code     = argmin_k |e|^2 - 2 e.c_k + |c_k|^2
         forward    z  = q
-        backward   dz = de
+        backward   dz = de                        gradient: straight_through
+                   dz = |q| / |e| R de            gradient: rotation (arXiv 2410.06424), R turns e onto q
         penalty  = mean (sg(e) - q)^2 + commitment * mean (e - sg(q))^2
 
-    The two losses are means over N and D (the paper sums; the article takes means). The posterior is a point and
-    the prior uniform, so the rate is the constant N log K.
+    The two losses are means over N and D (the paper sums; the article takes means). How else rows are learned, begun
+    and replaced is told in codebook.py. In the first `unquantized_steps` the decoder reads e, without a penalty, and
+    the codebook rests (arXiv 2605.06870 then begins it with k-means: `init: kmeans`).
     """
 
     def __init__(
@@ -37,93 +91,61 @@ class VectorQuantizer:
         num_codes: int,
         code_dim: int,
         commitment: float,
+        codebook: Literal["gradient", "ema"] = "gradient",
+        decay: float = 0.99,
+        init: Literal["normal", "kmeans"] = "normal",
+        restart: float = 0.0,
+        gradient: Gradient = "straight_through",
+        distance: Literal["euclidean", "cosine"] = "euclidean",
+        unquantized_steps: int = 0,
     ) -> None:
-        self.latent_shape = (positions * num_latents, code_dim)
-        self.inputs = inputs
-        self.num_codes = num_codes
-        self.commitment = commitment
-        self.head = dense(inputs, num_latents * code_dim, name="embedding", seed=seed)
-        self.table = keras.layers.Embedding(
+        book = Codebook(
             num_codes,
             code_dim,
-            embeddings_initializer=keras.initializers.RandomNormal(
-                stddev=CODEBOOK_STDDEV, seed=layer_seed(seed, "codebook")
-            ),
-            name="codebook",
+            seed=seed,
+            codebook=codebook,
+            decay=decay,
+            init=init,
+            restart=restart,
+            distance=distance,
         )
-        self.table.build()
-        self.layers: list[keras.layers.Layer] = [self.head, self.table]
-
-    @property
-    def codebook(self) -> tf.Tensor:
-        """[K, D]."""
-        return tf.convert_to_tensor(self.table.embeddings)
-
-    def initial_state(self, seed: tf.Tensor) -> State:
-        del seed
-        return ()
-
-    def embed(self, features: tf.Tensor) -> tf.Tensor:
-        """[B, N, D], before quantisation."""
-        return tf.reshape(self.head(tf.reshape(features, (-1, self.inputs))), (-1, *self.latent_shape))
-
-    def quantize(self, e: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """q [B, N, D] with the codebook's gradient, and its codes, one_hot [B, N, K]."""
-        codebook = self.codebook
-        # |e|^2 is the same for all codes and does not change the argmin
-        distances = tf.reduce_sum(tf.square(codebook), -1) - 2 * tf.einsum("bld,kd->blk", e, codebook)
-        codes = one_hot(tf.argmin(distances, -1), like=distances)
-        return tf.einsum("blk,kd->bld", codes, codebook), codes
-
-    def rate(self, features: tf.Tensor) -> tf.Tensor:
-        return -self.log_prior(features)
-
-    def log_prior(self, codes: tf.Tensor) -> tf.Tensor:
-        return tf.fill((tf.shape(codes)[0],), -self.latent_shape[0] * math.log(self.num_codes))
-
-    def log_posterior(self, features: tf.Tensor, codes: tf.Tensor) -> tf.Tensor:
-        return tf.where(tf.reduce_all(codes[:, None] == self.encode(features).codes, -1), 0.0, -math.inf)
-
-    def train(
-        self,
-        features: tf.Tensor,
-        objective: Objective,
-        *,
-        state: State,
-        seed: tf.Tensor,
-        progress: Progress = END,
-    ) -> Step:
-        del seed, progress  # nothing is drawn, nothing is scheduled
-        e = self.embed(features)
-        q, codes = self.quantize(e)
-        penalty = tf.reduce_mean(tf.square(tf.stop_gradient(e) - q), (1, 2)) + self.commitment * tf.reduce_mean(
-            tf.square(e - tf.stop_gradient(q)), (1, 2)
+        super().__init__(
+            inputs,
+            positions,
+            book,
+            seed=seed,
+            num_latents=num_latents,
+            commitment=commitment,
+            gradient=gradient,
+            unquantized_steps=unquantized_steps,
         )
-        return Step(objective(with_gradient(q, of=e), codes), self.rate(features), penalty, state)
 
-    def encode(self, features: tf.Tensor, *, seed: tf.Tensor | None = None) -> Latents:
-        del seed  # the posterior is a point: sample and mode are one
-        q, codes = self.quantize(self.embed(features))
-        return Latents(q, tf.argmax(codes, -1, output_type=tf.int32), self.rate(features))
 
-    def log_weight(self, features: tf.Tensor, *, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        del seed  # q is a point, the prior uniform
-        q, _ = self.quantize(self.embed(features))
-        return q, -self.rate(features)
+def straight_through(e: tf.Tensor, q: tf.Tensor) -> tf.Tensor:
+    """q forward, the gradient handed to e as it is."""
+    return with_gradient(q, of=e)
 
-    def relaxed(self, features: tf.Tensor, *, seed: tf.Tensor, progress: Progress = END) -> None:
-        del features, seed, progress  # the decoder reads hard codes in training too
 
-    def lookup(self, latents: tf.Tensor) -> tf.Tensor:
-        return tf.gather(self.codebook, latents)
+def rotated(e: tf.Tensor, q: tf.Tensor) -> tf.Tensor:
+    """q forward; backward the gradient is scaled and turned as q is against e (arXiv 2410.06424, section 4).
 
-    def export_encode(self, features: Any) -> Any:
-        e = keras.layers.Reshape(self.latent_shape)(self.head(features))
-        nearness = keras.layers.Dense(self.num_codes, name="nearness")  # 2 e.c - |c|^2, largest for the nearest
-        nearness.build((None, *self.latent_shape))
-        codebook = keras.ops.convert_to_numpy(self.table.embeddings)
-        nearness.set_weights([2 * codebook.T, -(codebook**2).sum(-1)])
-        return largest(nearness(e))
+        R = I - 2 r r' + 2 u_q u_e',  u_x = x / |x|,  r = (u_e + u_q) / |u_e + u_q|
+        dz = |q| / |e| R de, with |q| / |e| and R held fixed
 
-    def export_lookup(self, latents: Any) -> Any:
-        return self.table(latents)
+    So g.q of the upstream gradient g is what e gets along itself, and the angle between gradient and vector is kept.
+
+    Args:
+        e, q: [..., D].
+    """
+    lengths = [tf.maximum(tf.norm(x, axis=-1, keepdims=True), SMALLEST) for x in (e, q)]
+    scale = tf.stop_gradient(lengths[1] / lengths[0])
+    of_e, of_q = (tf.stop_gradient(x / length) for x, length in zip((e, q), lengths, strict=True))
+    r = tf.stop_gradient(tf.math.l2_normalize(of_e + of_q, -1))
+
+    def along(direction: tf.Tensor) -> tf.Tensor:
+        return tf.reduce_sum(direction * e, -1, keepdims=True)
+
+    return with_gradient(q, of=scale * (e - 2 * r * along(r) + 2 * of_q * along(of_e)))
+
+
+PASSED = {"straight_through": straight_through, "rotation": rotated}

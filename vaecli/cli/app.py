@@ -20,8 +20,10 @@ from vaecli.cli import (
     export,
     methods,
     plot,
+    prior,
     reproduce,
     runs,
+    sample,
     train,
     verify,
 )
@@ -58,6 +60,8 @@ app.command()(compare.compare)
 app.command()(reproduce.reproduce)
 app.command()(plot.plot)
 app.command()(evaluate.evaluate)
+app.command()(prior.prior)
+app.command()(sample.sample)
 app.command()(audit.audit)
 app.command()(apply.encode)
 app.command()(apply.decode)

@@ -23,6 +23,9 @@ class Format(StrEnum):
     md = "md"
 
 
+Family = StrEnum("Family", api.FAMILIES)  # type: ignore[misc]
+
+
 def compare(
     names: Annotated[
         list[str] | None,
@@ -32,7 +35,11 @@ def compare(
             autocompletion=config_and_run_names,
         ),
     ] = None,
-    all_: Annotated[bool, typer.Option("--all", help="Compare all available methods.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Compare every gradient estimator, vae and vqvae.")] = False,
+    family: Annotated[
+        Family | None,
+        typer.Option(help="Compare these: gradient estimators, or quantizers of as many bits in each cell of a grid."),
+    ] = None,
     seeds: Annotated[
         str | None,
         typer.Option(help="Number of seeds, or a list: 5 means 0 to 4; 0,3,7 means these. [default: each config's]"),
@@ -85,6 +92,7 @@ def compare(
     found = api.compare(
         *(names or ()),
         all=all_,
+        family=family,
         seeds=seeds,
         set=set_ or (),
         sweep=sweep or (),

@@ -17,7 +17,7 @@ RunArgument = Annotated[
 def list_runs(output_dir: OutputDirOption = OUTPUT_DIR, json: JsonOption = False) -> None:
     """List runs, newest first."""
     from vaecli.reports.columns import aligned
-    from vaecli.reports.run.listing import COLUMNS, cells, entry
+    from vaecli.reports.run.listing import entry, table
     from vaecli.runs import all_runs
     from vaecli.runs.find import closed_folders
 
@@ -27,7 +27,7 @@ def list_runs(output_dir: OutputDirOption = OUTPUT_DIR, json: JsonOption = False
     if json:
         echo(json_format.dumps(entries, indent=2))
         return
-    for line in aligned([COLUMNS, *map(cells, entries)]):
+    for line in aligned(table(entries)):
         echo(line)
     for broken in entries:
         if broken["status"] == "unreadable":
@@ -42,14 +42,13 @@ def show(run: RunArgument, output_dir: OutputDirOption = OUTPUT_DIR, json: JsonO
     from vaecli.reports.health import findings
     from vaecli.reports.run.listing import show_lines
     from vaecli.runs import find_run
-    from vaecli.runs.evaluations import evaluation_problem
+    from vaecli.runs.added import usable_evaluations, usable_priors
 
     found = find_run(run, output_dir)
     if json:
         whole: dict[str, Any] = {"run": found.name, "status": found.status, **found.info}
         whole |= {"config": found.config.to_dict(), "summary": found.summary if found.finished else None}
-        usable = found.finished and not evaluation_problem(found)
-        whole |= {"evaluations": found.evaluations if usable else [], "metrics": found.metrics}
+        whole |= {"evaluations": usable_evaluations(found), "priors": usable_priors(found), "metrics": found.metrics}
         whole["health"] = [finding._asdict() for finding in findings(found)]
         echo(json_format.dumps(whole, indent=2))
         return

@@ -26,11 +26,13 @@ class Latent:
     codes_per_position: int  # L; 1 for a vector
     alphabets: tuple[int, ...] | None  # the number of values of each of the L codes; None for a vector
     width: int  # D, the number of values that the decoder reads for each code
+    summed: bool = False  # whether it reads one vector of D for all codes of a position, their sum
 
     @classmethod
     def of(cls, codes: Codes, positions: tuple[int, int] = (1, 1)) -> "Latent":
         """The latent with these codes at each position."""
-        return cls(positions, codes.per_position, None if codes.values is None else tuple(codes.values), codes.width)
+        values = None if codes.values is None else tuple(codes.values)
+        return cls(positions, codes.per_position, values, codes.width, codes.summed)
 
     @classmethod
     def from_dict(cls, tree: Mapping[str, Any]) -> "Latent":
@@ -38,7 +40,11 @@ class Latent:
         height, width = tree["positions"]
         alphabets = tree["alphabets"]
         return cls(
-            (height, width), tree["codes_per_position"], None if alphabets is None else tuple(alphabets), tree["width"]
+            (height, width),
+            tree["codes_per_position"],
+            None if alphabets is None else tuple(alphabets),
+            tree["width"],
+            tree.get("summed", False),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -48,6 +54,7 @@ class Latent:
             "codes_per_position": self.codes_per_position,
             "alphabets": None if self.alphabets is None else list(self.alphabets),
             "width": self.width,
+            **({"summed": True} if self.summed else {}),
             "capacity_bits": self.capacity_bits,
         }
 
@@ -62,8 +69,13 @@ class Latent:
 
     @property
     def num_codes(self) -> int:
-        """N, the codes (or vectors) of an image; z is [N, D]."""
+        """N, the codes (or vectors) of an image."""
         return self.num_positions * self.codes_per_position
+
+    @property
+    def num_vectors(self) -> int:
+        """The vectors of D values that the decoder reads: one for each code, or for each position if summed."""
+        return self.num_positions if self.summed else self.num_codes
 
     @property
     def layout(self) -> tuple[int, ...]:
@@ -74,7 +86,7 @@ class Latent:
     @property
     def size(self) -> int:
         """The number of values that the decoder reads for an image."""
-        return self.num_codes * self.width
+        return self.num_vectors * self.width
 
     @property
     def capacity_bits(self) -> float | None:

@@ -4,11 +4,13 @@ The registry says which method has which option. The keyword-only parameters of 
 same names; a test compares them, because a config is read without TensorFlow.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Discriminator,
@@ -34,8 +36,9 @@ class Block(BaseModel):
 @dataclass(frozen=True)
 class Option:
     type: Any
-    default: int | float | str
+    default: Any
     help: str
+    only_with: tuple[str, Any] | None = None  # another option and its only value with which this one has an effect
 
 
 Count = Annotated[int, Field(ge=1, le=65_536)]
@@ -43,6 +46,20 @@ Classes = Annotated[int, Field(ge=2, le=65_536)]
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
+MOST_VALUES = 65_536  # of one code
+
+
+def _levels(levels: tuple[int, ...]) -> tuple[int, ...]:
+    if math.prod(levels) > MOST_VALUES:
+        raise PydanticCustomError("levels", "should be at most {most} codes together", {"most": f"{MOST_VALUES:,}"})
+    return levels
+
+
+Levels = Annotated[
+    tuple[Annotated[int, Field(ge=2, le=256)], ...],
+    Field(strict=False, min_length=1, max_length=16),
+    AfterValidator(_levels),
+]
 
 
 MOST_STEPS = 1_000_000_000
@@ -190,6 +207,38 @@ OPTIONS: Mapping[str, Option] = {
     "num_codes": Option(Classes, 10, "K: rows of the codebook"),
     "code_dim": Option(Count, 10, "D: length of a codebook row"),
     "commitment": Option(NonNegative, 0.25, "weight of the commitment loss ||e - sg(q)||^2 (the article: 1)"),
+    "codebook": Option(
+        Literal["gradient", "ema"],
+        "gradient",
+        "rows learned by gradient, or as moving averages of their encodings: ema",
+    ),
+    "decay": Option(
+        Share, 0.99, "share of the averages that each step keeps (short runs: 0.8)", only_with=("codebook", "ema")
+    ),
+    "init": Option(
+        Literal["normal", "kmeans"], "normal", "the first rows: N(0, 0.05^2), or kmeans of some 16,000 encodings"
+    ),
+    "restart": Option(
+        NonNegative, 0.0, "a row with fewer uses a batch (moving mean) becomes a random encoding, e.g. 1.0; 0: none"
+    ),
+    "gradient": Option(
+        Literal["straight_through", "rotation"],
+        "straight_through",
+        "of z to the encoder: as it is, or turned and scaled as the row is: rotation (arXiv 2410.06424)",
+    ),
+    "distance": Option(
+        Literal["euclidean", "cosine"], "euclidean", "the nearest row's; cosine: on the sphere (arXiv 2110.04627)"
+    ),
+    "unquantized_steps": Option(
+        Annotated[int, Field(ge=0, le=MOST_STEPS)],
+        0,
+        "first steps, in which the decoder reads encodings (arXiv 2605.06870, with init: kmeans)",
+    ),
+    "noise_variance": Option(NonNegative, 1e-3, "of the noise in the direction of a step from encoding to row"),
+    "stages": Option(Annotated[int, Field(ge=1, le=64)], 2, "codebooks, each of what those before it left"),
+    "levels": Option(Levels, (5, 2), "of each rounded number; their product is the number of codes"),
+    "bits": Option(Annotated[int, Field(ge=1, le=16)], 3, "signs of a position, which has 2^bits codes"),
+    "entropy_weight": Option(NonNegative, 0.1, "of the loss for sure codes of an image and diverse codes of a batch"),
     "unimix": Option(Share, 0.0, "share of a uniform distribution mixed into the posterior (DreamerV3: 0.01)"),
     "embedding": Option(
         Literal["one_hot", "integer"], "one_hot", "what the decoder reads of code k: one_hot, or integer: k / (K - 1)"

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from vaecli.config.latent import MAX_ENUMERATED_CODES, Latent
-from vaecli.config.options import BRANCHES, Block, Schedule
+from vaecli.config.options import BRANCHES, Block, Schedule, described
 from vaecli.config.schema import VARIANTS, Config
 from vaecli.config.source import Key, Source, parse, parse_value, read_source
 from vaecli.config.template import preset
@@ -74,6 +74,12 @@ def preset_folders() -> list[Path]:
     """The folders of the shipped configs: inside the wheel, or beside the package in a checkout."""
     package = Path(__file__).resolve().parents[1]
     return [folder for folder in (package / "configs", package.parent / "configs") if folder.is_dir()]
+
+
+def family_configs(family: str) -> list[str]:
+    """The names of the configs that are shipped in a folder of their own."""
+    found = {file.stem for folder in preset_folders() for file in folder.glob(f"{family}/*.yaml")}
+    return [f"{family}/{stem}" for stem in sorted(found)]
 
 
 def find_config(name: str) -> Path | Preset:
@@ -252,6 +258,14 @@ def _combinations(config: Config, source: Source) -> Iterable[tuple[str, str]]:
             f"model: '{config.model.name}' decodes all num_classes^num_latents codes at each step, "
             f"at most {MAX_ENUMERATED_CODES}, received {latent.most_values}^{latent.codes_per_position}",
         )
+    options, known = config.model.options(), described(method)
+    for key, option in known.items():
+        other, only = option.only_with or (key, options[key])
+        if options[key] != option.default and options[other] != only:
+            yield (
+                source.place(("model", key)),
+                f"model.{key}: `{key}` has no effect with {other}: {options[other]}, received {options[key]!r}",
+            )
     if config.objective.likelihood == "gaussian" and config.data.binarization != "none":
         yield (
             source.place(("objective", "likelihood")),

@@ -75,10 +75,14 @@ class Dataset:
     @cached_property
     def deviation(self) -> float:
         """The standard deviation of a training pixel from the mean image's, over all pixels."""
-        images, squares = self.train.images, 0.0
+        return math.sqrt(self.error_of_mean_image(self.train.images))
+
+    def error_of_mean_image(self, images: Images) -> float:
+        """The squared error per pixel of predicting the mean training image for each of these."""
+        squares = 0.0
         for start in range(0, len(images), 1000):  # as float64 all of them would be large
             squares += float(np.square(images[start : start + 1000] * self.scale - self.mean_image).sum())
-        return math.sqrt(squares / images.size)
+        return squares / images.size
 
     def floats(self, images: Images) -> NDArray[np.float32]:
         """The images in [0, 1], of the same shape."""

@@ -29,7 +29,8 @@ OTHER_ENDINGS = (".gif", ".tif", ".tiff", ".heic", ".avif")  # pictures that are
 UNREAD = "no readable PNG, JPEG, WebP or BMP"
 MOST_PIXELS = 50_000_000  # of a picture before it is scaled: 200 MB
 MOST_BYTES = 1 << 28  # of a file
-NAMED = 5  # pictures and classes on the screen
+MOST_FILES_NAMED = 100  # of those that cannot be read
+CLASSES_NAMED = 5
 CACHED_AS = 1  # rises when the same pictures give other pixels
 
 
@@ -96,8 +97,8 @@ class FolderSource(Source):
         names = [name.partition("/")[2] for name in found.names] if parts else found.names
         labels, classes = self._labels(root, names)
         if classes:
-            most = f" and {len(classes) - NAMED:,} more" if len(classes) > NAMED else ""
-            made = [*made, f"{root}: labels from 0 are {', '.join(classes[:NAMED])}{most}"]
+            most = f" and {len(classes) - CLASSES_NAMED:,} more" if len(classes) > CLASSES_NAMED else ""
+            made = [*made, f"{root}: labels from 0 are {', '.join(classes[:CLASSES_NAMED])}{most}"]
         source = f"{root}, {len(names):,} pictures"
         if parts:
             test = np.array([name.startswith("test/") for name in found.names])
@@ -128,11 +129,11 @@ class FolderSource(Source):
 
 
 def _lines(root: Path, skipped: Sequence[tuple[str, str]], what: str) -> list[str]:
-    """How many files are not read, and the first few of them with the reason."""
-    first = f"; the first {NAMED} are:" if len(skipped) > NAMED else ":"
+    """How many files are not read, and each of them with the reason: of a flood, the first ones."""
+    first = f"; the first {MOST_FILES_NAMED} are:" if len(skipped) > MOST_FILES_NAMED else ":"
     return [
         f"{root}: {len(skipped):,} file{'s' * (len(skipped) != 1)} {what}{first}",
-        *(f"{root / name}: {reason}" for name, reason in skipped[:NAMED]),
+        *(f"{root / name}: {reason}" for name, reason in skipped[:MOST_FILES_NAMED]),
     ]
 
 

@@ -108,7 +108,7 @@ def solve(diagonal: tf.Tensor, weights: tf.Tensor, right: tf.Tensor) -> tf.Tenso
 
 
 def _of_numbers(logits: tf.Tensor, one_hot: tf.Tensor, t: float) -> tf.Tensor:
-    """Of codes that are read as k / (K - 1): their number's slope stands in the last class, whose number is 1.
+    """The rule for codes that are read as k / (K - 1): the slope stands in the last class, whose number is 1.
 
     With i = 0 .. K - 1, y the code, m the mean and v the variance of i:
 

@@ -58,8 +58,7 @@ def compute(
 
 def mean_image(dataset: Dataset) -> float:
     """The test error per pixel of predicting the mean training image."""
-    train, test = _flat(dataset)
-    return float(np.square(test - train.mean(0, dtype=np.float64)).mean())
+    return dataset.error_of_mean_image(dataset.test.images)
 
 
 def kmeans(dataset: Dataset, num_codes: int) -> dict[str, float]:

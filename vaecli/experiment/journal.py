@@ -17,6 +17,7 @@ from vaecli.backend.schedules import scheduled
 from vaecli.data import Split
 from vaecli.data.dataset import squeezed
 from vaecli.errors import Diverged, VaecliError
+from vaecli.evaluation import codebook
 from vaecli.evaluation.cells import drawn_by_codes
 from vaecli.evaluation.evaluator import Evaluation, Evaluator, of_mean_image
 from vaecli.metrics.metric import epoch_columns, test_block
@@ -165,13 +166,19 @@ class Journal:
         self.run.save_weights("last", self.weights(state))
         model = self.autoencoder.export()
         self.run.save_model(model.save)
-        self.run.save_reconstructions(self._reconstructions(evaluation, model))
+        found = codebook.placed(self.autoencoder, self.dataset.floats(self.dataset.test.images[: codebook.MOST_IMAGES]))
+        arrays = self._reconstructions(evaluation, model)
+        if found:
+            arrays |= {"codebook": found.rows, "encodings": found.encodings}
+        self.run.save_reconstructions(arrays)
+        counts = np.sum(evaluation.measured.counts, 0) if found else None
         norms = {part: last[f"gradient_norm_{part}"] for part in ("encoder", "bottleneck", "decoder")}
         self.run.finish(
             {
                 "latent": self.autoencoder.latent.to_dict(),
                 "test": test_block(evaluation.measured),
                 "mean_image": of_mean_image(self.dataset, self.autoencoder.likelihood),
+                "codebook": codebook.described(found, counts),
                 "gradient_norm": norms,
                 "without_gradient": self._without_gradient(norms),
                 "parameters": int(sum(math.prod(w.shape) for w in state.weights)),

@@ -12,8 +12,8 @@ from vaecli.config.shapes import latent_of, shapes
 from vaecli.data import Dataset
 from vaecli.errors import RunFailed
 
-LIBRARIES = 700e6  # bytes that TensorFlow and Keras take before they do anything
-COPIES = 4  # of weights and slots: variables, a call's arguments and results, and a checkpoint being written
+LIBRARIES = 800e6  # bytes of TensorFlow and Keras (710 MB when imported) and of compiled programs (80 to 300 MB)
+COPIES = 5  # of weights and slots: variables, gradients, a call's arguments and results, and a checkpoint being written
 ARCHIVED = 3  # copies of an array while an npz is written: itself, the growing archive, and its bytes
 # Arrays that an optimiser keeps of each matrix
 SLOTS = {"adam": 2, "adamw": 2, "lion": 1, "muon": 1, "nadam": 2, "radam": 2, "rmsprop": 1, "sgd": 1}
@@ -32,7 +32,10 @@ def check(config: Config, dataset: Dataset) -> None:
 
 
 def needed(config: Config, dataset: Dataset) -> float:
-    """A lower estimate, in bytes: images, weights and slots of all layers, activations of a batch, and tables."""
+    """An estimate, in bytes: images, weights and slots of all layers, activations of a batch, and tables.
+
+    Within a quarter of the peak of a process that trains one run; tests/benchmarks/memory.py holds it to that.
+    """
     sizes = shapes(config, dataset.image_shape)
     weights = 4 * sizes.weights
     splits = [split for split in (dataset.train, dataset.validation, dataset.test) if split]
@@ -42,9 +45,16 @@ def needed(config: Config, dataset: Dataset) -> float:
         LIBRARIES
         + images
         + COPIES * (1 + slots(config.training)) * weights
-        + 4 * batch * sizes.units
+        + 4 * batch * (sizes.units + distances(config, dataset))
         + tables(config, dataset)
     )
+
+
+def distances(config: Config, dataset: Dataset) -> int:
+    """The distances of an image's encodings to the rows of a codebook; none where the decoder reads one_hot codes."""
+    latent = latent_of(config, dataset.image_shape)
+    rows = latent.most_values
+    return latent.num_codes * rows if rows is not None and rows != latent.width else 0
 
 
 def slots(training: TrainingConfig) -> int:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vaecli.config import Config
-from vaecli.data import load
+from vaecli.data import Dataset, load
 from vaecli.data.download import Progress
 from vaecli.errors import DataError, RunError
 from vaecli.runs import Run
@@ -25,8 +25,8 @@ def no_split(config: Config, split: SplitName) -> str | None:
     return None
 
 
-def images_of_split(run: Run, split: SplitName, data_dir: Path | None, fetching: Progress) -> "NDArray[np.float32]":
-    """The images of a split [N, H, W, C], in [0, 1].
+def dataset_of(run: Run, data_dir: Path | None, fetching: Progress) -> Dataset:
+    """What the run was trained on.
 
     Raises:
         DataError: the data is not available, or differs from what the run was trained on.
@@ -34,6 +34,16 @@ def images_of_split(run: Run, split: SplitName, data_dir: Path | None, fetching:
     dataset = load(run.config.data, data_dir, fetching)
     if dataset.digest != run.info["data"]["digest"]:
         raise DataError(f"{dataset.source}: not the data that {run.name} was trained on")
+    return dataset
+
+
+def images_of_split(run: Run, split: SplitName, data_dir: Path | None, fetching: Progress) -> "NDArray[np.float32]":
+    """The images of a split [N, H, W, C], in [0, 1].
+
+    Raises:
+        DataError: as `dataset_of`.
+    """
+    dataset = dataset_of(run, data_dir, fetching)
     found = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}[split]
     assert found is not None
     return dataset.floats(found.images)

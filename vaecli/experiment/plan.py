@@ -79,6 +79,12 @@ def _check_length(config: Config, steps_per_epoch: int) -> None:
                 f"{block}.{key}.warm_up: {schedule.warm_up:g} epochs of {steps_per_epoch:,} steps are not over when "
                 f"the run ends after {total:,}, so its shape has no time; give a `horizon`, or more steps"
             )
+    unquantized = config.model.options().get("unquantized_steps", 0)
+    if unquantized >= total:
+        mistakes.append(
+            f"model.unquantized_steps: {unquantized:,} are not over when the run ends after {total:,} steps, so that "
+            "nothing would be quantised"
+        )
     if mistakes:
         raise ConfigError(mistakes)
 

@@ -76,7 +76,7 @@ def mendable(run: Run) -> list[str]:
     """The files of a finished run that are not what it wrote, and can be made again from its last state."""
     examined = run.examine()
     lost = (*examined.changed, *examined.missing)
-    return [name for name in lost if not is_kept(name) and name != run.evaluation_json.name]
+    return [name for name in lost if not is_kept(name) and not run.is_added(name)]
 
 
 def _enter(plan: Plan, reporter: Reporter, argv: Sequence[str], left_by: str | None) -> None:

@@ -99,7 +99,7 @@ def settings_of(cells: Iterable[Cell]) -> list[Setting]:
 
 
 def earliest(cells: Sequence[Cell]) -> list[Cell]:
-    """Of each setting the cells at its earliest epoch or step."""
+    """The cells of each setting at its earliest epoch or step."""
     kept = [cell for cell in cells if cell.missing is not None or cell.protocol is None]
     for setting in settings_of(cells):
         first = min(cell.at for cell in setting.cells)

@@ -176,6 +176,25 @@ METRICS: tuple[Metric, ...] = (
         column="posterior gap",
     ),
     Metric(
+        "prior.code_length",
+        "The length of the test images' most probable codes under the prior over codes that gives the shortest; it "
+        "needs `vaecli prior`, which fits a prior to the training images' codes.",
+        "bits per image",
+        decimals=2,
+        better="low",
+        exists_for="codes",
+        column="code length",
+        listed=True,
+    ),
+    Metric(
+        "prior.code_length_gap",
+        "How much longer the test images' codes are than the training images', under the same prior.",
+        "bits per image",
+        decimals=2,
+        better="low",
+        exists_for="codes",
+    ),
+    Metric(
         "test.bits",
         "The rate in bits.",
         "bits per image",
@@ -209,6 +228,7 @@ METRICS: tuple[Metric, ...] = (
         decimals=2,
         better="high",
         exists_for="codes",
+        of_epoch="codes_used",
         of=lambda found: _mean(found.used),
     ),
     Metric(
@@ -228,6 +248,20 @@ METRICS: tuple[Metric, ...] = (
         exists_for="one code per image, and data with labels",
         column="accuracy",
         of=_accuracy,
+    ),
+    Metric(
+        "codebook.effective_dimension",
+        "The dimensions that the rows in use spread over: the squared sum of their covariance's eigenvalues over the "
+        "sum of squares.",
+        decimals=2,
+        exists_for="one codebook of rows",
+    ),
+    Metric("codebook.row_norm", "The mean length of a row.", decimals=3, exists_for="one codebook of rows"),
+    Metric(
+        "codebook.encoding_norm",
+        "The mean length of a test image's encoding, which the nearest row takes the place of.",
+        decimals=3,
+        exists_for="one codebook of rows",
     ),
     Metric(
         "gradient_norm.encoder",

@@ -5,12 +5,14 @@ from collections.abc import Hashable, Mapping
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from vaecli.backend.layers import check_backend, drawn_as
 from vaecli.backend.progress import END, Progress
 from vaecli.backend.random import fold_in
-from vaecli.bottlenecks.bottleneck import Bottleneck, Latents
+from vaecli.bottlenecks.bottleneck import Bottleneck, Latents, OfEncodings, Rows
 from vaecli.config.latent import Exported, Latent
 from vaecli.config.resolve import resolved
 from vaecli.config.schema import Config
@@ -33,6 +35,7 @@ class Losses(NamedTuple):
     penalty: tf.Tensor  # []
     state: State
     updates: Mapping[str, tf.Tensor]  # new values of weights without a gradient, by their names in `weights`
+    replaced: Mapping[str, Rows]  # of learned weights, likewise
 
 
 class PerImage(NamedTuple):
@@ -173,8 +176,26 @@ class Autoencoder:
         features = self.encoder(images)
         step = self.bottleneck.train(features, objective, state=state, seed=seed, progress=progress)
         distortion, rate, penalty = (tf.reduce_mean(x) for x in (step.surrogate, step.rate, step.penalty))
-        updates = {f"bottleneck/{name}": value for name, value in step.updates.items()}
-        return Losses(distortion + beta * rate + penalty, distortion, rate, penalty, step.state, updates)
+        updates, replaced = (
+            {f"bottleneck/{name}": value for name, value in changed.items()}
+            for changed in (step.updates, step.replaced)
+        )
+        return Losses(distortion + beta * rate + penalty, distortion, rate, penalty, step.state, updates, replaced)
+
+    @property
+    def begins_at(self) -> int | None:
+        """The number of finished steps before the one that needs `begun`; None if none does."""
+        return self.bottleneck.begins_at if isinstance(self.bottleneck, OfEncodings) else None
+
+    def embed(self, images: tf.Tensor) -> tf.Tensor:
+        """The vectors [B, N, D] of images [B, H, W, C] before quantisation."""
+        assert isinstance(self.bottleneck, OfEncodings)
+        return self.bottleneck.embed(self.encoder(images))
+
+    def begun(self, e: NDArray[np.float32], *, seed: int) -> dict[str, NDArray[np.float32]]:
+        """The weights that begin at vectors e [M, N, D] of training images, by their names in `weights`."""
+        assert isinstance(self.bottleneck, OfEncodings)
+        return {f"bottleneck/{name}": value for name, value in self.bottleneck.begun(e, seed=seed).items()}
 
     def measure(
         self, images: tf.Tensor, *, seed: tf.Tensor, progress: Progress = END

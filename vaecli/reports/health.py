@@ -27,6 +27,7 @@ VANISHED = 1e-3  # norm of the encoder's gradient, of the decoder's: 1e-6 in sat
 RISES, RISE, GROWTH = 3, 0.05, 1.1  # epochs one after another; of the loss; times the gradient's norm
 SPREAD = 1.0  # of the encoder's gradient norm over steps, in its means: at most 0.7 in healthy runs
 UNUSED = 0.6  # of the codes: at most a half in healthy runs
+DIED = 0.25  # of the codes: from the largest share in use to the last
 IMAGES_PER_CODE = 5  # of the test set: with fewer, codes that are all alike stay unused by chance (e^-5 is 1 %)
 GAP = 0.3  # error on codes above that on the relaxed sample: at most 0.23 in healthy runs
 OVERFIT = 0.05  # error above its lowest
@@ -62,6 +63,7 @@ class Records:
     final: Mapping[str, float | None] = field(default_factory=dict)  # of summary.json; empty if the run is unfinished
     unheard: Sequence[str] = ()  # variables that received no gradient
     mean_image: float | None = None  # its test error per pixel
+    lengths: tuple[float, float] | None = None  # the means of a codebook's rows and of encodings
 
     @property
     def per_epoch(self) -> int:
@@ -111,6 +113,9 @@ def findings(run: Run) -> list[Finding]:
         final |= {name: test[name] for name in ("distortion", "rate", "perplexity", "codes_used")}
         final["gradient"] = run.summary["gradient_norm"].get("encoder")
         mean = references.mean_image if references else None
+        lengths = [run.summary.get("codebook", {}).get(name) for name in ("row_norm", "encoding_norm")]
+        if lengths[0] is not None and lengths[1] is not None:
+            records = replace(records, lengths=(lengths[0], lengths[1]))
         records = replace(records, final=final, unheard=run.summary["without_gradient"], mean_image=mean)
     return diagnosed(records)
 
@@ -124,7 +129,7 @@ def diagnosed(records: Records) -> list[Finding]:
     if explains_all := made(no_gradient, divergence, says_nothing, budget, one_code)[:1]:
         return explains_all
     found = made(noise, temperature, relaxation_gap, overfit)
-    return (not found and made(mean_image)) or [*found, *made(dead_codes)]
+    return (not found and made(mean_image)) or [*found, *made(dead_codes, died)]
 
 
 def no_gradient(records: Records) -> Finding | None:
@@ -242,11 +247,45 @@ def dead_codes(records: Records) -> Finding | None:
     dead = round((1 - used) * codes)
     if dead < UNUSED * codes or drawn < IMAGES_PER_CODE * max(alphabets):
         return None
+    since = records.since("test_codes_used", lambda share: round((1 - share) * codes) >= UNUSED * codes)
+    sentence = (
+        f"{dead} of {codes} codes are never used on the test set{since} ({dead / codes:.0%}, at least {UNUSED:.0%})"
+    )
+    return Finding("dead codes", f"{sentence}{_apart(records)}.", _revived(records, used))
+
+
+def died(records: Records) -> Finding | None:
+    """Codes of a learned codebook that were in use and are no more."""
+    shares, used, codes = records.column("test_codes_used"), records.last("codes_used"), records.latent.alphabets
+    if not shares or used is None or codes is None or "num_codes" not in records.config.model.options():
+        return None
+    most = max(range(len(shares)), key=shares.__getitem__)
+    lost = shares[most] - used
+    if lost < DIED or dead_codes(records):
+        return None
+    unit, place = records.place(most)
+    sentence = (
+        f"Codes have died: {shares[most]:.0%} of {sum(codes)} were used on the test set at {unit} {place:,}, and now "
+        f"{used:.0%} ({lost:.0%} less, at least {DIED:.0%})"
+    )
+    return Finding("dying codes", f"{sentence}{_apart(records)}.", _revived(records, used))
+
+
+def _apart(records: Records) -> str:
+    """The lengths of rows and encodings, where a codebook has them."""
+    if records.lengths is None:
+        return ""
+    return "; its rows have a mean length of {:.2g}, encodings of {:.2g}".format(*records.lengths)
+
+
+def _revived(records: Records, used: float) -> list[str]:
+    """What brings codes back: rows that begin again where encodings are; else fewer codes, or another start."""
     options, training = records.config.model.options(), records.config.training
-    settings = [f"model.num_codes={max(2, round(used * options['num_codes']))}"] if "num_codes" in options else []
+    settings = ["model.restart=1.0"] if options.get("restart") == 0 else []
+    settings += ["model.codebook=ema"] if options.get("codebook") == "gradient" else []
+    settings += [f"model.num_codes={max(2, round(used * options['num_codes']))}"] if "num_codes" in options else []
     settings += ["training.output_bias=data_mean"] if training.output_bias == "zero" else []
-    sentence = f"{dead} of {codes} codes are never used on the test set ({dead / codes:.0%}, at least {UNUSED:.0%})."
-    return Finding("dead codes", sentence, [*settings, *_mixed(records), _lower_rate(records)][:2])
+    return [*settings, *_mixed(records), _lower_rate(records)][:2]
 
 
 def temperature(records: Records) -> Finding | None:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from vaecli.config import Config
 from vaecli.errors import RunError
-from vaecli.runs.evaluations import evaluation_problem
+from vaecli.runs.added import problems
 from vaecli.runs.run import Run, file_digest
 
 
@@ -33,8 +33,7 @@ def remarks(runs: Sequence[Run]) -> Iterator[str]:
         more = f" and {len(before) - 1:,} more" if before[1:] else ""
         yield f"{before[0]}{more}: made before summary.json had its own digest, so it is used unchecked"
     for run in runs:
-        if problem := evaluation_problem(run):
-            yield problem
+        yield from problems(run)
         with contextlib.suppress(OSError):
             if file_digest(run.config_yaml) != run.summary["files"].get(run.config_yaml.name):
                 yield f"{run.config_yaml}: was changed after it was written; the run's own config is in run.json"

@@ -6,7 +6,8 @@ from vaecli.runs.files import Arrays
 
 IMAGES = (3, "f")
 # The arrays of reconstructions.npz: dimensions and kinds of type. S images shown, L codes of K values, V labels; of a
-# grid M of the codes. Images in colour have one more dimension, of red, green and blue.
+# grid M of the codes; of a codebook its rows of D numbers, and E encodings. Images in colour have one more dimension,
+# of red, green and blue.
 ARRAYS: Mapping[str, tuple[int, str]] = {
     "images": IMAGES,  # [S, H, W]
     "index": (1, "iu"),  # [S]
@@ -22,6 +23,8 @@ ARRAYS: Mapping[str, tuple[int, str]] = {
     "drawn": (1, "iu"),  # [M]
     "in_place": IMAGES,  # [M, h, w]
     "alone": IMAGES,  # [M, H, W]
+    "codebook": (2, "f"),  # [K, D]
+    "encodings": (2, "f"),  # [E, D], of some test images
 }
 
 
@@ -57,6 +60,11 @@ def wrong_arrays(arrays: Arrays) -> str | None:
     of_values = [len(arrays[name]) for name in ("prototypes", "contingency") if name in arrays]
     if of_values and ("code_counts" not in arrays or set(of_values) != {arrays["code_counts"].shape[1]}):
         return "not one entry for each code"
+    rows = [arrays[name] for name in ("codebook", "encodings") if name in arrays]
+    if rows and (len(rows) < 2 or rows[0].shape[1] != rows[1].shape[1] or "code_counts" not in arrays):
+        return "not a codebook with its encodings"
+    if rows and len(rows[0]) != arrays["code_counts"].shape[1]:
+        return "not one row for each code"
     labels = arrays.get("label_values")
     if labels is not None and ("contingency" not in arrays or arrays["contingency"].shape[1] != len(labels)):
         return "not one entry for each label"

@@ -22,7 +22,18 @@ from vaecli.runs import checkpoints
 from vaecli.runs.files import PART, Arrays, append, read, read_npz, refuse_links, sync, to_npz, write, write_by, writing
 from vaecli.runs.lock import Lock
 from vaecli.runs.reconstructions import wrong_arrays
-from vaecli.runs.schema import EVALUATION, FAILURE, INFO, SUMMARY, Evaluated, Info, Summary
+from vaecli.runs.schema import (
+    EVALUATION,
+    FAILURE,
+    INFO,
+    PRIOR,
+    SUMMARY,
+    Evaluated,
+    FittedPrior,
+    Info,
+    PriorKind,
+    Summary,
+)
 from vaecli.runs.sealed import MAX_BYTES, parse_sealed, read_json, read_sealed, write_sealed
 
 FORMAT = 2  # 1: without seals
@@ -86,6 +97,8 @@ class Run:
     metrics_csv = Place("metrics.csv")
     summary_json = Place("summary.json")
     evaluation_json = Place("evaluation.json")
+    prior_json = Place("prior.json")
+    priors_folder = Place("priors")
     failure_json = Place("failure.json")
     checkpoints = Place("checkpoints")
     weights = Place("weights")
@@ -287,8 +300,41 @@ class Run:
                 raise Damaged(f"{self.evaluation_json}: of other weights than {path}; {way_out}")
         return found
 
+    @property
+    def priors(self) -> list[FittedPrior]:
+        """What `vaecli prior` has fitted; raises Damaged if its file was changed, or is of other weights."""
+        return self._priors(self.summary)
+
+    def _priors(self, summary: Summary) -> list[FittedPrior]:
+        if not os.path.exists(self.prior_json):
+            return []
+        way_out = f"`vaecli prior {self.name}` makes it again"
+        found = read_sealed(self.prior_json, PRIOR, newest=FORMAT, way_out=way_out)["priors"]
+        path = self.weights / "last.npz"
+        if any(one["digest"] != summary["files"].get(str(path.relative_to(self.path)), one["digest"]) for one in found):
+            raise Damaged(f"{self.prior_json}: of the codes of other weights than {path}; {way_out}")
+        return found
+
+    def prior_file(self, kind: PriorKind, *, conditional: bool, state: bool = False) -> Path:
+        """The npz of a prior, or of the state of its training while that is not finished."""
+        name = f"{kind}{'-conditional' * conditional}{'.state' * state}.npz"
+        return self.priors_folder / name
+
+    def load_prior(self, prior: FittedPrior) -> Arrays:
+        """The arrays of one of `priors`; raises Damaged."""
+        path = self.prior_file(prior["kind"], conditional=prior["conditional"])
+        way_out = f"`vaecli prior {self.name}` makes it again"
+        try:
+            raw = read(path)
+            if hashlib.sha256(raw).hexdigest() != prior["file"]:
+                raise ValueError("it was changed, or is of another run")
+            return read_npz(io.BytesIO(raw))
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise Damaged(f"{path}: cannot be used ({reason}); {way_out}") from None
+
     def examine(self) -> Files:
-        """Reads again every file whose digest summary.json has, and evaluation.json, which has its own.
+        """Reads again every file whose digest summary.json has, and those added later, which have their own.
 
         If summary.json itself is damaged, only that can be reported.
 
@@ -309,13 +355,29 @@ class Run:
                 found.missing.append(name)
                 continue
             (found.whole if same else found.changed).append(name)
-        if os.path.exists(self.evaluation_json):
-            try:
-                _ = self._evaluations(summary)
-                found.whole.append(self.evaluation_json.name)
-            except RunError:
-                found.changed.append(self.evaluation_json.name)
+        for path, read_it in ((self.evaluation_json, self._evaluations), (self.prior_json, self._priors)):
+            if os.path.exists(path):
+                try:
+                    _ = read_it(summary)
+                    found.whole.append(path.name)
+                except RunError:
+                    found.changed.append(path.name)
+        if self.prior_json.name in found.whole:
+            for prior in self._priors(summary):
+                path = self.prior_file(prior["kind"], conditional=prior["conditional"])
+                name = str(path.relative_to(self.path))
+                try:
+                    _ = self.load_prior(prior)
+                    found.whole.append(name)
+                except RunError:
+                    (found.changed if path.exists() else found.missing).append(name)
         return found
+
+    def is_added(self, name: str) -> bool:
+        """Whether a file was added to the finished run later, by another command than the one that trained it."""
+        return name in (self.evaluation_json.name, self.prior_json.name) or name.startswith(
+            f"{self.priors_folder.name}/"
+        )
 
     @property
     def whole(self) -> bool:
@@ -514,6 +576,37 @@ class Run:
     def save_evaluations(self, evaluations: Sequence[Evaluated]) -> None:
         self._lock.check()
         write_sealed(self.evaluation_json, {"format": FORMAT, "evaluations": evaluations}, within=self.path)
+
+    def save_priors(self, priors: Sequence[FittedPrior]) -> None:
+        self._lock.check()
+        write_sealed(self.prior_json, {"format": FORMAT, "priors": priors}, within=self.path)
+
+    def save_prior(self, kind: PriorKind, arrays: Arrays, *, conditional: bool) -> str:
+        """Writes a prior's arrays, and returns the SHA-256 of the file."""
+        self._lock.check()
+        raw = to_npz(arrays)
+        write(self.prior_file(kind, conditional=conditional), raw, within=self.path)
+        return hashlib.sha256(raw).hexdigest()
+
+    def save_prior_state(self, kind: PriorKind, arrays: Arrays, *, conditional: bool) -> None:
+        """Saves the complete state of a prior's training."""
+        self._lock.check()
+        path = self.prior_file(kind, conditional=conditional, state=True)
+        write(path, checkpoints.seal(to_npz(arrays)), within=self.path)
+
+    def prior_state(self, kind: PriorKind, *, conditional: bool) -> Arrays | None:
+        """The state of a prior's training that was stopped; None if there is none that is whole."""
+        try:
+            raw = read(self.prior_file(kind, conditional=conditional, state=True))
+            return read_npz(io.BytesIO(checkpoints.unseal(raw)))
+        except (OSError, ValueError):
+            return None
+
+    def drop_prior_state(self, kind: PriorKind, *, conditional: bool) -> None:
+        """Removes the state of a prior's training, once the prior is there."""
+        path = self.prior_file(kind, conditional=conditional, state=True)
+        with writing(path):
+            path.unlink(missing_ok=True)
 
     def fail(self, reason: str) -> None:
         self._lock.check()

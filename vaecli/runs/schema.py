@@ -95,6 +95,7 @@ class LatentFile(TypedDict):
     codes_per_position: Size
     alphabets: Annotated[list[Size], Field(min_length=1, max_length=10**6)] | None
     width: Size
+    summed: NotRequired[bool]
 
 
 @with_config(_STRICT)
@@ -196,6 +197,7 @@ class Summary(TypedDict):
     latent: NotRequired[LatentFile]
     test: Test
     mean_image: NotRequired[MeanImage]
+    codebook: NotRequired[dict[Text, Number | None]]
     gradient_norm: dict[Text, Number]
     without_gradient: list[Text]
     parameters: Count
@@ -207,7 +209,7 @@ class Summary(TypedDict):
 
 @with_config(_STRICT)
 class Estimate(TypedDict):
-    """The mean over images of a figure in nats."""
+    """The mean over images of a figure: in nats, and of a code length in bits."""
 
     value: Number
     standard_error: Number | None  # over the images; None for a single one
@@ -239,6 +241,40 @@ class EvaluationFile(TypedDict):
 
     format: int
     evaluations: list[Evaluated]
+
+
+PriorKind = Literal["independent", "autoregressive"]
+
+
+@with_config(_STRICT)
+class CodeLengths(TypedDict):
+    """Bits per image of the codes of both splits."""
+
+    train: Estimate
+    test: Estimate
+
+
+@with_config(_STRICT)
+class FittedPrior(TypedDict):
+    """A prior over codes that was fitted to the training images."""
+
+    kind: PriorKind
+    conditional: bool  # whether there is one for each label
+    labels: list[int]  # they are these; none where it is not conditional
+    digest: Digest  # of the file of the weights that gave the codes
+    file: Digest  # of the prior's own file
+    epochs: Count | None  # that its weights were trained for; None: it was counted
+    asked: Count | None  # epochs at most
+    parameters: Count
+    code_length: CodeLengths
+
+
+@with_config(_STRICT)
+class PriorFile(TypedDict):
+    """prior.json."""
+
+    format: int
+    priors: list[FittedPrior]
 
 
 @with_config(_STRICT)
@@ -327,6 +363,7 @@ class ToyFile(TypedDict):
 INFO: TypeAdapter[Info] = TypeAdapter(Info)
 SUMMARY: TypeAdapter[Summary] = TypeAdapter(Summary)
 EVALUATION: TypeAdapter[EvaluationFile] = TypeAdapter(EvaluationFile)
+PRIOR: TypeAdapter[PriorFile] = TypeAdapter(PriorFile)
 FAILURE: TypeAdapter[Failure] = TypeAdapter(Failure)
 AUDIT: TypeAdapter[AuditFile] = TypeAdapter(AuditFile)
 TOY: TypeAdapter[ToyFile] = TypeAdapter(ToyFile)

@@ -26,11 +26,12 @@ from vaecli.training.optimizers import optimizer
 
 SECONDS_PER_CALL = 0.5  # the interval of progress and of checks for Ctrl-C
 FIRST_CALL_STEPS = 8  # it compiles, and measures the time of a step
+ENCODINGS = 16_384  # at least so many vectors, if there are as many, decide where a codebook of k-means begins
 LANES, FEW = 32, 4096  # more lanes, or lanes for small arrays, only slow down compilation
 STEP_METRICS = ("loss", "distortion", "rate", "penalty", *(f"gradient_norm_{part}" for part in PARTS))
 
 # What is folded into the run's seed for each independent use of randomness.
-_TRAINING_NOISE, _ESTIMATOR_STATE = 1, 2
+_TRAINING_NOISE, _ESTIMATOR_STATE, _ENCODINGS = 1, 2, 4  # 3 is of evaluation/evaluator.py
 _BINARIZATION = 20_080_610  # and into a step's seed, whose small numbers the estimators use
 
 
@@ -100,12 +101,8 @@ class Loop:
 
         def one_step(step: tf.Tensor, nest: Any) -> Any:
             weights, slots, estimator, log = nest
-            batch = tf.cast(tf.gather(images, order[step]), tf.float32) * self.scale
             seed = fold_in(epoch_seed, step)
-            if self.drawn:
-                draws = uniform(tf.shape(batch), seed=fold_in(seed, _BINARIZATION))
-                batch = tf.cast(draws < batch, tf.float32)
-            batch = tf.reshape(batch, (-1, *self.autoencoder.image_shape))
+            batch = self.batch(images, order[step], seed)
             done = epoch * self.steps_per_epoch + step
             progress = self.end._replace(step=done)
             with (
@@ -122,6 +119,10 @@ class Loop:
             if self.clip_norm is not None:
                 gradients, _ = tf.clip_by_global_norm(gradients, self.clip_norm, use_norm=tf.norm(norms))
             learnt, slots = self.optimizer.update(learnt, gradients, slots, done + 1)
+            for name, rows in losses.replaced.items():
+                place = self.learnt.index(self.names.index(name))
+                learnt[place] = tf.where(rows.places[:, None], rows.values, learnt[place])
+                slots = self.optimizer.cleared(slots, place, rows.places)
             new = {**losses.updates, **{self.names[i]: weight for i, weight in zip(self.learnt, learnt, strict=True)}}
             weights = [new.get(name, weight) for name, weight in zip(self.names, weights, strict=True)]
             values = [losses.loss, losses.distortion, losses.rate, losses.penalty, *norms]
@@ -129,6 +130,19 @@ class Loop:
             return step + 1, (weights, slots, losses.state, log)
 
         return tf.while_loop(lambda step, _: step < stop, one_step, (start, nest))[1]
+
+    def batch(self, images: tf.Tensor, rows: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """These of all images [N, P] as floats [B, H, W, C], with their pixels drawn if they are at each use."""
+        batch = tf.cast(tf.gather(images, rows), tf.float32) * self.scale
+        if self.drawn:
+            draws = uniform(tf.shape(batch), seed=fold_in(seed, _BINARIZATION))
+            batch = tf.cast(draws < batch, tf.float32)
+        return tf.reshape(batch, (-1, *self.autoencoder.image_shape))
+
+    def embed(self, weights: list[tf.Tensor], images: tf.Tensor, rows: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """The vectors [B, N, D] of these images before quantisation."""
+        with keras.StatelessScope(zip(self.variables, weights, strict=True)):
+            return self.autoencoder.embed(self.batch(images, rows, seed))
 
     def _norms(self, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
         """The L2 norm of each part's gradient, before any clipping."""
@@ -155,6 +169,7 @@ class Trainer:
         self.optimizer, self.names, self.variables = loop.optimizer, loop.names, loop.variables
         self.learnt = [loop.names[place] for place in loop.learnt]
         self._compiled = program(loop, *loop.key, compiler=autoencoder.compiler)
+        self._embed = program(loop.embed, "embed", *loop.key, compiler=autoencoder.compiler)
 
     def initial_state(self) -> TrainState:
         """The state before the first step."""
@@ -183,9 +198,12 @@ class Trainer:
             epoch = state.epoch
             whole, rest = self._batches(epoch)
             while state.epoch == epoch and self.done(state) < self.end.steps:
+                if self.done(state) == self.autoencoder.begins_at:
+                    state = self._begun(state, whole if len(whole) else rest[:1])
                 row = self._next_row(state)
+                left = min(row - state.step, self._left_before_beginning(state))
                 if state.step < len(whole):
-                    steps = min(per_call, row - state.step, len(whole) - state.step)
+                    steps = min(per_call, left, len(whole) - state.step)
                     chunk = self._call(state, whole, steps)
                     per_call = max(1, min(4 * per_call, int(SECONDS_PER_CALL * steps / chunk.seconds)))
                 else:
@@ -211,6 +229,26 @@ class Trainer:
         if not self.shuffle:
             return np.arange(self.num_images, dtype=np.int32)
         return batch_order(self.seed, epoch, self.num_images)
+
+    def _left_before_beginning(self, state: TrainState) -> int:
+        """The steps until weights begin at encodings, if that is still to come."""
+        begins_at = self.autoencoder.begins_at
+        left = 0 if begins_at is None else begins_at - self.done(state)
+        return left if left > 0 else self.end.steps
+
+    def _begun(self, state: TrainState, order: tf.Tensor) -> TrainState:
+        """The state in which what begins at encodings has begun, at those of the first batches of this epoch.
+
+        It depends on the state alone, so that a training that is resumed here begins with the same values.
+        """
+        seed, found = _seed(self.seed, _ENCODINGS), []
+        for step, rows in enumerate(order):
+            found.append(self._embed(state.weights, self.images, rows, fold_in(seed, step)).numpy())
+            if sum(e.shape[0] * e.shape[1] for e in found) >= ENCODINGS:
+                break
+        begun = self.autoencoder.begun(np.concatenate(found), seed=self.seed)
+        weights = zip(self.names, state.weights, strict=True)
+        return state._replace(weights=[tf.constant(begun[name]) if name in begun else w for name, w in weights])
 
     def _next_row(self, state: TrainState) -> int:
         """The step of the current epoch after which the next row is due."""

@@ -44,6 +44,7 @@ def words(path):
 def test_every_figure_is_drawn_and_again_the_same(finished_run, tmp_path):
     discrete = finished_run.latent.discrete
     names = ["reconstructions", "loss", *(["codes", "code_use"] if discrete else [])]
+    names += ["codebook"] * (finished_run.config.model.name == "vqvae")
     drawn = draw(finished_run, output=tmp_path)
     assert [path.name for path in drawn] == [f"{name}.png" for name in names]
     for path in drawn:
@@ -110,8 +111,28 @@ def test_images_without_labels_have_no_figure_of_labels(tmp_path):
     run = train(
         config_from_text(f"{{model: vqvae, data: {{name: npz, path: '{path}'}}, training: {{epochs: 1}}}}"), tmp_path
     )
-    assert sorted(path.name for path in run.figures.iterdir()) == ["codes.png", "loss.png", "reconstructions.png"]
+    assert sorted(path.name for path in run.figures.iterdir()) == [
+        "codebook.png",
+        "codes.png",
+        "loss.png",
+        "reconstructions.png",
+    ]
     assert figures.title(run).startswith("vqvae (L = 1, K = 10, D = 10, commitment = 0.25) · $x^$ <b> & % · 1 epoch · ")
+
+
+def test_a_codebook_is_drawn_with_its_use_and_what_keeps_it_alive(tmp_path, text_kept):
+    run = train(small_config("{name: vqvae, codebook: ema, restart: 1.0}"), tmp_path)
+    draw(run, output=tmp_path, fmt="svg")
+    said = words(tmp_path / "codebook.svg")
+    used = round(10 * run.summary["test"]["codes_used"])
+    for text in (
+        f"{used} of 10 codes are used on the test set",
+        "codebook ema, restart 1",
+        "encodings",
+        "use over the run",
+    ):
+        assert text in said
+    assert ("rows never used" in said) == (used < 10)
 
 
 def test_of_many_codes_the_most_used_are_drawn(finished, tmp_path, text_kept):

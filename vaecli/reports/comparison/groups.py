@@ -20,7 +20,7 @@ from vaecli.reports.columns import flat, numbers, plain
 from vaecli.reports.health import Finding, findings
 from vaecli.runs import Run, but_for_the_seed
 from vaecli.runs.absent import Absent
-from vaecli.runs.evaluations import evaluation_of
+from vaecli.runs.added import added, evaluation_of
 from vaecli.runs.identity import settings
 from vaecli.runs.provenance import data_name, made_with
 from vaecli.runs.references import references_of, references_problem
@@ -321,7 +321,7 @@ def _row(name: str, runs: Sequence[Run], absent: Mapping[int, str]) -> Row:
     for run in runs:
         references = references_of(run)
         learned = references.learned(run.latent, run.summary["test"]["mse"]["sampled"]) if references else None
-        summary = {**run.summary, "learned": learned, "evaluation": evaluation_of(run)}
+        summary = {**run.summary, "learned": learned, **added(run)}
         for column, metric in COLUMNS.items():
             value = metric.value(summary)
             if value is not None:

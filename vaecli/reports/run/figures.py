@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vaecli.config.options import Schedule
+from vaecli.config.options import Schedule, described
 from vaecli.errors import RunError
+from vaecli.reports.columns import plain
 from vaecli.reports.style import (
     TILE_GAP,
     Figure,
@@ -65,17 +66,20 @@ def draw_run(
         figures[f"codes.{fmt}"] = partial(what_cells_draw, run, arrays)
     if "contingency" in arrays:
         figures[f"code_use.{fmt}"] = partial(code_use, run, arrays)
+    if "codebook" in arrays:
+        figures[f"codebook.{fmt}"] = partial(codebook, run, arrays)
     return draw_each(figures, folder, failed)
 
 
 def title(run: Run) -> str:
     """The title of every figure: method, options, data (and what it is a fallback for), epochs, seed."""
     config = run.config
-    options = ", ".join(
-        f"{SYMBOLS[key]} = {value:g}" for key, value in config.model.options().items() if key in SYMBOLS
-    )
+    options = config.model.options()
+    told = [f"{SYMBOLS[key]} = {value:g}" for key, value in options.items() if key in SYMBOLS]
+    defaults = {key: option.default for key, option in described(config.model.method).items()}
+    told += [f"{key} {plain(options[key])}" for key in CHOICES if options.get(key, None) != defaults.get(key)]
     parts = [
-        config.model.name + (f" ({options})" if options else ""),
+        config.model.name + (f" ({', '.join(told)})" if told else ""),
         data_title(run.info["data"]),
         config.training.length,
         f"seed {config.training.seed}",
@@ -97,6 +101,8 @@ SYMBOLS = {
     "latent_dim": "D",
     "commitment": "commitment",
 }
+# Options of a quantiser that a title has if they are not at their defaults.
+CHOICES = ("levels", "bits", "stages", "codebook", "init", "restart", "gradient", "distance", "unquantized_steps")
 
 
 def reconstructions(run: Run, arrays: Any) -> Figure:
@@ -286,6 +292,61 @@ def code_use(run: Run, arrays: Any) -> Figure:
     return figure
 
 
+def codebook(run: Run, arrays: Any) -> Figure:
+    """Rows among encodings in two dimensions, their use over the run, and the lengths of both.
+
+    The plane is that of the encodings' largest variance; a dot grows with a row's use, a cross is a row never used.
+    """
+    rows, encodings, counts = arrays["codebook"], arrays["encodings"], arrays["code_counts"].sum(0)
+    figure = Figure(figsize=(10.5, 3.3))
+    plane, over_time, lengths = figure.subplots(1, 3, width_ratios=(1.25, 1, 1))
+    middle = encodings.mean(0)
+    _, _, directions = np.linalg.svd(encodings - middle, full_matrices=False)
+    axes = np.zeros((2, rows.shape[1]))
+    axes[: min(2, len(directions))] = directions[:2]
+    for points, style in (
+        (encodings, {"s": 3, "color": "0.75", "linewidths": 0, "label": "encodings"}),
+        (rows[counts == 0], {"s": 16, "marker": "x", "color": COLOURS["relaxed"], "label": "rows never used"}),
+        (
+            rows[counts > 0],
+            {
+                "s": 8 + 120 * counts[counts > 0] / counts.max(),
+                "color": COLOURS["sampled"],
+                "alpha": 0.7,
+                "label": "rows in use",
+            },
+        ),
+    ):
+        if len(points):
+            plane.scatter(*((points - middle) @ axes.T).T, **style)
+    plane.set(title="codebook in the encodings' plane", xticks=[], yticks=[])
+    plane.legend(fontsize=7, loc="upper left", bbox_to_anchor=(0.0, -0.02), ncols=3, handletextpad=0.2)
+    metrics, unit = thinned(run.metrics), run.config.training.unit
+    places, style = [row[unit] for row in metrics], {"marker": "o", "markersize": 3} if len(metrics) <= 30 else {}
+    for name, label, colour in (
+        ("codes_used", "codes used", COLOURS["sampled"]),
+        ("perplexity", "perplexity", COLOURS["relaxed"]),
+    ):
+        values = [row.get(f"test_{name}") for row in metrics]
+        if None not in values:
+            share = np.array(values) / (1 if name == "codes_used" else len(rows))
+            over_time.plot(places, 100 * share, color=colour, label=label, **style)
+    over_time.set(title="use over the run", xlabel=unit, ylabel="% of the codes, whole test set", ylim=(-4, 104))
+    over_time.xaxis.get_major_locator().set_params(integer=True)
+    over_time.legend(fontsize=7)
+    of_both = [np.linalg.norm(x, axis=1) for x in (encodings, rows)]
+    bins = np.linspace(0, max(x.max() for x in of_both) * 1.02 + 1e-9, 40)
+    for values, label, colour in zip(of_both, ("encodings", "rows"), ("0.6", COLOURS["sampled"]), strict=True):
+        lengths.hist(
+            values, bins, weights=np.full(len(values), 100 / len(values)), color=colour, alpha=0.7, label=label
+        )
+    lengths.set(title="lengths", xlabel="length", ylabel="%")
+    lengths.margins(y=0.3)
+    lengths.legend(fontsize=7)
+    heading(figure, f"{title(run)}\n{np.count_nonzero(counts)} of {len(rows)} codes are used on the test set", 9)
+    return figure
+
+
 def commonest(table: NDArray[np.int64], values: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[str]]:
     """The columns of the most common labels in the order of their values, and one for all others."""
     names = [str(value) for value in values]
@@ -334,5 +395,5 @@ def _labels_of(row: NDArray[np.int64], values: NDArray[np.int64]) -> str:
 def _loss_label(run: Run, unit: str) -> str:
     beta = run.config.objective.beta
     weight = "β" if isinstance(beta, Schedule) else f"{beta:g}"
-    extra = [f"{weight} × rate"] * bool(beta) + ["codebook losses"] * (run.config.model.name == "vqvae")
+    extra = [f"{weight} × rate"] * bool(beta) + ["penalty"] * bool(run.metrics[-1]["penalty"])
     return "\n+ ".join([unit, *extra])

@@ -1,6 +1,6 @@
 """Runs as text: a list with one line each, one run in full, or the differences of two runs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,11 +10,20 @@ from vaecli.metrics.metric import METRICS
 from vaecli.reports.columns import flat
 from vaecli.reports.run.summary import epoch_line, health_lines, summary_lines
 from vaecli.runs import Run
-from vaecli.runs.evaluations import evaluation_of, evaluation_problem
+from vaecli.runs.added import added, prior_of, problems
 from vaecli.runs.provenance import data_name
 
 LISTED = [metric for metric in METRICS if metric.listed]
 COLUMNS = ("run", "status", "data", "model", "seed", "epochs", *(metric.column or "" for metric in LISTED))
+
+
+def table(entries: Sequence[Mapping[str, Any]]) -> list[Sequence[str]]:
+    """The rows of `vaecli list`, the header first, without the code lengths where no run has a prior."""
+    rows = [COLUMNS, *map(cells, entries)]
+    place = COLUMNS.index("code length")
+    if not any(row[place] for row in rows[1:]):
+        rows = [[*row[:place], *row[place + 1 :]] for row in rows]
+    return rows
 
 
 def entry(run: Run) -> dict[str, Any]:
@@ -36,6 +45,7 @@ def entry(run: Run) -> dict[str, Any]:
             **_done(run, config["training"], finished=status == "finished"),
             "started": info["started"],
             "test": run.summary["test"] if status == "finished" else None,
+            "prior": prior_of(run) if status == "finished" else None,
         }
     except RunError as error:
         return {"run": run.name, "status": "unreadable", "reason": str(error)}
@@ -55,8 +65,8 @@ def cells(entry: Mapping[str, Any]) -> list[str]:
     """The row of an entry under COLUMNS."""
     if entry["status"] == "unreadable":
         return [entry["run"], "unreadable", *[""] * (len(COLUMNS) - 2)]
-    test = entry["test"]
-    figures = [metric.value({"test": test}) for metric in LISTED]  # empty for an unfinished run
+    found = {"test": entry["test"], "prior": entry["prior"]}  # both None for an unfinished run
+    figures = [metric.value(found) for metric in LISTED]
     length, unit = (entry["epochs"], "") if entry["epochs"] else (entry["steps"], " steps")
     done = f"{length['of']}{unit}" if length["done"] == length["of"] else f"{length['done']}/{length['of']}{unit}"
     texts = ["" if x is None else f"{x:.{m.decimals}f}" for x, m in zip(figures, LISTED, strict=True)]
@@ -92,9 +102,8 @@ def changed_lines(run: Run) -> Iterator[str]:
     """Files of a finished run that changed but are not needed for its figures."""
     examined = run.examine()
     for what, names in (("was changed after the run was finished", examined.changed), ("is missing", examined.missing)):
-        yield from (f"  {run.path / name} {what}" for name in names if name != run.evaluation_json.name)
-    if problem := evaluation_problem(run):
-        yield f"  {problem}"
+        yield from (f"  {run.path / name} {what}" for name in names if not run.is_added(name))
+    yield from (f"  {problem}" for problem in problems(run))
     if run.before_seals:
         yield "  made before summary.json had its own digest: its figures are used unchecked"
 
@@ -107,8 +116,8 @@ def differences(one: Run, two: Run) -> dict[str, dict[str, list[Any]]]:
         info: dict[str, Any] = {**run.info}
         not_compared = ("config", "argv", "started", "extends", "history", "format", "run", "changed", "latent")
         sections["environment"].append(flat({key: info[key] for key in info if key not in not_compared}))
-        summary: dict[str, Any] = {**run.summary, "evaluation": evaluation_of(run)} if run.finished else {}
-        kept = ("test", "evaluation", "gradient_norm", "parameters", "seconds")
+        summary: dict[str, Any] = {**run.summary, **added(run)} if run.finished else {}
+        kept = ("test", "evaluation", "prior", "gradient_norm", "parameters", "seconds")
         sections["figures"].append(flat({key: summary[key] for key in kept if key in summary}))
     return {
         name: {key: [first.get(key), second.get(key)] for key in first | second if first.get(key) != second.get(key)}

@@ -1,14 +1,15 @@
 """A finished run in words: its results, the references, and what went wrong."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from vaecli.reports.health import findings
 from vaecli.runs import Run
-from vaecli.runs.evaluations import evaluation_problem
+from vaecli.runs.added import usable_evaluations, usable_priors
 from vaecli.runs.provenance import data_name
 from vaecli.runs.references import reference_of, references_of, references_problem
-from vaecli.runs.schema import Estimate, Evaluated
+from vaecli.runs.schema import Estimate, Evaluated, FittedPrior
 
 
 def epoch_line(row: Mapping[str, float | None], last: int) -> str:
@@ -35,7 +36,8 @@ def summary_lines(run: Run) -> Iterator[str]:
     where = data_name(data) + (f" (fallback for {data['fallback_for']})" if data["fallback_for"] else "")
     yield f"{name} on {where}, {run.config.training.length}, {summary['parameters']:,} parameters"
     yield from _errors(test, run.config.objective.likelihood)
-    yield from evaluation_lines([] if evaluation_problem(run) else run.evaluations)
+    yield from evaluation_lines(usable_evaluations(run))
+    yield from prior_lines(run, usable_priors(run))
     yield from _of_mean_image(summary)
     yield from _code_use(test)
     yield from _learned(run, test["mse"]["sampled"])
@@ -72,6 +74,24 @@ def evaluation_lines(evaluations: Iterable[Evaluated]) -> Iterator[str]:
         if (exact := one["negative_log_p"]) and (gap := one["posterior_gap"]):
             yield f"  -log p(x)           {_mean(exact)} nats per image, a sum over all codes {over}"
             yield f"  posterior gap       {_mean(gap)} nats per image, KL(q(z|x) || p(z|x)) over all codes"
+
+
+def prior_lines(run: Run, priors: Iterable[FittedPrior]) -> Iterator[str]:
+    """The code lengths under each prior of a run, and where q(z|x) is a point the sum with the distortion."""
+    test, point = run.summary["test"], run.config.model.method.constant_rate
+    for prior in priors:
+        given = " given the label" if prior["conditional"] else ""
+        lengths = prior["code_length"]
+        yield (
+            f"  code length         {_mean(lengths['test'])} bits per image{given}, {prior['kind']} prior (± is the "
+            f"standard error over the test images; training images {lengths['train']['value']:.2f})"
+        )
+        if point and not prior["conditional"] and test["distortion"] is not None:
+            nats = math.log(2) * lengths["test"]["value"]
+            yield (
+                f"  lossy code          {test['distortion'] + nats:.2f} nats per image = distortion "
+                f"{test['distortion']:.2f} + code length {nats:.2f}, a bound on -log p(x)"
+            )
 
 
 def _mean(found: Estimate) -> str:

@@ -94,9 +94,7 @@ class Row(Block):
     over: Annotated[int, Field(ge=1)] | None = None  # steps that a training figure is a mean of; None: the epoch's
     seeds: Annotated[int, Field(ge=1)] | None = None
     digits: Annotated[int, Field(ge=0, le=20)] | None = None
-    times: Annotated[float, AfterValidator(_not_zero)] = (
-        1.0  # the published figure times this, plus the next, is in vaecli's unit
-    )
+    times: Annotated[float, AfterValidator(_not_zero)] = 1.0  # the figure times this, plus the next, has our unit
     plus: float = 0.0
     tolerance: Tolerance | None = None
     numbers: How | None = None

@@ -238,6 +238,12 @@ BUILT_IN: Mapping[str, Method] = {
         Component("vaecli.estimators.muprop:muprop"),
         in_all=False,
     ),
+    "unordered_set": Method(
+        "score function of S different codes, drawn without replacement (arXiv 2002.06043)",
+        CATEGORICAL,
+        Component("vaecli.estimators.unordered_set:unordered_set", ("set_size",)),
+        in_all=False,
+    ),
     "mve": Method(
         "hard code forward, the rule of least variance that is exact to first order (AISTATS 2026)",
         CATEGORICAL,

@@ -29,6 +29,7 @@ PROTOCOL = {
         "binarization": "none",
         "threshold": None,
         "binarized_path": None,
+        "scaling": "unit",
     },
     "objective": {"likelihood": "mse", "beta": 0.0, "prior": "uniform"},
     "evaluation": {"codes": "sample"},
@@ -79,6 +80,7 @@ LATENT = {
     "backward_temperature": 0.5,
     "num_samples": 10,
     "num_draws": 4,
+    "set_size": 4,
     "second_order": 1e6,
     "gap": 1.0,
 }

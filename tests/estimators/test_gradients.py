@@ -276,6 +276,47 @@ def test_gumbel_rao_has_the_mean_of_gumbel_st_and_less_variance():
     np.testing.assert_allclose(variance_rao, variance / 10, rtol=0.1)  # of ten samples; its own error is 2%
 
 
+def test_a_set_of_all_codes_has_the_exact_gradient():
+    """Two latents of two values have four codes, as many as are drawn."""
+    logits = tf.constant(np.random.default_rng(5).normal(size=(200, 2, 2)), tf.float32)
+
+    @compiled
+    def backward(logits):
+        found = []
+        for name in ("unordered_set", "exact"):
+            with tf.GradientTape() as tape:
+                tape.watch(logits)
+                loss = lambda z, codes=None: tf.reduce_sum(WEIGHTS[:2] * z, (-2, -1)) ** 3  # noqa: E731
+                surrogate = run(name, loss, logits, ()).surrogate
+            found.append((surrogate, tape.gradient(surrogate, logits)))
+        return found
+
+    (value, gradient), (expected, exact) = backward(logits)
+    np.testing.assert_allclose(value, expected, rtol=1e-3, atol=1e-3)  # probabilities that sum to 1 are left by 1 - sum
+    np.testing.assert_allclose(gradient, exact, rtol=1e-3, atol=1e-3)
+
+
+def test_a_set_is_drawn_without_replacement_in_the_order_of_its_probabilities():
+    from vaecli.estimators.unordered_set import draw
+
+    draws, L = 50_000, 2
+    logits = np.random.default_rng(6).normal(size=(L, 3)).astype(np.float32)
+    tiled = tf.constant(np.tile(logits, (draws, 1, 1)))
+    codes, log_q = (x.numpy() for x in compiled(lambda x: draw(x, 3, seed=SEED))(tiled))
+    number = codes[..., 0] * 3 + codes[..., 1]
+    assert (np.sort(number, 1)[:, 1:] > np.sort(number, 1)[:, :-1]).all()
+    p = np.outer(softmax(logits[0]), softmax(logits[1])).ravel()
+    np.testing.assert_allclose(np.exp(log_q), p[number], rtol=1e-4)
+    for first in range(9):
+        share = (number[:, 0] == first).mean()
+        assert abs(share - p[first]) < 4 * np.sqrt(p[first] * (1 - p[first]) / draws)
+        seconds = number[number[:, 0] == first, 1]
+        for second in set(range(9)) - {first}:
+            expected = p[second] / (1 - p[first])
+            error = np.sqrt(expected * (1 - expected) / max(1, len(seconds)))
+            assert abs((seconds == second).mean() - expected) < 4.5 * error  # of 72
+
+
 def test_muprop_has_no_variance_where_the_loss_is_linear():
     np.testing.assert_allclose(gradients("muprop", "linear"), np.tile(truth("linear"), (K, 1)), **CLOSE)
     assert gradients("muprop", "quadratic").std(0).max() > 0.01

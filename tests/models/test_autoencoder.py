@@ -302,6 +302,25 @@ def test_the_decoder_reads_integer_codes_as_numbers_from_0_to_1(method, latents,
     np.testing.assert_allclose(plain(IMAGES[..., 0]), expected[..., 0], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize(("scaling", "factor", "offset"), [("centred", 1, -0.5), ("symmetric", 2, -1)])
+@pytest.mark.parametrize("likelihood", ["mse", "bernoulli"])
+def test_networks_have_scaled_pixels_and_figures_those_of_the_unit_interval(
+    likelihood, scaling, factor, offset, tmp_path
+):
+    text = f"model: vae\nnetwork: {{hidden: [16]}}\nobjective: {{likelihood: {likelihood}}}\n"
+    training = "training: {output_bias: data_mean}\n"
+    plain = build(config_from_text(text + training), (8, 8), digits())
+    scaled = build(config_from_text(f"{text}{training}data: {{name: digits, scaling: {scaling}}}"), (8, 8), digits())
+    np.testing.assert_allclose(scaled.encoder(IMAGES), plain.encoder(factor * IMAGES + offset), rtol=1e-5, atol=1e-6)
+    z = tf.zeros((1, 1, 10))  # of which both draw the mean image
+    np.testing.assert_allclose(scaled.decode(z), plain.decode(z), rtol=1e-4, atol=1e-5)
+    assert scaled.weights.keys() == plain.weights.keys()
+    scaled.export().save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras", safe_mode=True, compile=False)
+    expected = scaled.pixels(scaled.bottleneck.encode(scaled.encoder(IMAGES)).z)
+    np.testing.assert_allclose(loaded(IMAGES[..., 0]), expected[..., 0], rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("method", ["gumbel", "vae", "vqvae"])
 def test_what_the_bottleneck_reads_is_activated_as_the_config_says(method, tmp_path):
     plain, rectified = (

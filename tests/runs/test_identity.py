@@ -46,6 +46,7 @@ def test_the_seed_is_not_in_the_hash():
         "training: {optimizer: sgd}",
         "training: {optimizer: adamw}",
         "training: {last_batch: keep}",
+        "data: {name: digits, scaling: centred}",
         "network: {head_activation: relu}",
         "model: {name: gumbel, embedding: integer}",
         "evaluation: {codes: mode}",

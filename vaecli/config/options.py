@@ -248,6 +248,11 @@ OPTIONS: Mapping[str, Option] = {
     "backward_temperature": Option(Temperature, 0.5, f"tau_b, of the gradient; {_OR_SCHEDULE}"),
     "num_samples": Option(Count, 10, "S: draws of the noise that are averaged for one code"),
     "num_draws": Option(Classes, 4, "S: codes drawn and decoded for one image"),
+    "set_size": Option(
+        Annotated[int, Field(ge=2, le=6)],
+        4,
+        "S: different codes drawn and decoded for one image, whose orders are summed",
+    ),
     "second_order": Option(
         Weight, 1e6, "t: weight of exactness for quadratic losses against variance; 0 is straight_through"
     ),

@@ -146,6 +146,10 @@ class DataConfig(Block):
         None, description="published draws for binarization: static, a folder of .amat files or an npz; null: our own"
     )
 
+    scaling: Literal["unit", "centred", "symmetric"] = Field(
+        "unit", description="of pixels, as the networks have them: unit: [0, 1], centred: [-.5, .5], symmetric: [-1, 1]"
+    )
+
     @model_validator(mode="after")
     def _keys_with_effect(self) -> "DataConfig":
         for key, fits in (("threshold", "threshold"), ("binarized_path", "static")):

@@ -47,7 +47,8 @@ class Promises(NamedTuple):
 
     exact_for: Literal["constant", "linear", "quadratic", "every"]  # losses whose expected gradient is exact
     exact_at: Mapping[str, float] = {}  # option values that this promise requires; it holds for any other options
-    reads: Literal["code", "relaxed sample", "every code"] = "code"  # what the decoder is trained on
+    # what the decoder is trained on; a set of codes: different ones, weighted so that their mean is right
+    reads: Literal["code", "relaxed sample", "set of codes", "every code"] = "code"
     shift_invariant: bool = True  # its gradient sums to 0 over the classes
     fixed_by_code: bool = False  # one code has one gradient: the only noise is the draw of the code
     decodings: Callable[..., int] = lambda L, K, **options: 1  # per image and step, of L codes of K classes

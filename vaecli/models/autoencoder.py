@@ -24,6 +24,7 @@ from vaecli.models.likelihood import LEAST, Likelihood, likelihood
 from vaecli.models.networks import Network
 
 PARTS = ("encoder", "bottleneck", "decoder")
+SCALINGS = {"unit": (1.0, 0.0), "centred": (1.0, -0.5), "symmetric": (2.0, -1.0)}  # data.scaling: factor and offset
 EVALUATED = {"sample": "sampled", "mode": "mode", "relaxed": "relaxed"}  # evaluation.codes, of Reconstructions
 
 
@@ -282,12 +283,14 @@ def build(config: Config, image_shape: ImageShape, dataset: Dataset | None = Non
     if training.output_bias == "data_mean" and dataset is not None:
         bias = decoder.layers[-1].bias
         mean = dataset.mean_image.reshape(-1, *bias.shape).mean(0)  # of a convolution, over rows and columns
-        bias.assign(loss.outputs(mean))
+        factor, offset = SCALINGS[config.data.scaling] if loss.activation == "linear" else SCALINGS["unit"]
+        bias.assign(factor * loss.outputs(mean) + offset)
         if loss.log_scale is not None:
             loss.log_scale.assign(math.log(max(dataset.deviation, LEAST)))
+    _scale(encoder, decoder, config.data.scaling, loss)
     method, options = config.model.method, config.model.options()
     estimator = getattr(bottleneck, "estimator", None)
-    around = (config.network, str(config.objective), config.objective.prior, sizes.image)
+    around = (config.network, str(config.objective), config.objective.prior, config.data.scaling, sizes.image)
     trained_as = (config.model, estimator, *around)
     # estimators of hard codes differ only in the gradient
     hard = (method.bottleneck.target, *(options[name] for name in method.bottleneck.options), *around)
@@ -303,6 +306,16 @@ def build(config: Config, image_shape: ImageShape, dataset: Dataset | None = Non
         trained_as=trained_as,
         measured_as=measured_as,
     )
+
+
+def _scale(encoder: Network, decoder: Network, scaling: str, loss: Likelihood) -> None:
+    """Lets the encoder read scaled pixels, and the decoder draw them where its outputs are pixels, and not logits."""
+    if scaling == "unit":
+        return
+    factor, offset = SCALINGS[scaling]
+    encoder.steps.insert(0, keras.layers.Rescaling(factor, offset, name="scaled"))
+    if loss.activation == "linear":
+        decoder.steps.append(keras.layers.Rescaling(1 / factor, -offset / factor, name="unscaled"))
 
 
 def _bottleneck(config: Config, sizes: Shapes) -> Bottleneck:

@@ -41,8 +41,11 @@ def settings(config: Config, *, but: tuple[str, ...] = ()) -> dict[str, dict[str
     }
     for key in (*WITHOUT_EFFECT, *but):
         del found["training"][key]
-    if config.evaluation.codes != "sample":  # a block that runs had not before it existed
+    # What no run had before it existed; the digest says everything else about the data.
+    if config.evaluation.codes != "sample":
         found["evaluation"] = config.evaluation.model_dump(mode="json")
+    if config.data.scaling != "unit":
+        found["data"] = {"scaling": config.data.scaling}
     return found
 
 

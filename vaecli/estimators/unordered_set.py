@@ -1,0 +1,122 @@
+"""The unordered-set estimator: codes without replacement (Kool et al. 2020, arXiv 2002.06043)."""
+
+import itertools
+
+import numpy as np
+import tensorflow as tf
+
+from vaecli.backend.random import fold_in, uniform
+from vaecli.estimators.estimator import Estimate, Objective, State, estimator
+from vaecli.estimators.sampling import one_hot, with_logits_gradient
+
+LEAST = 1e-12  # of a probability that divides
+
+
+@estimator(exact_for="every", reads="set of codes", decodings=lambda L, K, set_size: number_of_codes(L, K, set_size))
+def unordered_set(objective: Objective, logits: tf.Tensor, *, state: State, seed: tf.Tensor, set_size: int) -> Estimate:
+    """Score function over a set of different codes, each weighted by how likely it is to be drawn first of the set.
+
+        C        = S different codes, drawn without replacement;  q(c) = prod_l softmax(logits_l)[c_l]
+        P(C)     = sum over the orders of C of prod_i q(c_i) / (1 - q(c_1) - ... - q(c_i-1))
+        R(c)     = P of the rest of C among the codes without c, over P(C)
+        R_c(d)   = the same for d of the rest, among the codes without c;  R_c(c) = 1
+        surrogate  sum_c q(c) R(c) f(c)
+        dlogits  = sum_c q(c) R(c) (f(c) - sum_d q(d) R_c(d) f(d)) dlog q(c)
+
+    Where S is the number of all codes this is `exact`. P is a sum over all orders of few codes.
+
+    Args:
+        objective: z [S, B, L, K] -> [S, B]: S decodings per image.
+        logits: [B, L, K].
+        set_size: S; fewer where there are fewer codes.
+    """
+    _, num_latents, num_classes = logits.shape
+    size = number_of_codes(num_latents, num_classes, set_size)
+    codes, log_q = draw(tf.stop_gradient(logits), size, seed=fold_in(seed, 0))
+    one_hots = tf.transpose(one_hot(codes, like=logits), (1, 0, 2, 3))  # [S, B, L, K]
+    losses = objective(one_hots, one_hots)
+    q = tf.transpose(tf.exp(log_q))  # [S, B]
+    first, second = ratios(q)
+    baseline = tf.einsum("cdb,db->cb", second * q, tf.stop_gradient(losses))
+    weights = q * first
+    centred = one_hots - tf.nn.softmax(logits)
+    gradient = tf.reduce_sum((weights * (losses - baseline))[..., None, None] * centred, 0)
+    surrogate = tf.reduce_sum(tf.stop_gradient(weights) * losses, 0)
+    return Estimate(with_logits_gradient(surrogate, logits, gradient), one_hots[0], state)
+
+
+def number_of_codes(num_latents: int, num_classes: int, set_size: int) -> int:
+    """S, or the number of all codes if they are fewer."""
+    return min(set_size, num_classes ** min(num_latents, 20))
+
+
+def draw(logits: tf.Tensor, size: int, *, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The `size` codes with the largest Gumbel-perturbed log-probabilities, found latent by latent (arXiv 1903.06059).
+
+    The largest of the children's perturbed values is that of their parent, so only the best of each length are kept.
+
+    Returns:
+        codes [B, S, L] in the order of being drawn, and their log-probabilities [B, S].
+    """
+    log_p = tf.nn.log_softmax(logits)
+    batch, num_latents, classes = log_p.shape
+    kept = tf.zeros((batch, 1, 0), tf.int64)
+    log_q = top = tf.zeros((batch, 1))
+    for latent in range(num_latents):
+        log_q = log_q[..., None] + log_p[:, None, latent]  # [B, beams, K]
+        noise = -tf.math.log(-tf.math.log(uniform(tf.shape(log_q), seed=fold_in(seed, latent))))
+        found = _given_the_largest(log_q + noise, top)
+        flat = tf.reshape(found, (batch, -1))
+        top, chosen = tf.math.top_k(flat, min(size, flat.shape[1]))
+        log_q = tf.gather(tf.reshape(log_q, (batch, -1)), chosen, batch_dims=1)
+        parents = tf.gather(kept, chosen // classes, batch_dims=1)
+        kept = tf.concat([parents, tf.cast(chosen % classes, tf.int64)[..., None]], -1)
+    return kept, log_q
+
+
+def _given_the_largest(values: tf.Tensor, largest: tf.Tensor) -> tf.Tensor:
+    """Gumbel variables [..., K] given that the largest of them is `largest` [...]: -log(e^-T - e^-Z + e^-G), stably."""
+    limit = largest[..., None]
+    gap = values - tf.reduce_max(values, -1, keepdims=True)  # G - Z, 0 for the largest
+    inner = limit - values + tf.math.log(-tf.math.expm1(tf.minimum(gap, -1e-7)))
+    others = limit - tf.nn.relu(inner) - tf.math.log1p(tf.exp(-tf.abs(inner)))
+    return tf.where(gap >= 0, limit, others)
+
+
+def ratios(q: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """R(c) [S, B] and R_c(d) [S, S, B] of the probabilities q [S, B] of different codes."""
+    size = q.shape[0]
+    everything = frozenset(range(size))
+    whole = {removed: _probability(q, everything - removed, removed) for removed in _removed(size)}
+    none: frozenset[int] = frozenset()
+    first = tf.stack([whole[frozenset({c})] / tf.maximum(whole[none], LEAST) for c in range(size)])
+    second = tf.stack(
+        [
+            tf.stack(
+                [
+                    tf.ones_like(q[0])
+                    if c == d
+                    else whole[frozenset({c, d})] / tf.maximum(whole[frozenset({c})], LEAST)
+                    for d in range(size)
+                ]
+            )
+            for c in range(size)
+        ]
+    )
+    return first, second
+
+
+def _removed(size: int) -> list[frozenset[int]]:
+    """The sets of at most two of the codes."""
+    return [frozenset(some) for count in range(3) for some in itertools.combinations(range(size), count)]
+
+
+def _probability(q: tf.Tensor, codes: frozenset[int], removed: frozenset[int]) -> tf.Tensor:
+    """P(codes) [B] among all codes but the removed ones: a sum over the orders in which they may be drawn."""
+    left = 1 - sum((q[code] for code in removed), tf.zeros_like(q[0]))
+    if not codes:
+        return tf.ones_like(left)
+    orders = np.array(list(itertools.permutations(sorted(codes))))
+    drawn = tf.gather(q, orders)  # [orders, codes, B]
+    rest = left - tf.cumsum(drawn, 1, exclusive=True)
+    return tf.reduce_sum(tf.reduce_prod(drawn / tf.maximum(rest, LEAST), 1), 0)

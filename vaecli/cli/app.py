@@ -1,6 +1,7 @@
 """The command `vaecli` and how its errors end: a user's mistake is one line and an exit code."""
 
 import contextlib
+import io
 import os
 import sys
 import warnings
@@ -93,6 +94,9 @@ def main() -> None:
         if getattr(sys, name) is None:  # started with it closed: the next file would take its place
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
             os.dup2(getattr(sys, name).fileno(), descriptor)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # of an encoding without the signs of a table
     warnings.filterwarnings("ignore", message=".*joblib will operate in serial mode")  # joblib is not used here
     try:
         app(prog_name="vaecli")

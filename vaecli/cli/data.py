@@ -38,7 +38,7 @@ def table(ctx: typer.Context, data_dir: DataDirOption = None, json: JsonOption =
     for line in aligned([[str(row[key]) for key in ("name", "where", "what")] for row in rows]):
         echo(line)
     places = [f"{folder}{'' if folder.is_dir() else ' (no such folder)'}" for folder in folders(data_dir)]
-    echo(f"looked in {', then '.join(places)}", err=True)
+    echo(f"looked in {', then '.join(places) or 'no folder: there is no home, and --data-dir names none'}", err=True)
 
 
 @app.command(cls=Command)

@@ -161,10 +161,20 @@ class KnownSource(Source):
 
 
 def folders(data_dir: Path | None) -> list[Path]:
-    """The folders in which data is searched, in order: the user's folder, then Keras' cache."""
+    """The folders in which data is searched, in order: the user's folder, then Keras' cache; none without a home."""
+    home = os.path.expanduser("~")
+    keras = os.environ.get("KERAS_HOME") or (os.path.join(home, ".keras") if home != "~" else None)
+    cache = [Path(keras, "datasets")] if keras else []
     asked = named_folder(data_dir)
-    keras = Path(os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras"), "datasets")
-    return [keras] if asked is None else [asked, keras]
+    return cache if asked is None else [asked, *cache]
+
+
+def first_folder(data_dir: Path | None) -> Path:
+    """The folder into which data are fetched; raises DataError if there is none."""
+    found = folders(data_dir)
+    if not found:
+        raise DataError("there is no home for Keras' cache; --data-dir or VAECLI_DATA_DIR names a folder of data sets")
+    return found[0]
 
 
 def named_folder(data_dir: Path | None) -> Path | None:
@@ -187,7 +197,7 @@ def locate(known: KnownDataset, data_dir: Path | None) -> dict[str, Path] | None
 
 def fetch(known: KnownDataset, data_dir: Path | None, progress: Progress) -> None:
     """Downloads into the first data folder; raises a DataError that names file, URL and ways out."""
-    folder = folders(data_dir)[0]
+    folder = first_folder(data_dir)
     content = _content(folder)
     for file, url in known.urls.items():
         try:

@@ -172,6 +172,8 @@ def test_lists_may_be_written_as_for_the_command():
     assert arguments.seeds_of((0, 7)) == arguments.seeds_of("0,7") == [0, 7]
     with pytest.raises(ConfigError):
         arguments.seeds_of("0")
+    not_finite = {"a": float("inf"), "b": float("-inf"), "c": float("nan"), "d": "nan", "e": "null"}
+    assert arguments.settings_of(not_finite) == ["a=.inf", "b=-.inf", "c=.nan", "d=nan", 'e="null"']
     assert arguments.sweeps_of({"model.temperature": [0.5, 1]}) == ["model.temperature=0.5,1"]
     assert arguments.numbers("x", "0.5,1", float) == arguments.numbers("x", [0.5, 1, 1], float) == (0.5, 1.0)
 

@@ -61,6 +61,8 @@ def _text(value: Any) -> str:
     """A value as YAML on one line: JSON is valid YAML, and a plain word stays plain."""
     if isinstance(value, str) and value.isidentifier() and value.lower() not in ("null", "true", "false"):
         return value
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value).replace("inf", ".inf").replace("nan", ".nan")  # JSON's words for them are texts in YAML
     return json.dumps(value, ensure_ascii=False, default=_plain)
 
 

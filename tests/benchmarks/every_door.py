@@ -54,7 +54,7 @@ ARRAYS: Mapping[str, np.ndarray] = {
     "floats of -1 to 1": 2 * FLOATS - 1,
     "one pixel of 1.0000001": np.where(FLOATS.max() == FLOATS, np.float32(1.0000001), FLOATS),
     "NaN": FLOATS * np.float32(np.nan),
-    "infinite": FLOATS / np.float32(0),
+    "infinite": np.where(FLOATS > 0.5, np.float32(np.inf), FLOATS),
     "integers of -128 to 127": BYTES.astype(np.int64) - 128,
     "integers of 0 to 256": BYTES.astype(np.int64) + (BYTES == 255),
     "complex": FLOATS + 0j,

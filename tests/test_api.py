@@ -18,7 +18,7 @@ from typer.main import get_command
 
 import vaecli
 from helpers import written
-from vaecli import api
+from vaecli import api, arguments
 from vaecli.backend import process
 from vaecli.cli.app import app
 from vaecli.config import config_from_text
@@ -132,7 +132,7 @@ MISTAKES = {
     "a key": (lambda: vaecli.train({**TINY, "modle": 1}), "config: modle: unknown key, did you mean 'model'?"),
     "an override": (
         lambda: vaecli.train(TINY, set={"training.epochs": "many"}),
-        "--set training.epochs=many: training.epochs: should be a valid integer, received 'many'",
+        "--set training.epochs=many: training.epochs: should be a whole number, received 'many'",
     ),
     "threads": (lambda: vaecli.train(TINY, threads=0), "--threads 0: a whole number from 1 is needed"),
     "a name": (lambda: vaecli.compare("xyz"), "xyz: no such config, run or folder"),
@@ -167,13 +167,15 @@ def test_a_mistake_raises_its_line(case, tmp_path):
 
 
 def test_lists_may_be_written_as_for_the_command():
-    assert api._seeds(3) == api._seeds("3") == [0, 1, 2]
-    assert api._seeds([3]) == [3]
-    assert api._seeds((0, 7)) == api._seeds("0,7") == [0, 7]
+    assert arguments.seeds_of(3) == arguments.seeds_of("3") == [0, 1, 2]
+    assert arguments.seeds_of([3]) == [3]
+    assert arguments.seeds_of((0, 7)) == arguments.seeds_of("0,7") == [0, 7]
     with pytest.raises(ConfigError):
-        api._seeds("0")
-    assert api._sweeps({"model.temperature": [0.5, 1]}) == ["model.temperature=0.5,1"]
-    assert api._numbers("x", "0.5,1", float) == api._numbers("x", [0.5, 1, 1], float) == (0.5, 1.0)
+        arguments.seeds_of("0")
+    not_finite = {"a": float("inf"), "b": float("-inf"), "c": float("nan"), "d": "nan", "e": "null"}
+    assert arguments.settings_of(not_finite) == ["a=.inf", "b=-.inf", "c=.nan", "d=nan", 'e="null"']
+    assert arguments.sweeps_of({"model.temperature": [0.5, 1]}) == ["model.temperature=0.5,1"]
+    assert arguments.numbers("x", "0.5,1", float) == arguments.numbers("x", [0.5, 1, 1], float) == (0.5, 1.0)
 
 
 def test_a_plan_trains_nothing(tmp_path):

@@ -10,7 +10,6 @@ file descriptor 2 belong to the whole process, so only one thread trains or audi
 """
 
 import contextlib
-import json
 import math
 import os
 import shlex
@@ -20,8 +19,24 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
+from vaecli.arguments import (
+    Name,
+    Names,
+    Numbers,
+    Settings,
+    Sweeps,
+    called,
+    numbers,
+    one_of,
+    parts,
+    path_of,
+    seeds_of,
+    settings_of,
+    sweeps_of,
+    whole,
+)
 from vaecli.backend.process import chatter, import_keras, prepared, threads_in_use
 from vaecli.errors import ConfigError, RunError, RunFailed
 from vaecli.registry import METHODS, suggest
@@ -53,12 +68,6 @@ if TYPE_CHECKING:
         PriorKind,
         SplitName,
     )
-
-Name = str | os.PathLike[str]  # the name of a config, a run or a folder, or a TrainedRun itself
-Names = str | Sequence[str]  # "exact,gumbel" or ["exact", "gumbel"]
-Numbers = str | Sequence[float]  # "0.5,1" or [0.5, 1.0]
-Settings = Sequence[str] | Mapping[str, Any]  # ["training.epochs=3"] or {"training.epochs": 3}
-Sweeps = Sequence[str] | Mapping[str, Sequence[Any]]  # ["model.temperature=0.5,1"] or {"model.temperature": [0.5, 1]}
 
 OUTPUT_DIR = Path("outputs")
 OBJECTIVES = ("linear", "quadratic", "cubic", "mlp")
@@ -118,7 +127,7 @@ def train(
         RunError: the run's folder holds something else, is in use elsewhere, or cannot be written.
     """
     with _console(quiet) as console:
-        console.say(f"vaecli train: reading {_called(config)}")
+        console.say(f"vaecli train: reading {called(config)}")
         with _stop() as stop:
             from vaecli.data import load
             from vaecli.experiment.plan import data_lines, plan_run
@@ -130,9 +139,9 @@ def train(
             asked = config_of(config, set=set, epochs=epochs, seed=seed, batch_size=batch_size)
             console.lines(METHODS.refused([asked.model.name]))
             with _prepared(threads, console):
-                dataset = load(asked.data, _path(data_dir), console.fetching)
+                dataset = load(asked.data, path_of(data_dir), console.fetching)
                 console.lines(data_lines([dataset]))
-                plan = plan_run(asked, dataset, Path(output_dir))
+                plan = plan_run(asked, dataset, path_of(output_dir))
                 if plan.run.finished and not fresh and not mendable(plan.run):
                     console.say(f"{plan.run.path} is already finished; this is its result (--fresh trains it again)")
                 else:
@@ -160,7 +169,7 @@ def config_of(
 
     shortcuts = {"epochs": epochs, "seed": seed, "batch_size": batch_size}
     own = {f"training.{key}": value for key, value in shortcuts.items() if value is not None}
-    overrides = [*_settings(set), *_settings(own)]
+    overrides = [*settings_of(set), *settings_of(own)]
     if isinstance(config, Config):
         return config_from_tree(config.to_dict(), "config", overrides)
     if isinstance(config, Mapping):
@@ -288,21 +297,25 @@ def compare(
         from vaecli.runs import all_runs
         from vaecli.runs.absent import remarks, whole_runs
 
-        column, folder = sort_key(sort_by) if sort_by else None, Path(output_dir)
+        if all and names:
+            raise ConfigError([f"--all means every method: give it, or {', '.join(os.fspath(name) for name in names)}"])
+        if jobs is not None and scheduler:
+            raise ConfigError([f"--jobs {jobs}: has no effect with --scheduler, whose workers are counted there"])
+        column, folder = sort_key(sort_by) if sort_by else None, path_of(output_dir)
         asked = ask(
             _names(names, all=all, family=family),
-            settings=[*_settings(set), *_settings({} if epochs is None else {"training.epochs": epochs})],
-            sweeps=_sweeps(sweep),
-            seeds=None if seeds is None else _seeds(seeds),
+            settings=[*settings_of(set), *settings_of({} if epochs is None else {"training.epochs": epochs})],
+            sweeps=sweeps_of(sweep),
+            seeds=None if seeds is None else seeds_of(seeds),
             output_dir=folder,
-            data_dir=_path(data_dir),
+            data_dir=path_of(data_dir),
             fetching=None if no_train or dry_run else console.fetching,
             training=not no_train,
         )
         console.lines(METHODS.refused(plan.config.model.name for plan in asked.plans))
         console.lines(data_lines({plan.dataset.digest: plan.dataset for plan in asked.plans}.values()))
         pace = speeds(all_runs(folder))
-        jobs, limited = (_whole("jobs", jobs, 1), None) if jobs is not None else side_by_side(asked.plans)
+        jobs, limited = (whole("jobs", jobs, 1), None) if jobs is not None else side_by_side(asked.plans)
         plan = [*plan_lines(asked, pace, jobs), *asked.notes]
         console.lines(plan)
         if limited and not scheduler:
@@ -337,7 +350,7 @@ def compare(
         shown(found, console.on_terminal and not damaged)
         if not finished:
             return found
-        report = Path(output) if output else report_folder(folder, [run.name for run in asked.runs])
+        report = path_of(output) if output else report_folder(folder, [run.name for run in asked.runs])
         try:
             console.lines(write_report(groups, failures, report).lines)
         except RunFailed as error:  # the folder is read-only: the table is returned all the same
@@ -448,12 +461,12 @@ def reproduce(
         from vaecli.reports.reproduction.page import report_folder, write_report
         from vaecli.runs import all_runs
 
-        folder, patterns = Path(output_dir), [cells] if isinstance(cells, str) else list(cells)
+        folder, patterns = path_of(output_dir), [cells] if isinstance(cells, str) else list(cells)
         wanted = launch.select(sources, patterns)
         wanted = launch.earliest(wanted) if quick else wanted
         looking = list_only or dry_run
-        data = DataSets(_path(data_dir), None if looking else console.fetching)
-        asked = launch.ask(wanted, [0] if seeds is None else _seeds(seeds), folder, data)
+        data = DataSets(path_of(data_dir), None if looking else console.fetching)
+        asked = launch.ask(wanted, [0] if seeds is None else seeds_of(seeds), folder, data)
         pace = speeds(all_runs(folder))
         if list_only:
             found = launch.look(asked, folder, {})
@@ -461,7 +474,7 @@ def reproduce(
             shown(listed)
             return listed
         plans = asked.plans
-        jobs, limited = (_whole("jobs", jobs, 1), None) if jobs is not None else side_by_side(plans)
+        jobs, limited = (whole("jobs", jobs, 1), None) if jobs is not None else side_by_side(plans)
         plan = list(plan_lines(Runs(plans, [one.run for one in plans], data, [], {}), pace, jobs)) if plans else []
         toys = list(launch.missing_toys(asked, folder))
         plan += [f"{len(toys)} toy{'s' * (len(toys) != 1)} to train, some seconds each"] * bool(toys)
@@ -489,7 +502,7 @@ def reproduce(
         found = launch.look(asked, folder, failures)
         reproduction = Reproduction(plan, found, failures=failures)
         shown(reproduction)
-        report = Path(output) if output else report_folder(folder, [cell.name for cell in wanted])
+        report = path_of(output) if output else report_folder(folder, [cell.name for cell in wanted])
         try:
             console.lines(write_report(found, folder, report, shlex.join(["vaecli", *sys.argv[1:]])).lines)
         except RunFailed as error:  # the folder is read-only: the verdicts are returned all the same
@@ -603,17 +616,17 @@ def audit(
         from vaecli.reports.style import checked_format
         from vaecli.runs.audits import audit_of
 
-        of_epochs = _numbers("epochs", epochs, int) if len(epochs) or epochs == "" else ()
+        of_epochs = numbers("epochs", epochs, int) if len(epochs) or epochs == "" else ()
         if objective and (target or of_epochs):
             raise ConfigError([f"--objective {objective}: a toy has neither run nor epochs"])
         if objective and objective not in OBJECTIVES:
             raise ConfigError([f"--objective {objective}: no such loss{suggest(objective, OBJECTIVES)}"])
-        images, seed = _whole("images", images, 1), _whole("seed", seed, 0, 2**31 - 1)
+        images, seed = whole("images", images, 1), whole("seed", seed, 0, 2**31 - 1)
         asked = Asked(
-            estimators_of(_parts(estimators)),
-            _numbers("temperatures", temperatures, float),
-            (TOY_DRAWS if objective else AUDIT_DRAWS) if draws is None else _whole("draws", draws, 128),
-            _whole("warm-up", warm_up, 0),
+            estimators_of(parts(estimators)),
+            numbers("temperatures", temperatures, float),
+            (TOY_DRAWS if objective else AUDIT_DRAWS) if draws is None else whole("draws", draws, 128),
+            whole("warm-up", warm_up, 0),
             seed,
         )
         if objective:
@@ -624,13 +637,14 @@ def audit(
                 epochs=of_epochs,
                 images=images,
                 seed=seed,
-                output_dir=Path(output_dir),
-                data_dir=_path(data_dir),
+                output_dir=path_of(output_dir),
+                data_dir=path_of(data_dir),
             )
         question = {"subject": dict(found.description), **asked._asdict()}
-        where = audit_of(question, Path(output_dir))
+        where = audit_of(question, path_of(output_dir))
         checked_format(format, where.path)
         about, skipped = {"title": found.title, "asked": question}, where.left_out
+        console.lines(found.remarks)
         console.say(f"{found.title} -> {where.path}")
         missing = not where.finished
         if missing:
@@ -725,10 +739,10 @@ def evaluate(
         from vaecli.launch.witness import witnessed
         from vaecli.runs import find_run
 
-        of_split, of_weights = _one_of("split", split, SPLITS), _one_of("weights", weights, WEIGHTS)
+        of_split, of_weights = one_of("split", split, SPLITS), one_of("weights", weights, WEIGHTS)
         if bound_samples is not None:
-            _whole("bound-samples", bound_samples, 1, 10**6)
-        found = find_run(os.fspath(run), Path(output_dir))
+            whole("bound-samples", bound_samples, 1, 10**6)
+        found = find_run(os.fspath(run), path_of(output_dir))
         samples = number_of_samples(found, of_split, bound_samples)
         measured = known(found, of_split, of_weights, console.say)
         if is_there(measured, samples):
@@ -738,7 +752,7 @@ def evaluate(
             console.say(f"{found.name}: {measured['images']:,} {split} images{draws} -> {found.evaluation_json}")
             told = console.counting(f"{split} images", measured["images"])
             with _prepared(threads, console), witnessed(found.path, found.tensorflow_log, console.stream):
-                measured = measure(found, measured, samples, _path(data_dir), fetching=console.fetching, told=told)
+                measured = measure(found, measured, samples, path_of(data_dir), fetching=console.fetching, told=told)
         return Likelihood(found, measured, samples)
 
 
@@ -804,10 +818,10 @@ def prior(
         from vaecli.launch.witness import witnessed
         from vaecli.runs import find_run
 
-        of_kind = None if kind is None else _one_of("kind", kind, PRIORS)
+        of_kind = None if kind is None else one_of("kind", kind, PRIORS)
         if epochs is not None:
-            _whole("epochs", epochs, 1, 10**6)
-        found = find_run(os.fspath(run), Path(output_dir))
+            whole("epochs", epochs, 1, 10**6)
+        found = find_run(os.fspath(run), path_of(output_dir))
         asked = asked_of(found, of_kind, conditional=conditional, epochs=epochs)
         fitted = known(found, asked, console.say)
         if fitted is not None:
@@ -816,7 +830,7 @@ def prior(
             console.say(f"{found.name}: {asked.kind} prior over its {found.latent} -> {found.prior_json}")
             with _prepared(threads, console), witnessed(found.path, found.tensorflow_log, console.stream):
                 fitted = fit(
-                    *(found, asked, _path(data_dir)),
+                    *(found, asked, path_of(data_dir)),
                     fetching=console.fetching,
                     counting=console.counting,
                     say=console.say,
@@ -878,7 +892,7 @@ def verify(
     from vaecli.experiment.verify import changed_here, prove
     from vaecli.runs import find_run
 
-    found = find_run(os.fspath(run), Path(output_dir))
+    found = find_run(os.fspath(run), path_of(output_dir))
     files, proof = found.examine(), None
     readable = {found.summary_json.name, found.run_json.name}.isdisjoint([*files.changed, *files.missing])
     changed = changed_here(found) if readable else []
@@ -888,7 +902,7 @@ def verify(
         told(f"        {line} since then: trained here again, the run may get other bits")
     if not files_only and readable:
         with _stop("stopped"), tempfile.TemporaryDirectory(prefix="vaecli-verify-") as folder:
-            proof = prove(found, Path(folder), _path(data_dir))
+            proof = prove(found, Path(folder), path_of(data_dir))
         for line in proof.lines:
             told(line)
     return Verification(found, files, changed, proof)
@@ -921,7 +935,7 @@ def plot(
     from vaecli.reports.style import Undrawn, checked_format, draw_each
     from vaecli.runs import find_runs, newest_finished
 
-    names, folder, target = [os.fspath(run) for run in runs], Path(output_dir), _path(output)
+    names, folder, target = [os.fspath(run) for run in runs], path_of(output_dir), path_of(output)
     paths: list[Path] = []
     wrong: list[str] = []
 
@@ -1049,14 +1063,14 @@ def _from_images(
     with _console(quiet) as console, _stop("stopped; nothing is written"):
         from vaecli.experiment.apply import free, write_arrays
 
-        target = free(Path(output), force=force)
+        target = free(path_of(output), force=force)
         used = _applied(run, weights, output_dir)
         if seed is not None:
-            _whole("seed", seed, 0, 2**31 - 1)
+            whole("seed", seed, 0, 2**31 - 1)
             if used.run.config.model.method.constant_rate:
                 name = used.run.config.model.name
                 raise ConfigError([f"{used.run.name}: --seed {seed}: {name} has a point for q(z|x), and no samples"])
-        found, place = used.images(os.fspath(images), _path(data_dir), console.fetching)
+        found, place = used.images(os.fspath(images), path_of(data_dir), console.fetching)
         console.say(f"{used.run.name}: {len(found):,} images of {place} -> {target}")
         told = console.counting("images", len(found))
         with _prepared(threads, console), chatter(Path(os.devnull)):
@@ -1119,20 +1133,20 @@ def sample(
         from vaecli.reports.run.samples import grid
         from vaecli.reports.style import checked_format, save, styled
 
-        target = free(Path(output), force=force)
+        target = free(path_of(output), force=force)
         if target.suffix != ".npz":
             checked_format(target.suffix[1:], target)
-        kind = None if prior is None else _one_of("prior", prior, PRIORS)
-        _whole("seed", seed, 0, 2**31 - 1)
-        _whole("count", count, 1, 10**6)
+        kind = None if prior is None else one_of("prior", prior, PRIORS)
+        whole("seed", seed, 0, 2**31 - 1)
+        whole("count", count, 1, 10**6)
         used = _applied(run, "last", output_dir)
-        wanted = Wanted(count, temperature, label, seed, kind, _one_of("from", source, SOURCES))
+        wanted = Wanted(count, temperature, label, seed, kind, one_of("from", source, SOURCES))
         checked(used.run, wanted)
         console.say(f"{used.run.name}: {count:,} samples -> {target}")
         with _prepared(threads, console), chatter(Path(os.devnull)):
             import_keras()
             drawn = draw(
-                *(used.run, wanted, _path(data_dir)),
+                *(used.run, wanted, path_of(data_dir)),
                 fetching=console.fetching,
                 counting=console.counting,
                 say=console.say,
@@ -1182,9 +1196,9 @@ def decode(
     with _console(quiet) as console, _stop("stopped; nothing is written"):
         from vaecli.experiment.apply import free, write_arrays
 
-        target = free(Path(output), force=force)
+        target = free(path_of(output), force=force)
         used = _applied(run, weights, output_dir)
-        found, remark = used.codes(Path(codes))
+        found, remark = used.codes(path_of(codes))
         if remark:
             console.say(remark)
         console.say(f"{used.run.name}: {len(found):,} images of {codes} -> {target}")
@@ -1199,7 +1213,7 @@ def _applied(run: Name, weights: str, output_dir: Name) -> "Applied":
     from vaecli.experiment.apply import Applied
     from vaecli.runs import find_run
 
-    return Applied(find_run(os.fspath(run), Path(output_dir)), weights)
+    return Applied(find_run(os.fspath(run), path_of(output_dir)), weights)
 
 
 def export(
@@ -1240,8 +1254,8 @@ def export(
     with _console(quiet) as console, _stop("stopped; nothing is written"):
         from vaecli.experiment.export import place_of, write_model
 
-        of_part, form = _one_of("part", part, EXPORTED), _one_of("format", format, FORMATS)
-        target = place_of(Path(output), form, force=force)
+        of_part, form = one_of("part", part, EXPORTED), one_of("format", format, FORMATS)
+        target = place_of(path_of(output), form, force=force)
         used = _applied(run, weights, output_dir)
         console.say(f"{used.run.name}: {part} -> {target}")
         with _prepared(threads, console), chatter(Path(os.devnull)):
@@ -1263,98 +1277,7 @@ def _stop(reason: str = "stopped before training began") -> Stop:
 @contextlib.contextmanager
 def _prepared(threads: int | None, console: Console) -> Iterator[None]:
     """The environment of TensorFlow; reports where it has already started with another number of threads."""
-    if threads is not None and str(_whole("threads", threads, 1)) != (known := threads_in_use() or str(threads)):
+    if threads is not None and str(whole("threads", threads, 1)) != (known := threads_in_use() or str(threads)):
         console.say(f"--threads {threads}: TensorFlow has already started with {known} in this process and keeps them")
     with prepared(threads):
         yield
-
-
-def _path(name: Name | None) -> Path | None:
-    return None if name is None else Path(name)
-
-
-def _called(config: Any) -> str:
-    return os.fspath(config) if isinstance(config, str | os.PathLike) else "config"
-
-
-def _settings(asked: Settings) -> list[str]:
-    """Settings as "key=value", the form of `--set`."""
-    if isinstance(asked, Mapping):
-        return [f"{key}={_text(value)}" for key, value in asked.items()]
-    return [asked] if isinstance(asked, str) else list(asked)
-
-
-def _sweeps(asked: Sweeps) -> list[str]:
-    if isinstance(asked, Mapping):
-        return [f"{key}={','.join(map(_text, values))}" for key, values in asked.items()]
-    return [asked] if isinstance(asked, str) else list(asked)
-
-
-def _text(value: Any) -> str:
-    """A value as YAML on one line: JSON is valid YAML, and a plain word stays plain."""
-    if isinstance(value, str) and value.isidentifier():
-        return value
-    return json.dumps(value, ensure_ascii=False, default=_plain)
-
-
-def _plain(value: Any) -> Any:
-    """Converts what JSON does not know: a NumPy number to a Python one, a path to text."""
-    return value.item() if hasattr(value, "item") else str(value)
-
-
-def _whole(option: str, value: int, low: int, high: float = math.inf) -> int:
-    """The number itself; raises ConfigError if it is too small or too large."""
-    if not low <= value <= high:
-        most = f" to {high}" if high < math.inf else ""
-        raise ConfigError([f"--{option} {value}: a whole number from {low}{most} is needed"])
-    return value
-
-
-Choice = TypeVar("Choice", bound=str)
-
-
-def _one_of(option: str, asked: str, choices: tuple[Choice, ...]) -> Choice:
-    """The choice itself; raises ConfigError if there is no such one."""
-    for choice in choices:
-        if choice == asked:
-            return choice
-    raise ConfigError([f"--{option} {asked}: no such {option}{suggest(asked, choices)}"])
-
-
-Number = TypeVar("Number", int, float)
-
-
-def _numbers(option: str, asked: Numbers, kind: Callable[[Any], Number]) -> tuple[Number, ...]:
-    """The values without duplicates; raises ConfigError unless all are non-negative numbers of that kind."""
-    parts = _parts(asked)
-    try:
-        found = tuple(dict.fromkeys(map(kind, parts)))
-        whole = [float(part) for part in parts] == [float(kind(part)) for part in parts]
-    except (TypeError, ValueError):
-        found, whole = (), False
-    lowest = 0 if kind is int else sys.float_info.min
-    if not found or not whole or not all(lowest <= number < math.inf for number in found):
-        what = "whole numbers such as 0,1,5" if kind is int else "numbers above 0 such as 0.5,1"
-        raise ConfigError([f"--{option} {_listed(asked)}: {what} are needed"])
-    return found
-
-
-def _seeds(asked: int | Numbers) -> list[int]:
-    """The seeds 0 to 4 for 5 or "5", and a list as it is; raises ConfigError for anything else."""
-    parts = [asked] if isinstance(asked, int) else _parts(asked)
-    how_many = isinstance(asked, int) or (isinstance(asked, str) and len(parts) == 1)
-    try:
-        found = [int(part) for part in parts]
-    except (TypeError, ValueError):
-        found = []
-    if not found or min(found) < 0 or (how_many and found == [0]):
-        raise ConfigError([f"--seeds {_listed(asked)}: a number of seeds such as 5, or a list such as 0,3,7"])
-    return list(range(found[0])) if how_many else list(dict.fromkeys(found))
-
-
-def _parts(asked: str | Sequence[Any]) -> list[Any]:
-    return [part.strip() for part in asked.split(",")] if isinstance(asked, str) else list(asked)
-
-
-def _listed(asked: Any) -> str:
-    return str(asked) if isinstance(asked, int | str) else ",".join(map(str, asked))

@@ -62,6 +62,15 @@ class Interrupted(VaecliError):
         self.exit_code = exit_code
 
 
+def is_text(name: str) -> bool:
+    """Whether a name can be kept in a file: the bytes of a file's name may be no text at all."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def printable(line: str) -> str:
     """The line with its control characters escaped: it stays one line, and file contents cannot control a terminal.
 

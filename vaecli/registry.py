@@ -91,6 +91,7 @@ class DataSet:
     help: str
     title: str | None  # name in figures; None: the user's name
     source: str  # (data block of a config) -> vaecli.data.source.Source
+    fetched: bool = True  # it may have to be: it is neither bundled nor the user's own
 
 
 @dataclass(frozen=True, eq=False)
@@ -405,13 +406,17 @@ DATASETS: Mapping[str, DataSet] = {
         "1,437 + 360 handwritten digits, 8x8, bundled with scikit-learn",
         "digits 8×8",
         "vaecli.data.digits:DigitsSource",
+        fetched=False,
     ),
     "npz": DataSet(
         "your own npz: x_train and, if you have them, x_test, y_train, y_test; or an npy of images",
         None,
         "vaecli.data.files:NpzSource",
+        fetched=False,
     ),
-    "folder": DataSet("a folder of your own pictures: PNG, JPEG, WebP, BMP", None, "vaecli.data.folder:FolderSource"),
+    "folder": DataSet(
+        "a folder of your own pictures: PNG, JPEG, WebP, BMP", None, "vaecli.data.folder:FolderSource", fetched=False
+    ),
 }
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from vaecli.backend.process import SESSION, chatter, control_groups, cores, prepare, processors
+from vaecli.backend import process
+from vaecli.backend.process import SESSION, chatter, control_groups, cores, prepare, processors, python
 
 
 def written(log):
@@ -127,3 +128,56 @@ def test_a_system_without_affinity_or_control_groups_has_all_its_processors(monk
     assert list(control_groups("cpu", tmp_path, tmp_path / "none")) == []
     monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert processors() == 1
+
+
+def in_another_process(code, **environment):
+    """What a program prints that was started as vaecli starts others."""
+    done = subprocess.run(
+        python(code), capture_output=True, text=True, check=True, env={**os.environ, **environment}, timeout=300
+    )
+    return done.stdout.splitlines()
+
+
+def test_what_lies_in_the_working_directory_is_not_executed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("random", "keras", "typing", "types", "yaml", "json"):
+        (tmp_path / f"{name}.py").write_text(f"open('{name} was executed', 'w')\n")
+    assert in_another_process("import random, yaml; print(random.randrange(1))") == ["0"]
+    command = [sys.executable, "-m", "vaecli", "--version"]
+    (tmp_path / "types.py").unlink()  # what Python itself imports before it knows of us
+    (tmp_path / "typing.py").unlink()
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.startswith("vaecli ")
+    assert not list(tmp_path.glob("*executed"))
+
+
+KERAS_SAYS = "print(keras.config.floatx(), keras.config.image_data_format(), keras.config.epsilon())"
+
+
+def test_keras_json_and_flags_of_other_programs_change_nothing(tmp_path):
+    text = '{"floatx": "float16", "epsilon": 0.1, "image_data_format": "channels_first", "backend": "jax"}'
+    (tmp_path / "keras.json").write_text(text)
+    code = f"from vaecli.backend.process import *; prepare(); import_keras(); import keras; {KERAS_SAYS}"
+    flags = {"XLA_FLAGS": "--no_such=1", "TF_XLA_FLAGS": "--nor_such=1", "PYTHONWARNINGS": "error"}
+    said = in_another_process(code, KERAS_HOME=str(tmp_path), **flags)
+    assert said == ["float32 channels_last 1e-07"]
+
+
+def test_the_flags_of_other_programs_come_back(monkeypatch):
+    monkeypatch.setenv("XLA_FLAGS", "--no_such=1")
+    with process.prepared():
+        assert "XLA_FLAGS" not in os.environ
+    assert os.environ["XLA_FLAGS"] == "--no_such=1"
+
+
+def test_another_floatx_of_a_running_keras_is_refused_and_not_changed():
+    code = (
+        "from vaecli.backend.process import *; prepare(); import keras; keras.config.set_floatx('float64')\n"
+        "try: import_keras()\n"
+        "except Exception as error: print(error)\n"
+        "print(keras.config.floatx())"
+    )
+    assert in_another_process(code) == [
+        "keras.config.floatx() is 'float64' in this process, 'float32' is needed; keras.config.set_floatx('float32') "
+        "before",
+        "float64",
+    ]

@@ -19,12 +19,17 @@ from pathlib import Path
 
 from vaecli.runs import Run, all_runs
 
+ALIVE = ("model.codebook=ema", "model.init=kmeans", "model.restart=1.0", "model.unquantized_steps=50")
 MLP = ("network.hidden=[32]", "training.epochs=200")
 CONV = ("network={kind: conv, channels: [8]}", "training.epochs=40")
 FLAT = (*CONV, "network.grid=false")
 SETTINGS = ("data=digits", "training.checkpoint_seconds=0.2")
 CASES = {  # method and settings
     **{f"{method} mlp": (method, MLP) for method in ("vae", "categorical", "gumbel", "straight_through", "vqvae")},
+    **{f"{method} conv, a grid": (method, CONV) for method in ("simvq", "diveq", "fsq", "lfq")},
+    "vqvae mlp, kept alive": ("vqvae", (*MLP, *ALIVE)),
+    "residual conv, kept alive": ("residual", (*CONV, *ALIVE)),
+    "vqvae conv, restart": ("vqvae", (*CONV, "model.restart=1.0", "model.init=kmeans", "model.gradient=rotation")),
     "vae conv, a grid": ("vae", CONV),
     "vqvae conv, a grid": ("vqvae", CONV),
     "straight_through conv, a grid": ("straight_through", CONV),

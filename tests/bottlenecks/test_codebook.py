@@ -40,7 +40,7 @@ def test_averages_are_those_of_a_loop_over_vectors():
     """Running k-means: counts and sums decay, and a row is their ratio, with the counts smoothed by Laplace's rule."""
     codebook = book(codebook="ema", decay=0.8)
     rows = codebook.table.embeddings.numpy().astype(np.float64)
-    counts, sums = np.zeros(K), np.zeros((K, D))
+    counts, sums = np.ones(K), codebook.averages[1].numpy().astype(np.float64)
     for step in range(5):
         e = batch(step)
         _, codes = codebook.quantize(e)
@@ -58,6 +58,12 @@ def test_averages_are_those_of_a_loop_over_vectors():
         np.testing.assert_allclose(codebook.table.embeddings.numpy(), rows, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(codebook.averages[0].numpy(), counts, rtol=1e-5)
     np.testing.assert_allclose(codebook.averages[1].numpy(), sums, rtol=1e-4, atol=1e-5)
+
+
+def test_averages_begin_as_of_one_vector_each_which_is_the_row():
+    codebook = Codebook(K, D, seed=0, codebook="ema")
+    assert np.array_equal(codebook.averages[0].numpy(), np.ones(K))
+    assert np.array_equal(codebook.averages[1].numpy(), codebook.table.embeddings.numpy())
 
 
 def test_a_row_that_nothing_chose_is_held_to_the_bit():
@@ -104,7 +110,7 @@ def test_a_restart_replaces_exactly_the_dead_rows(how):
         counts, sums = (updates[f"codebook_averages/{of}"].numpy() for of in ("counts", "sums"))
         np.testing.assert_allclose(counts[dead], 1.0)
         np.testing.assert_allclose(sums[dead], after[dead])
-        np.testing.assert_allclose(counts[~dead], 0.01 * chose[~dead], rtol=1e-5)
+        np.testing.assert_allclose(counts[~dead], 0.99 + 0.01 * chose[~dead], rtol=1e-5)
     uses = updates["codebook_uses/counts"].numpy()
     np.testing.assert_allclose(uses, np.where(dead, 1.0, KEPT + (1 - KEPT) * chose), rtol=1e-6)
     assert np.array_equal(before, codebook.table.embeddings.numpy())

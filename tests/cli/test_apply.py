@@ -21,9 +21,17 @@ CONFIGS = {
     "three codes": small_config(THREE),
     "vqvae": small_config("vqvae"),
     "a grid": config_from_text("model: {name: vqvae, num_codes: 8, code_dim: 4}\n" + SMALL_CONV),
+    "a sum": config_from_text("model: {name: residual, stages: 3}\n" + SMALL_CONV),
     "a grid of vectors": config_from_text("model: {name: vae, latent_dim: 2}\n" + SMALL_CONV),
 }
-LAYOUTS = {"vae": (10,), "three codes": (3,), "vqvae": (1,), "a grid": (4, 4, 1), "a grid of vectors": (4, 4, 2)}
+LAYOUTS = {
+    "vae": (10,),
+    "three codes": (3,),
+    "vqvae": (1,),
+    "a grid": (4, 4, 1),
+    "a sum": (4, 4, 3),
+    "a grid of vectors": (4, 4, 2),
+}
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ CONFIGS = {
     ),
     "wrong type": (
         "model: vae\ntraining: {epochs: ten}",
-        "my.yaml:2:12: training.epochs: should be a valid integer, received 'ten'",
+        "my.yaml:2:12: training.epochs: should be a whole number, received 'ten'",
     ),
     "negative epochs": (
         "model: vae\ntraining: {epochs: -1}",
@@ -175,3 +175,55 @@ def test_a_mistake_in_an_option_is_two(vaecli, tmp_path, arguments):
     assert result.exit_code == 2
     assert "Error: " in result.stderr
     assert not written(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("train", "-c", "vae", "--config", "gumbel"),
+        ("train", "-c", "vae", "--seed", "1", "--seed", "1"),
+        ("compare", "--output-dir", "a", "--output-dir", "b"),
+        ("data", "fetch", "mnist", "--data-dir", "a", "--data-dir", "b"),
+        ("encode", "x", "y", "-o", "a", "--output", "b"),
+    ],
+)
+def test_an_option_of_one_value_that_is_given_twice_is_a_mistake(vaecli, tmp_path, arguments):
+    result = vaecli(*arguments)
+    assert result.stderr.endswith(": is given 2 times, and has one value\n")
+    assert result.exit_code == 2
+    assert not written(tmp_path)
+
+
+def test_an_option_that_may_be_repeated_and_a_flag_twice_are_none(vaecli):
+    assert vaecli("check", "vae", "--set", "training.seed=1", "--set", "training.epochs=2").exit_code == 0
+    assert vaecli("compare", "nowhere", "--quiet", "--quiet").stderr.startswith("nowhere: no such config, run")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("vae", "--all"), "--all means every method: give it, or vae"),
+        (("vae", "--jobs", "2", "--scheduler", "x:1"), "--jobs 2: has no effect with --scheduler, whose workers are"),
+        (("vae", "--epochs", "2", "--set", "training.epochs=3"), "--set training.epochs=2: takes back --set training"),
+        (
+            ("vae", "--set", "training.epochs=3", "--sweep", "training.epochs=1,2"),
+            "--set training.epochs=1: takes back --set training.epochs=3; give one of the two",
+        ),
+    ],
+)
+def test_a_wish_that_another_one_takes_back_is_a_mistake(vaecli, tmp_path, arguments, line):
+    result = vaecli("compare", *arguments)
+    assert result.stderr.startswith(line)
+    assert result.exit_code == 2
+    assert not written(tmp_path)
+
+
+def test_a_tilde_is_the_home_wherever_a_folder_is_named(vaecli, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "my.yaml").write_text("model: vae")
+    assert vaecli("check", "~/my.yaml").exit_code == 0
+    assert f"looked in {tmp_path}/home/data (no such folder)" in vaecli("data", "--data-dir", "~/data").stderr
+    assert vaecli("show", "x", "--output-dir", "~/runs").stderr.startswith(f"{tmp_path}/home/runs: no run yet")
+    assert vaecli("show", "~/runs/x").stderr.startswith(f"{tmp_path}/home/runs/x: not a run folder")
+    assert written(tmp_path) == ["home", "home/my.yaml"]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import yaml
 
-from helpers import copied, forge, written
+from helpers import copied, forge, made_up, written
 from vaecli import __version__
 from vaecli.registry import METHODS
 from vaecli.runs import all_runs
@@ -83,6 +83,26 @@ def test_a_fallback_is_said_and_named(vaecli, tmp_path):
     assert compared.exit_code == 0
     assert "instead of mnist, for 10 epochs where mnist would have one" in compared.stderr
     assert "1 finished" in compared.stderr
+
+
+def test_beside_runs_of_the_data_itself_nothing_stands_in_for_them(vaecli, tmp_path):
+    made = made_up(tmp_path / "outputs", "gumbel", 0, 0.05)
+    before = written(tmp_path)
+    for command in (("train", "--config", "gumbel"), ("compare", "gumbel")):
+        result = vaecli(*command, *QUICK)
+        assert result.exit_code == 2
+        assert f"outputs/{made.name} was trained on mnist, so digits are no fallback here" in result.stderr
+    assert written(tmp_path) == before
+
+
+def test_the_config_of_a_run_does_not_fall_back(vaecli, tmp_path):
+    made = made_up(tmp_path / "outputs", "gumbel", 0, 0.05)
+    text = made.config_yaml.read_text().replace("fallback: null", "fallback: digits")  # as it was written once
+    made.config_yaml.write_text(text)
+    result = vaecli("train", "--config", made.config_yaml, "--output-dir", "elsewhere")
+    assert result.exit_code == 2
+    assert "mnist.npz is missing" in result.stderr
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_without_fallback_the_ways_out_are_named(vaecli, tmp_path):

@@ -138,7 +138,7 @@ def test_a_sweep_makes_a_row_of_each_value(vaecli):
 def test_runs_of_two_data_sets_are_named_apart(vaecli, had, tmp_path):
     np.savez(tmp_path / "mine.npz", x_train=np.zeros((70, 4, 4), np.uint8), x_test=np.zeros((10, 4, 4), np.uint8))
     had("vqvae", 0)
-    vaecli("compare", "vqvae", *SMALL, "--set", "data={name: npz, path: mine.npz}")
+    vaecli("compare", "vqvae", *QUICK, "--epochs", "1", "--set", "data={name: npz, path: mine.npz}")
     result = vaecli("compare", "outputs")
     assert result.exit_code == 0
     assert {line.partition(",")[0] for line in result.stdout.splitlines() if line.startswith("data ")} == {

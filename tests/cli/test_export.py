@@ -20,6 +20,12 @@ CONFIGS = {
     "three codes": small_config("{name: gumbel, num_latents: 3}"),
     "vqvae": small_config("vqvae"),
     "a grid": config_from_text("model: {name: vqvae, num_codes: 8, code_dim: 4}\n" + CONV),
+    "cosine": small_config("{name: vqvae, distance: cosine, codebook: ema, restart: 1.0, init: kmeans}"),
+    "simvq": small_config("simvq"),
+    **{
+        name: config_from_text(f"model: {{name: {name}, {keys}}}\n" + CONV)
+        for name, keys in {"residual": "stages: 3", "fsq": "levels: [5, 4, 2]", "lfq": "bits: 5"}.items()
+    },
 }
 without_onnx = pytest.mark.skipif(
     not all(map(importlib.util.find_spec, ("tf2onnx", "onnx", "onnxruntime"))),

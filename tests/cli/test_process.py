@@ -177,15 +177,28 @@ def test_a_closed_stderr_does_not_end_the_training(tmp_path):
     assert run.finished
 
 
-UNKNOWN = {"XLA_FLAGS": "--xla_no_such_flag=1"}
+ABORTING = """
+import importlib.abc, os, sys
+
+class Aborting(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "tensorflow":
+            os.write(2, b"F0000 00:00:1.5  42 a.cc:1] Check failed: 1 == 2\\n")
+            os.abort()
+
+sys.meta_path.insert(0, Aborting())
+"""
 
 
 def test_a_native_abort_is_told_kept_shown_and_told_again_by_the_next_training(tmp_path):
-    environment = {**os.environ, **UNKNOWN}
+    (tmp_path / "first").mkdir()
+    (tmp_path / "first" / "sitecustomize.py").write_text(ABORTING)  # Python imports it in every process
+    path = os.pathsep.join([str(tmp_path / "first"), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, "PYTHONPATH": path}
     failed = subprocess.run(
         [*TRAIN, "--epochs", "1"], cwd=tmp_path, capture_output=True, text=True, env=environment, timeout=300
     )
-    words = "Unknown flag in XLA_FLAGS: --xla_no_such_flag=1"
+    words = "a.cc:1] Check failed: 1 == 2"
     assert failed.returncode != 0
     assert failed.stderr.splitlines()[-1].endswith(words)
     (run,) = all_runs(tmp_path / "outputs")

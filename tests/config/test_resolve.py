@@ -23,6 +23,10 @@ def test_data_are_found_from_every_folder():
     assert data.path == os.path.abspath("mine.npz")
 
 
+def test_a_run_on_what_was_found_has_no_fallback():
+    assert resolved(config_from_text("model: vae\ndata: {name: mnist, fallback: digits}")).data.fallback is None
+
+
 def test_what_is_counted_in_epochs_is_longer_on_data_that_stand_in():
     text = (
         "model: {name: gumbel, temperature: {schedule: linear, start: 1.0, end: 0.5, horizon: 8, warm_up: 1}}\n"

@@ -1,11 +1,13 @@
+import os
 import re
 import string
+import threading
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vaecli.config import config_from_text, template
+from vaecli.config import config_from_text, read_config, template
 from vaecli.config.source import MAX_BYTES, parse, parse_value, read_source, scalar
 from vaecli.errors import ConfigError
 from vaecli.registry import METHODS
@@ -79,7 +81,16 @@ LAUGHS = "a0: &a0 [ha, ha]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}']
         ("gumbel", [NO_MAPPING]),
         ("model: [gumbel", ["f.yaml:1:15: expected ',' or ']', but got '<stream end>'"]),
         ("model:\n\tname: gumbel", ["f.yaml:2:1: found character '\\t' that cannot start any token"]),
-        ("model: gumbel\n---\nmodel: vae", ["f.yaml:2:1: but found another document"]),
+        ("model: gumbel\n---\nmodel: vae", ["f.yaml:2:1: a second document begins here, and a config is one"]),
+        (
+            "model: vae\nmodel: vae\ntrainin: {}\ntraining: {seed: !foo 1, epochs: 0}",
+            [
+                "f.yaml:2:1: model: given twice, first at f.yaml:1:1",
+                "f.yaml:3:1: trainin: unknown key, did you mean 'training'?",
+                "f.yaml:4:18: tag '!foo' is not allowed, only plain values are",
+                "f.yaml:4:26: training.epochs: should be greater than or equal to 1, received 0",
+            ],
+        ),
         ("model: *method", ["f.yaml:1:8: found undefined alias 'method'"]),
         (
             "model: gum\0bel",
@@ -113,11 +124,43 @@ def test_what_is_not_plain_yaml_is_refused_with_its_place(text, lines):
     assert mistakes(text) == lines
 
 
+def test_a_list_of_a_million_characters_is_given_up_early():
+    (line,) = mistakes(f"model: vae\nnetwork: {{hidden: [{'1,' * 450_000}]}}")
+    assert re.fullmatch(r"f\.yaml:2:\d+: more than 10,000 values, so it is not a config", line)
+
+
 def test_merge_keys_do_not_merge():
-    text = "model: {name: gumbel, <<: {temperature: 2}}"
-    assert mistakes(text) == [
-        "f.yaml:1:23: model.<<: unknown key (known: name, num_latents, num_classes, unimix, temperature)"
+    text = "model: {name: gumbel, <<: {temperature: 2}}\n<<: *a"
+    assert mistakes("a: &a {b: 1}\n" + text) == [
+        "f.yaml:1:1: a: unknown key (known: model, network, data, objective, training, evaluation)",
+        "f.yaml:2:23: model.<<: keys are not merged from elsewhere; write them out",
+        "f.yaml:3:1: <<: keys are not merged from elsewhere; write them out",
     ]
+
+
+def test_a_pipe_is_read_once_and_kept(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=("model: gumbel",))
+    writer.start()
+    assert read_source(pipe).tree == {"model": "gumbel"}
+    writer.join()
+    assert read_source(pipe).tree == {"model": "gumbel"}
+
+
+def test_a_pipe_into_which_nobody_writes_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr("vaecli.config.source.PATIENCE", 0.1)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ConfigError, match="a YAML file is needed, and nothing came from it"):
+        read_source(tmp_path / "pipe")
+
+
+def test_a_link_that_leads_nowhere_is_no_unknown_name(tmp_path):
+    (tmp_path / "loop.yaml").symlink_to("loop.yaml")
+    (tmp_path / "gone.yaml").symlink_to("nowhere")
+    for name, reason in (("loop", "Too many levels of symbolic links"), ("gone", "No such file or directory")):
+        with pytest.raises(ConfigError, match=rf"{name}\.yaml: cannot be read \({reason}\)"):
+            read_config(str(tmp_path / f"{name}.yaml"))
 
 
 def test_an_alias_repeats_a_value():

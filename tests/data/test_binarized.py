@@ -111,9 +111,9 @@ def test_other_data_and_missing_files_are_refused(folder, tmp_path):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ("{binarization: dynamic, binarized_path: x}", "`binarized_path` has no effect with binarization dynamic"),
-        ("{binarized_path: x}", "`binarized_path` has no effect with binarization none"),
-        ("{validation_from: end}", "`validation_from` has no effect with validation 0"),
+        ("{binarization: dynamic, binarized_path: x}", "binarized_path: has no effect with binarization: dynamic"),
+        ("{binarized_path: x}", "binarized_path: has no effect with binarization: none"),
+        ("{validation_from: end}", "validation_from: has no effect with validation: 0"),
     ],
 )
 def test_keys_without_effect_are_mistakes(data, message):

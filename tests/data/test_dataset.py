@@ -5,7 +5,7 @@ import pytest
 
 from vaecli.config.schema import AdamConfig
 from vaecli.data import Split
-from vaecli.data.dataset import checked_images, checked_labels
+from vaecli.data.dataset import checked_images, checked_labels, labels_of
 from vaecli.data.digits import digits
 from vaecli.errors import DataError
 
@@ -96,12 +96,21 @@ def test_images_come_in_several_shapes(shape):
     [
         (np.zeros((5, 60), np.uint8), r"images \[N, H, W\], or .* are needed, received shape \(5, 60\)"),
         (np.zeros((5, 8, 8, 4), np.uint8), r"\[N, H, W, C\] of 1 or 3 channels, .* received shape \(5, 8, 8, 4\)"),
-        (np.zeros((5, 3, 8, 8), np.uint8), r"received shape \(5, 3, 8, 8\)"),
+        (np.zeros((5, 4, 8, 8), np.uint8), r"received shape \(5, 4, 8, 8\)"),
         (np.zeros((0, 8, 8), np.uint8), r"received shape \(0, 8, 8\)"),
         (np.zeros(5, np.uint8), r"received shape \(5,\)"),
         (np.full((5, 8, 8), "a"), "received type <U1"),
         (np.full((5, 8, 8), np.inf), "pixels that are NaN or infinite: 320"),
-        (np.full((5, 8, 8), 2.0), r"must lie in \[0, 1\], received 2 to 2 \(divide by 255\?\)"),
+        (
+            np.full((5, 8, 8), 2.0),
+            r"must lie in \[0, 1\], and 320 of 320 do not: received 2.0 to 2.0 \(divide by 255\?\)",
+        ),
+        (np.full((5, 8, 8), np.float32(1.0000001)), r"320 of 320 do not: received 1.0000001 to 1.0000001$"),
+        (np.linspace(-1, 1, 320).reshape(5, 8, 8), r"160 of 320 do not: received -1.0 to 1.0 \(from \[-1, 1\]\?\)$"),
+        (np.full((5, 8, 8), 300.0), r"received 300.0 to 300.0$"),
+        (np.full((5, 8, 8), 256), r"integer pixels lie in 0..255 here, received 256 to 256"),
+        (np.full((5, 8, 8), -1, np.int8), r"integer pixels lie in 0..255 here, received -1 to -1"),
+        (np.zeros((5, 8, 8), complex), r"pixels are integers, bools, or floats in \[0, 1\], received type complex128"),
         (np.full((5, 8, 8), -0.1), r"received -0.1 to -0.1"),
     ],
 )
@@ -148,3 +157,57 @@ def test_dynamic_pixels_stay_grey_for_training_and_are_drawn_once_to_measure():
     assert np.array_equal(drawn.test.images, held.binarized("static").test.images)
     assert set(np.unique(drawn.validation.images)) == {0, 16}
     assert len({held.binarized(how).digest for how in ("none", "threshold", "static", "dynamic")}) == 4
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_images_with_their_channels_first_are_read(channels):
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 8, 6, channels), np.uint8)
+    assert np.array_equal(checked_images(np.moveaxis(pixels, 3, 1), name="x", place="file"), pixels)
+
+
+LABELS = np.array([2, 0, 1, 2])
+
+
+@pytest.mark.parametrize(
+    ("array", "line"),
+    [
+        (LABELS.astype(np.float32), None),
+        (LABELS[:, None].astype(float), None),
+        (np.eye(3)[LABELS], "file: y_train is one-hot: a label is the place of the one"),
+        (np.eye(3, dtype=bool)[LABELS], "file: y_train is one-hot: a label is the place of the one"),
+        (np.array(["dog", "ape", "cat", "dog"]), "file: labels from 0 are ape, cat, dog"),
+        (np.array([b"dog", b"ape", b"cat", b"dog"]), "file: labels from 0 are ape, cat, dog"),
+    ],
+)
+def test_labels_in_other_forms_are_numbers(array, line):
+    found, made = labels_of({"y_train": array}, place="file")
+    assert np.array_equal(checked_labels(found["y_train"], 4, name="y_train", place="file"), LABELS)
+    assert made == ([line] if line else [])
+
+
+def test_names_are_numbered_over_both_splits():
+    arrays = {"y_train": np.array(list("cabz")), "y_test": np.array(list("bz"))}
+    found, made = labels_of(arrays, place="file")
+    assert [list(array) for array in found.values()] == [[2, 0, 1, 3], [1, 3]]
+    assert made == ["file: labels from 0 are a, b, c, z"]
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.array([0.5, 0, 1, 2]),
+        np.array([np.nan, 0, 1, 2]),
+        np.array([-1, 0, 1, 2]),
+        np.array([10_001, 0, 1, 2]),
+        np.array([1e30, 0, 1, 2]),
+        np.eye(3)[LABELS] * 2,
+        np.ones((4, 3)),
+        np.zeros((4, 3), int),
+        np.array([True, False, True]),
+        np.zeros(4, "datetime64[s]"),
+    ],
+)
+def test_what_is_no_label_is_refused_with_the_way_out(array):
+    found, _ = labels_of({"y_train": array}, place="file")
+    with pytest.raises(DataError, match=r"^file: y_train: .*; data\.labels: none trains without$"):
+        checked_labels(found["y_train"], 4, name="y_train", place="file")

@@ -8,7 +8,11 @@ import struct
 import numpy as np
 import pytest
 
+from vaecli.config import config_from_text
+from vaecli.config.schema import DataConfig
+from vaecli.data import load
 from vaecli.data.files import build, npz_dataset, read_idx, read_npz
+from vaecli.data.known import KnownSource
 from vaecli.errors import DataError
 from vaecli.experiment.plan import data_lines
 
@@ -30,7 +34,7 @@ def test_pickled_objects_are_refused_and_not_run(tmp_path, monkeypatch):
     assert not (tmp_path / "sprung").exists()
 
 
-@pytest.mark.parametrize("keep", [0, 10, 300, -100, -1])
+@pytest.mark.parametrize("keep", [10, 300, -100, -1])
 def test_a_truncated_npz_is_refused(tmp_path, keep):
     path = tmp_path / "x.npz"
     np.savez_compressed(path, x_train=IMAGES, x_test=IMAGES)
@@ -62,7 +66,7 @@ def test_no_changed_byte_of_an_npz_is_more_than_a_data_error(tmp_path, save):
 
 def test_a_bare_pickle_is_refused(tmp_path):
     (tmp_path / "x.npz").write_bytes(pickle.dumps({"x_train": IMAGES}))
-    with pytest.raises(DataError, match="pickled Python objects"):
+    with pytest.raises(DataError, match="a pickle, which is never loaded"):
         read_npz(tmp_path / "x.npz")
 
 
@@ -74,7 +78,8 @@ def test_a_bare_pickle_is_refused(tmp_path):
         ({"x_train": IMAGES, "y_test": IMAGES}, "file: array x_test missing, found ['x_train', 'y_test']"),
         (
             {"x_train": IMAGES, "x_test": IMAGES, "y_test": np.zeros(3, int)},
-            "file: y_test: 20 integer labels are needed, received int64 of shape (3,)",
+            "file: y_test: 20 integer labels are needed, received int64 of shape (3,); "
+            "data.labels: none trains without",
         ),
     ],
 )
@@ -87,11 +92,12 @@ def test_missing_arrays_and_labels_are_named(arrays, message):
 @pytest.mark.parametrize(("count", "test"), [(2, 1), (7, 1), (20, 3), (60_000, 10_000), (90_000, 10_000)])
 def test_without_a_test_set_a_sixth_of_the_images_is_drawn_and_said(count, test):
     numbers = np.arange(count)
-    images = np.stack([numbers % 256, numbers // 256 % 256, numbers // 65_536], 1).astype(np.uint8)[:, None]
+    digits = [numbers % 256, numbers // 256 % 256, numbers // 65_536, np.full(count, 255)]
+    images = np.stack(digits, 1).astype(np.uint8)[:, None]
     data, again = (build("npz", {"x_train": images, "y_train": numbers % 10_001}, place="file") for _ in range(2))
     assert (len(data.train), len(data.test)) == (count - test, test)
     assert data.digest == again.digest
-    found = [x @ [1, 256, 65_536] for x in (data.train.images[:, 0, :, 0], data.test.images[:, 0, :, 0])]
+    found = [x @ [1, 256, 65_536, 0] for x in (data.train.images[:, 0, :, 0], data.test.images[:, 0, :, 0])]
     assert np.array_equal(np.sort(np.concatenate(found)), numbers)
     for split, order in zip((data.train, data.test), found, strict=True):
         assert (np.diff(order) > 0).all()
@@ -124,7 +130,7 @@ def test_no_changed_byte_of_an_npy_is_more_than_a_data_error(tmp_path):
             assert npz_dataset(path).image_shape
 
 
-@pytest.mark.parametrize("dtype", [bool, np.int64, np.int8, np.uint16])
+@pytest.mark.parametrize("dtype", [bool, np.int64, np.int8, np.uint16, np.uint8])
 def test_zeros_and_ones_of_any_type_are_black_and_white(dtype):
     white = IMAGES > 127
     data = build("npz", {"x_train": white.astype(dtype), "x_test": white.astype(dtype)}, place="file")
@@ -143,7 +149,7 @@ def test_integers_that_reach_the_upper_half_of_a_byte_are_bytes():
 def test_integers_whose_white_nobody_knows_are_refused(low, high):
     numbers = np.full((20, 8, 8), low)
     numbers[3, 4, 5] = high
-    with pytest.raises(DataError, match=f"file: x_train: pixels are uint8, .*; received int64 from {low} to {high}"):
+    with pytest.raises(DataError, match=f"file: x_train: pixels are floats in .*; received int64 from {low} to {high}"):
         build("npz", {"x_train": numbers}, place="file")
 
 
@@ -153,9 +159,7 @@ def test_what_is_no_file_is_refused(tmp_path, name, message):
         read_npz(tmp_path / name)
 
 
-@pytest.mark.parametrize(
-    ("names", "said"), [(("train_images", "test_images"), "train_images, test_images"), ((), "none")]
-)
+@pytest.mark.parametrize(("names", "said"), [(("images", "X_test"), "images, X_test"), ((), "none")])
 def test_arrays_of_other_names_are_named(tmp_path, names, said):
     np.savez(tmp_path / "x.npz", **dict.fromkeys(names, IMAGES))
     with pytest.raises(DataError, match=f"has no array x_train or .*; its arrays are {said}$"):
@@ -203,3 +207,73 @@ def test_damaged_idx_files_are_refused(tmp_path, raw, message):
     (tmp_path / "x").write_bytes(raw)
     with pytest.raises(DataError, match=message):
         read_idx(tmp_path / "x")
+
+
+MEDMNIST = {
+    "train_images": IMAGES,
+    "train_labels": np.arange(20)[:, None] % 2,
+    "val_images": IMAGES[:2],
+    "val_labels": np.zeros((2, 1), np.uint8),
+    "test_images": IMAGES[:3],
+    "test_labels": np.arange(3)[:, None],
+}
+
+
+def test_arrays_with_the_names_of_medmnist_are_read_and_said(tmp_path):
+    np.savez(tmp_path / "x.npz", **MEDMNIST)
+    data = npz_dataset(tmp_path / "x.npz")
+    assert (len(data.train), list(data.test.labels)) == (20, [0, 1, 2])
+    assert [line.partition(": ")[2] for line in data.made] == [
+        "train_images is read as x_train",
+        "train_labels is read as y_train",
+        "test_images is read as x_test",
+        "test_labels is read as y_test",
+        "not read: val_images, val_labels",
+    ]
+
+
+def test_the_one_array_of_an_npz_is_images(tmp_path):
+    np.savez(tmp_path / "x.npz", IMAGES)
+    data = npz_dataset(tmp_path / "x.npz")
+    assert len(data.train) + len(data.test) == 20
+    assert f"{tmp_path}/x.npz: arr_0 is read as x_train" in data.made
+
+
+def test_labels_that_cannot_be_used_can_be_left_out(tmp_path):
+    np.savez(tmp_path / "x.npz", x_train=IMAGES, x_test=IMAGES[:3], y_train=np.full(20, -1), y_test=np.array([{}]))
+    block = f"{{name: npz, path: {tmp_path}/x.npz, labels: none}}"
+    assert load(config_from_text(f"model: vae\ndata: {block}").data).train.labels is None
+    with pytest.raises(DataError, match="pickled Python objects"):
+        npz_dataset(tmp_path / "x.npz")
+
+
+HTML = b"\n<!DOCTYPE html>\n<html><body>404</body></html>"
+KINDS = {
+    "an HTML page": HTML,
+    "a Git LFS pointer; `git lfs pull` fetches": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
+    "a text": b"label,1x1,1x2\n5,0,0\n",
+    "a PNG picture; data.name: folder reads": b"\x89PNG\r\n\x1a\n" + bytes(50),
+    "a JPEG picture": b"\xff\xd8\xff\xe0" + bytes(50),
+    "a Parquet table": b"PAR1" + bytes(50),
+    "an HDF5 file": b"\x89HDF\r\n\x1a\n" + bytes(50),
+    "an IDX file": idx(IMAGES),
+    "a gzipped file; unpack it first": gzip.compress(b"x"),
+    "a pickle, which is never loaded": pickle.dumps([1, 2]),
+    "empty": b"",
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_that_is_no_npz_is_called_what_it_is(tmp_path, kind):
+    (tmp_path / "mnist.npz").write_bytes(KINDS[kind])
+    with pytest.raises(DataError, match=f"mnist.npz: an npz is needed, and this is {kind}"):
+        npz_dataset(tmp_path / "mnist.npz")
+    with pytest.raises(DataError, match=f"an npz is needed, and this is {kind}"):
+        KnownSource(DataConfig(name="mnist")).read(tmp_path)
+
+
+@pytest.mark.parametrize("raw", [b"PK\x03\x04 and then nothing", b"\x93NUMPY\x01", bytes(range(256))])
+def test_of_a_file_of_which_nobody_knows_what_it_is_nothing_is_claimed(tmp_path, raw):
+    (tmp_path / "x.npz").write_bytes(raw)
+    with pytest.raises(DataError, match=r"x\.npz: not a readable npz"):
+        npz_dataset(tmp_path / "x.npz")

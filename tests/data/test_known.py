@@ -114,7 +114,7 @@ def test_one_changed_value_is_refused_by_name(tiny, tmp_path, name):
     array = ARRAYS[name].copy()
     array.flat[3] ^= 1
     (tmp_path / "mnist.npz").write_bytes(npz(**{name: array}))
-    with pytest.raises(DataError, match=f"damaged: the bytes of {name} are not those of mnist"):
+    with pytest.raises(DataError, match=f"damaged, or other data: the bytes of {name} are not those of mnist; move"):
         read(tiny, locate(tiny, tmp_path))
 
 
@@ -153,7 +153,8 @@ def test_a_missing_file_on_the_server_leaves_nothing(served, tmp_path):
 def test_no_connection_names_the_file_the_url_and_the_ways_out(tiny, tmp_path):
     with pytest.raises(DataError) as error:
         fetch(tiny, tmp_path, silent)
-    first, ways = error.value.lines
+    first, content, ways = error.value.lines
+    assert content == f"{tmp_path} holds nothing"
     assert first.startswith(f"mnist: {tmp_path}/mnist.npz is missing, and http://127.0.0.1:9/mnist.npz cannot be")
     for way in ("by hand", "--data-dir or VAECLI_DATA_DIR", "--set data.name=digits"):
         assert way in ways
@@ -167,10 +168,35 @@ def test_a_folder_that_cannot_be_made_is_named(served, tmp_path):
         fetch(known, tmp_path / "file" / "data", silent)
 
 
+@pytest.mark.parametrize(
+    ("files", "content"),
+    [
+        (None, "cannot be read (No such file or directory)"),
+        (["MNIST/", "other.npz"], "holds MNIST/, other.npz"),
+        ([f"{n}.npz" for n in range(11)], "holds 0.npz, 1.npz, 10.npz, 2.npz, 3.npz, 4.npz, 5.npz, 6.npz and 3 more"),
+    ],
+)
+@pytest.mark.parametrize("by", ["argument", "environment"])
+def test_where_a_data_folder_is_named_nothing_falls_back(tiny, tmp_path, monkeypatch, files, content, by):
+    monkeypatch.setitem(KNOWN, "mnist", tiny)
+    folder = tmp_path / "data"
+    for name in files or []:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).mkdir() if name.endswith("/") else (folder / name).touch()
+    asked = config_from_text("model: vae\ndata: {name: mnist, fallback: digits}").data
+    if by == "environment":
+        monkeypatch.setenv("VAECLI_DATA_DIR", str(folder))
+    with pytest.raises(DataError) as error:
+        load(asked, folder if by == "argument" else None)
+    _, found, _, reason = error.value.lines
+    assert found == f"{folder} {content}"
+    assert reason == "data.fallback: digits is for where no data folder is named"
+
+
 def test_what_cannot_be_had_falls_back_only_if_asked(tiny, tmp_path, monkeypatch):
     monkeypatch.setitem(KNOWN, "mnist", tiny)
     asked = config_from_text("model: vae\ndata: {name: mnist, fallback: digits, validation: 37}").data
-    data = load(asked, tmp_path)
+    data = load(asked)
     assert (data.name, data.fallback_for, len(data.train)) == ("digits", "mnist", 1400)
     assert "cannot be fetched" in data.fallback_reason
     with pytest.raises(DataError):
@@ -306,3 +332,35 @@ def test_mnist_with_one_changed_pixel_is_refused(mnist_dir, tmp_path):
     np.savez(tmp_path / "mnist.npz", **arrays)
     with pytest.raises(DataError, match="damaged: the bytes of x_test are not those of mnist"):
         read(KNOWN["mnist"], locate(KNOWN["mnist"], tmp_path))
+
+
+def test_the_images_of_another_data_set_are_called_that(tiny, tmp_path, monkeypatch):
+    monkeypatch.setitem(KNOWN, "mnist", tiny)
+    for name in ("fashion_mnist", "kmnist"):
+        known = replace(KNOWN[name], shapes=tiny.shapes, layouts=(({"npz": (f"{name}.npz",)}),))
+        (tmp_path / f"{name}.npz").write_bytes(CONTENT)
+        with pytest.raises(DataError, match=f"x_train is that of mnist, where {name} is looked for; move it away"):
+            read(known, locate(known, tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("name", "folder", "ending"),
+    [
+        ("mnist", "MNIST/raw", ""),
+        ("mnist", "MNIST/raw", ".gz"),
+        ("mnist", "", "."),
+        ("mnist", "", "/"),
+        ("fashion_mnist", "FashionMNIST/raw", ""),
+        ("fashion_mnist", "data/fashion", ".gz"),
+        ("kmnist", "KMNIST/raw", ""),
+    ],
+)
+def test_the_layouts_of_other_libraries_are_found(tmp_path, name, folder, ending):
+    where = tmp_path / folder
+    where.mkdir(parents=True, exist_ok=True)
+    for file in IDX_FILES.values():
+        if ending == "/":
+            (where / file).mkdir()
+        path = {".": file.replace("-idx", ".idx"), "/": f"{file}/{file}"}.get(ending, file + ending)
+        (where / path).touch()
+    assert sorted(locate(KNOWN[name], tmp_path)) == sorted(IDX_FILES)

@@ -127,12 +127,14 @@ def test_latents_that_do_not_fit_are_refused(finished, method, latents, message)
 @pytest.mark.parametrize(
     ("images", "message"),
     [
-        (FLOATS * 255, r"images: float pixels must lie in \[0, 1\], received 0 to 255 \(divide by 255\?\)"),
-        (FLOATS - 0.1, r"must lie in \[0, 1\], received -0.1 to 0.9"),
+        (FLOATS * 255, r"images: float pixels must lie in \[0, 1\], .* received 0.0 to 255.0 \(divide by 255\?\)"),
+        (FLOATS - 0.1, r"must lie in \[0, 1\], .* received -0.1 to 0.9"),
         (FLOATS * np.nan, r"images: pixels that are NaN or infinite: 3,200"),
-        (IMAGES.astype(np.int64), r"images: pixels are uint8, or floats in \[0, 1\], received type int64"),
-        (IMAGES * 15, r"images: integer pixels lie in 0..16 here, received up to 240"),
-        (IMAGES > 8, r"received type bool"),
+        (2 * FLOATS - 1, r"must lie in \[0, 1\], .* received -1.0 to 1.0 \(from \[-1, 1\]\?\)"),
+        (IMAGES * 15, r"images: integer pixels lie in 0..16 here, received 0 to 240"),
+        (IMAGES.astype(np.int64) - 1, r"images: integer pixels lie in 0..16 here, received -1 to 15"),
+        ((IMAGES > 8).astype(np.uint8), r"images: integer pixels lie in 0..16 here; zeros and ones are floats"),
+        (IMAGES.astype("datetime64[s]"), r"are integers, bools, or floats in \[0, 1\], received type datetime64"),
     ],
 )
 @pytest.mark.parametrize("function", ["encode", "latents", "reconstruct"])
@@ -146,8 +148,18 @@ def test_a_run_of_floats_refuses_integers(tmp_path):
     text = f"model: vae\nnetwork: {{hidden: [4]}}\ndata: {{name: npz, path: {tmp_path}/floats.npz}}\n"
     run = vaecli.load_run(train(config_from_text(text + "training: {epochs: 1, batch_size: 10}"), tmp_path).path)
     assert run.encode(FLOATS).rate.shape == (50,)
-    with pytest.raises(DataError, match=r"images: pixels are floats in \[0, 1\] here, received type uint8"):
+    with pytest.raises(DataError, match=r"images: integer pixels lie in 0..1 here, received 0 to 16"):
         run.encode(IMAGES)
+    white = FLOATS > 0.5
+    for alike in (white, white.astype(np.uint8), white.astype(np.int64)):
+        assert np.array_equal(run.encode(alike).z, run.encode(white.astype(np.float32)).z)
+
+
+def test_pixels_in_other_forms_mean_the_same(finished):
+    run = vaecli.load_run(finished("gumbel").path)
+    expected = run.encode(IMAGES).codes
+    for alike in (IMAGES.astype(np.int64), IMAGES[..., 0], np.moveaxis(IMAGES, 3, 1), FLOATS):
+        assert np.array_equal(run.encode(alike).codes, expected)
 
 
 def test_images_that_do_not_fit_are_refused(finished):

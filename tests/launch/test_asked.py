@@ -174,3 +174,14 @@ def test_a_weight_of_the_rate_goes_to_the_methods_that_have_one_and_the_others_a
     assert list(without_effect(["gumbel", "vqvae"], settings)) == ["objective.beta=1.0: no effect with vqvae"]
     with pytest.raises(ConfigError, match=r"objective\.beta=1\.0: has no effect with vqvae"):
         configs_of(["vqvae"], settings, [], None)
+
+
+def test_settings_that_named_runs_do_not_have_are_said(finished, tmp_path):
+    run = finished("gumbel")
+    found = asked(["vae", str(run.path)], tmp_path, settings=SMALL, seeds=[0])
+    assert found.notes == [f"--seeds and settings: no effect on the named runs ({run.name})"]
+    assert asked([str(run.path)], tmp_path).notes == []
+
+
+def test_commas_inside_quotes_are_no_values():
+    assert sweep_settings("""data.title="a, b",c's""") == ['data.title="a, b"', "data.title=c's"]

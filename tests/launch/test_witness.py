@@ -7,11 +7,10 @@ import sys
 import pytest
 
 from helpers import small_config
-from vaecli.backend.process import chatter, last_words
+from vaecli.backend.process import chatter, last_words, python
 from vaecli.data import load
 from vaecli.experiment.plan import plan_run
 from vaecli.launch.witness import record_death, witnessed
-from vaecli.launch.worker import python
 from vaecli.runs import Run
 
 ABSL = "F0000 00:00:1795613433.909176    4849 parse_flags_from_env.cc:234] Unknown flag in XLA_FLAGS: --no_such=1"

@@ -141,7 +141,7 @@ def test_what_these_images_do_not_allow_is_refused_before_the_start(model, netwo
         ("kind: conv, channels: []", "network.channels: "),
         ("kind: conv, channels: [0]", "network.channels.0: should be greater than or equal to 1"),
         ("kind: conv, residual_blocks: -1", "network.residual_blocks: should be greater than or equal to 0"),
-        ("kind: conv, grid: 1", "network.grid: should be a valid boolean"),
+        ("kind: conv, grid: 1", "network.grid: should be true or false"),
         ("kind: convolutional", r"unknown kind 'convolutional' \(known: mlp, conv\)"),
     ],
 )

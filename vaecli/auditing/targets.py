@@ -36,6 +36,7 @@ class Target:
     options: Mapping[str, Mapping[str, Any]]  # by estimator, where they differ from its defaults
     end: Progress  # of the training, where its schedules are read
     build: Callable[[], "tuple[Subject, dict[int | None, Tensors]]"]
+    remarks: tuple[str, ...] = ()  # lines on its data
 
 
 def find(
@@ -147,6 +148,7 @@ def _of_config(config: Config, run: str, dataset: Dataset, epochs: Sequence[int]
         options=_own_options(config),
         end=_end(config, len(dataset.train)),
         build=lambda: _checkpoints(config, dataset, images, seed, {0: None}),
+        remarks=dataset.remarks,
     )
 
 

@@ -7,10 +7,14 @@ import math
 import os
 import re
 import sys
+import warnings
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import vaecli
+from vaecli.errors import RunFailed
 
 SESSION = "--- session of"  # begins the part of a log that one process writes
 TAIL, LONGEST = 100_000, 500  # bytes of a log that are searched; longest quoted line
@@ -23,10 +27,34 @@ FATAL = re.compile(
 )
 ABOUT = re.compile(r"^F\d{4} \S+\s+\d+ |^\d{4}-\d\d-\d\d \S+: F ")  # time and process
 
+KERAS = {"floatx": "float32", "image_data_format": "channels_last", "epsilon": 1e-7}
 CGROUPS = Path("/sys/fs/cgroup")
 INTRAOP, INTEROP = "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"
-ENVIRONMENT = ("KERAS_BACKEND", "TF_CPP_MIN_LOG_LEVEL", INTRAOP, INTEROP)
+FLAGS = ("XLA_FLAGS", "TF_XLA_FLAGS")  # left by other programs: an unknown one ends the process, others change bits
+ENVIRONMENT = ("KERAS_BACKEND", "TF_CPP_MIN_LOG_LEVEL", INTRAOP, INTEROP, *FLAGS)
 _begun_with: dict[str, str | None] = {}  # the threads that TensorFlow has read
+
+
+def python(program: str, *arguments: str) -> list[str]:
+    """The command that runs this program with this vaecli in another process.
+
+    Neither the working directory, whose random.py or keras.py would be executed, nor the user's filters of warnings
+    have a say in it.
+    """
+    folder = str(Path(vaecli.__file__).parents[1])
+    found = (
+        f"import sys\nif {folder!r} not in sys.path: sys.path.insert(0, {folder!r})\n"
+        "from vaecli.backend.process import reset_warnings; reset_warnings()\n"
+    )
+    return [sys.executable, "-P", "-X", "faulthandler", "-c", found + program, *arguments]
+
+
+def reset_warnings() -> None:
+    """Puts Python's own filters of warnings in place of the user's: with PYTHONWARNINGS=error Keras is no import."""
+    if sys.warnoptions:
+        warnings.resetwarnings()
+        for category in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+            warnings.simplefilter("ignore", category)
 
 
 def processors() -> int:
@@ -76,12 +104,17 @@ def _quota(folder: Path) -> float | None:
 
 
 def prepare(threads: int | None = None) -> None:
-    """Selects Keras on TensorFlow whatever the user's environment says, and the number of threads (default: all).
+    """Selects Keras on TensorFlow without flags of XLA, whatever the environment says, and the number of threads.
+
+    Args:
+        threads: default: all.
 
     Takes effect only before TensorFlow and Keras are first imported.
     """
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    for name in FLAGS:
+        os.environ.pop(name, None)
     if threads is not None:
         os.environ[INTRAOP] = os.environ[INTEROP] = str(threads)
 
@@ -188,8 +221,12 @@ def import_keras() -> None:
 
     The garbage collector is off meanwhile, and ignores from then on what was imported: half a million objects that live
     as long as the process (measured: 0.4 s less to import, 0.15 s less for each full collection).
+
+    Raises:
+        RunFailed: another program has imported Keras, for other numbers than 32-bit floats.
     """
     if "keras" in sys.modules:
+        _check_keras(sys.modules["keras"])
         return
     collecting = gc.isenabled()
     gc.disable()
@@ -197,10 +234,21 @@ def import_keras() -> None:
     modules: dict[str, Any] = sys.modules
     modules.update(dict.fromkeys(hidden))  # None: an import raises ImportError
     try:
-        import keras  # noqa: F401
+        import keras
+
+        for name, value in KERAS.items():  # whatever the user's keras.json says
+            getattr(keras.config, f"set_{name}")(value)
     finally:
         for name in hidden:
             del modules[name]
         gc.freeze()
         if collecting:
             gc.enable()
+
+
+def _check_keras(keras: Any) -> None:
+    """What another program has set belongs to it, so it is refused and not changed."""
+    for name, value in KERAS.items():
+        if (found := getattr(keras.config, name)()) != value:
+            way_out = f"keras.config.set_{name}({value!r}) before"
+            raise RunFailed(f"keras.config.{name}() is {found!r} in this process, {value!r} is needed; {way_out}")

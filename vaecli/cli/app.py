@@ -1,6 +1,7 @@
 """The command `vaecli` and how its errors end: a user's mistake is one line and an exit code."""
 
 import contextlib
+import io
 import os
 import sys
 import warnings
@@ -27,15 +28,17 @@ from vaecli.cli import (
     train,
     verify,
 )
+from vaecli.cli.command import Command
+from vaecli.cli.echo import echo, printing
 from vaecli.errors import RunFailed, VaecliError
 
 
 class Commands(TyperGroup):
     """Prints the lines of a VaecliError, whichever command raised it."""
 
-    def invoke(self, ctx: Any) -> Any:
+    def main(self, *args: Any, **options: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            return super().main(*args, **options)
         except VaecliError as error:
             failure = error
         except FileNotFoundError:
@@ -43,8 +46,12 @@ class Commands(TyperGroup):
                 raise
             failure = RunFailed("the working directory has been removed; change to one that exists")
         for line in failure.lines:
-            typer.echo(line, err=True)
-        raise typer.Exit(failure.exit_code) from None
+            echo(line, err=True)
+        sys.exit(failure.exit_code)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        with printing():  # --help and --version
+            return super().parse_args(ctx, args)
 
 
 app = typer.Typer(
@@ -55,25 +62,25 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(train.train)
-app.command()(compare.compare)
-app.command()(reproduce.reproduce)
-app.command()(plot.plot)
-app.command()(evaluate.evaluate)
-app.command()(prior.prior)
-app.command()(sample.sample)
-app.command()(audit.audit)
-app.command()(apply.encode)
-app.command()(apply.decode)
-app.command()(apply.reconstruct)
-app.command()(export.export)
-app.command("list")(runs.list_runs)
-app.command()(runs.show)
-app.command()(runs.diff)
-app.command()(verify.verify)
-app.command()(methods.methods)
-app.command()(configs.check)
-app.command()(configs.init)
+app.command(cls=Command)(train.train)
+app.command(cls=Command)(compare.compare)
+app.command(cls=Command)(reproduce.reproduce)
+app.command(cls=Command)(plot.plot)
+app.command(cls=Command)(evaluate.evaluate)
+app.command(cls=Command)(prior.prior)
+app.command(cls=Command)(sample.sample)
+app.command(cls=Command)(audit.audit)
+app.command(cls=Command)(apply.encode)
+app.command(cls=Command)(apply.decode)
+app.command(cls=Command)(apply.reconstruct)
+app.command(cls=Command)(export.export)
+app.command("list", cls=Command)(runs.list_runs)
+app.command(cls=Command)(runs.show)
+app.command(cls=Command)(runs.diff)
+app.command(cls=Command)(verify.verify)
+app.command(cls=Command)(methods.methods)
+app.command(cls=Command)(configs.check)
+app.command(cls=Command)(configs.init)
 app.add_typer(data.app, name="data")
 
 
@@ -102,9 +109,13 @@ def options(
 
 def main() -> None:
     """The entry point of the command."""
-    if sys.stderr is None:  # started with it closed
-        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
-        os.dup2(sys.stderr.fileno(), 2)
+    for name, descriptor in (("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name) is None:  # started with it closed: the next file would take its place
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+            os.dup2(getattr(sys, name).fileno(), descriptor)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # of an encoding without the signs of a table
     warnings.filterwarnings("ignore", message=".*joblib will operate in serial mode")  # joblib is not used here
     try:
         app(prog_name="vaecli")

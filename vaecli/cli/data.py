@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from vaecli.cli.command import Command
 from vaecli.cli.echo import echo
 from vaecli.cli.options import OUTPUT_DIR, DataDirOption, JsonOption, OutputDirOption, QuietOption
 from vaecli.terminal.console import Console
@@ -36,10 +37,11 @@ def table(ctx: typer.Context, data_dir: DataDirOption = None, json: JsonOption =
         return
     for line in aligned([[str(row[key]) for key in ("name", "where", "what")] for row in rows]):
         echo(line)
-    echo(f"looked in {', then '.join(map(str, folders(data_dir)))}", err=True)
+    places = [f"{folder}{'' if folder.is_dir() else ' (no such folder)'}" for folder in folders(data_dir)]
+    echo(f"looked in {', then '.join(places) or 'no folder: there is no home, and --data-dir names none'}", err=True)
 
 
-@app.command()
+@app.command(cls=Command)
 def fetch(
     name: Annotated[str, typer.Argument(help="The data set: mnist, fashion_mnist, kmnist or cifar10.")],
     data_dir: DataDirOption = None,
@@ -47,9 +49,9 @@ def fetch(
 ) -> None:
     """Fetch a data set into the first data folder unless it is there, and check every byte."""
     from vaecli.config.schema import DataConfig
-    from vaecli.data.known import KNOWN
+    from vaecli.data.known import KNOWN, NOT_VERIFIED
     from vaecli.data.source import source_of
-    from vaecli.errors import DataError
+    from vaecli.errors import DataError, RunFailed
     from vaecli.registry import suggest
 
     if name not in KNOWN:
@@ -58,10 +60,13 @@ def fetch(
     with Console(quiet=quiet) as console:
         if not source.here(data_dir):
             source.fetch(data_dir, console.fetching)
-        echo(source.read(data_dir).source)
+        found = source.read(data_dir).source
+    if found.endswith(NOT_VERIFIED):
+        raise RunFailed(f"{found}: its bytes are not those that are published; where it is moved away, it is fetched")
+    echo(found)
 
 
-@app.command()
+@app.command(cls=Command)
 def references(
     config: Annotated[
         list[str] | None,

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from vaecli.arguments import path_of
 from vaecli.cli.complete import config_names, run_names
 
 ConfigOption = Annotated[
@@ -12,7 +13,7 @@ ConfigOption = Annotated[
     typer.Option(
         "--config",
         "-c",
-        help="A YAML file, or the name of a file in configs/ or of a shipped preset.",
+        help="A YAML file (- is standard input), or the name of a file in configs/ or of a shipped preset.",
         autocompletion=config_names,
     ),
 ]
@@ -20,10 +21,14 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY.PATH=VALUE", help="Override a key of the config; may be repeated."),
 ]
-OutputDirOption = Annotated[Path, typer.Option("--output-dir", help="Folder of the run folders.")]
+OutputDirOption = Annotated[Path, typer.Option("--output-dir", callback=path_of, help="Folder of the run folders.")]
 DataDirOption = Annotated[
     Path | None,
-    typer.Option("--data-dir", help="Folder of the data sets. [default: $VAECLI_DATA_DIR, then Keras' cache]"),
+    typer.Option(
+        "--data-dir",
+        callback=path_of,
+        help="Folder of the data sets. [default: $VAECLI_DATA_DIR, then Keras' cache]",
+    ),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors and results.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]

@@ -11,7 +11,7 @@ from vaecli.backend.process import chatter, import_keras, prepared
 from vaecli.cli.echo import echo
 from vaecli.config import Config, dump
 from vaecli.data import load
-from vaecli.data.known import folders
+from vaecli.data.known import first_folder
 from vaecli.data.source import source_of
 from vaecli.experiment.plan import plan_run
 from vaecli.terminal.console import Console
@@ -42,7 +42,7 @@ def plan_lines(config: Config, data_dir: Path | None, output_dir: Path) -> Itera
     if source.fetchable and source.known_sizes and not source.here(data_dir):
         train, test, image_shape = source.known_sizes
         fallback = f"; if that fails, {config.data.fallback} instead" if config.data.fallback else ""
-        data = f"{source.name}, to be fetched into {folders(data_dir)[0]} from {', '.join(source.urls)}{fallback}"
+        data = f"{source.name}, to be fetched into {first_folder(data_dir)} from {', '.join(source.urls)}{fallback}"
         folder = f"{output_dir}/{config.model.name}-..., its name includes the data's digest"
         images = f"{train - config.data.validation:,} training and {test:,} test images"
     else:

@@ -43,9 +43,23 @@ class Option:
 
 Count = Annotated[int, Field(ge=1, le=65_536)]
 Classes = Annotated[int, Field(ge=2, le=65_536)]
-Positive = Annotated[float, Field(gt=0)]
-NonNegative = Annotated[float, Field(ge=0)]
-Share = Annotated[float, Field(ge=0, lt=1)]
+SMALLEST, LARGEST = 2.0**-126, 2.0**128 * (1 - 2.0**-24)  # of 32-bit floats
+NEAREST_TO_1 = 1 - 2.0**-24  # from below
+
+
+def _as_trained(value: float) -> float:
+    """The number itself, if it is not 0, 1 or infinite in the 32-bit floats of a training."""
+    if value and not SMALLEST <= abs(value) <= LARGEST:
+        raise PydanticCustomError("float32", "should be from 1.2e-38 to 3.4e38 in size, as training has 32-bit floats")
+    if NEAREST_TO_1 < value < 1:
+        raise PydanticCustomError("float32", "should not be so near to 1, which it is in training's 32-bit floats")
+    return value
+
+
+_Number = Annotated[float, AfterValidator(_as_trained)]
+Positive = Annotated[_Number, Field(gt=0)]
+NonNegative = Annotated[_Number, Field(ge=0)]
+Share = Annotated[_Number, Field(ge=0, lt=1)]
 MOST_VALUES = 65_536  # of one code
 
 

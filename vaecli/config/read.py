@@ -1,7 +1,9 @@
 """Reads a name or path with overrides as a Config, or reports all mistakes at once."""
 
 import copy
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,15 +11,20 @@ from pydantic import ValidationError
 
 from vaecli.config.latent import MAX_ENUMERATED_CODES, Latent
 from vaecli.config.options import BRANCHES, Block, Schedule, described
-from vaecli.config.schema import VARIANTS, Config
-from vaecli.config.source import Key, Source, parse, parse_value, read_source
+from vaecli.config.schema import TEXTS, VARIANTS, Config
+from vaecli.config.source import Key, Source, parse, parse_value, read_source, shown
 from vaecli.config.template import preset
 from vaecli.errors import ConfigError
 from vaecli.registry import METHODS, suggest
 
-# To set one of these unsets the other.
-INSTEAD = {"training.epochs": "steps", "training.steps": "epochs"}
+# To set one of these unsets the other key of its block, unless that was set too.
+UNSETS: Mapping[Key, str] = {
+    ("training", "epochs"): "steps",
+    ("training", "steps"): "epochs",
+    ("data", "name"): "fallback",
+}
 SHORTHANDS = {"model": "name", "data": "name"}  # `model: gumbel` is `model: {name: gumbel}`
+STANDARD_INPUT = Path("/dev/stdin")
 
 
 def read_config(name: str, overrides: Sequence[str] = ()) -> Config:
@@ -43,7 +50,9 @@ def _as_it_was(source: Source) -> Source:
     if not isinstance(training, dict):
         return source
     tree = {**source.tree, "training": {"output_bias": "zero", "compile": "xla", **training}}
-    return Source(source.name, tree, source.places)
+    if isinstance(data := source.tree.get("data"), dict):
+        tree["data"] = {**data, "fallback": None}  # what it was trained on was there
+    return replace(source, tree=tree)
 
 
 class Preset(NamedTuple):
@@ -83,7 +92,7 @@ def family_configs(family: str) -> list[str]:
 
 
 def find_config(name: str) -> Path | Preset:
-    """The first of: a path, a file of ./configs, a shipped file, the preset of a method.
+    """The first of: a path, a file of ./configs, a shipped file, the preset of a method; "-" is standard input.
 
     The ending .yaml may be omitted. The path configs/NAME.yaml of a known method also means its preset if there is no
     such file.
@@ -91,15 +100,15 @@ def find_config(name: str) -> Path | Preset:
     Raises:
         ConfigError: nothing has that name.
     """
-    asked = Path(name)
+    asked = STANDARD_INPUT if name == "-" else Path(os.path.expanduser(name))
     folders = [Path("configs"), *preset_folders()]
     places = [asked, *(folder / name for folder in folders if not asked.is_absolute())]
     if asked.suffix not in (".yaml", ".yml"):
         places += [place.with_name(place.name + ".yaml") for place in places if place.name]
     try:
         found = next((place for place in places if place.is_file()), None)
-        if found is None and asked.exists():
-            return asked  # a directory or a device: reading it reports what is wrong
+        if found is None and os.path.lexists(asked):
+            return asked  # a directory, a pipe or a link that leads nowhere: reading it reports what is wrong
     except (OSError, ValueError):
         raise ConfigError([f"{name!r}: not a file name"]) from None
     if found is None:
@@ -117,22 +126,31 @@ def is_config(name: str) -> bool:
         found = find_config(name)
     except ConfigError:
         return False
-    return isinstance(found, Preset) or found.is_file()
+    return isinstance(found, Preset) or (found.exists() and not found.is_dir())
 
 
 def override(source: Source, settings: Iterable[str]) -> Source:
-    """A copy of the source with each "key.path=value" applied; later ones win."""
-    changed = Source(source.name, copy.deepcopy(source.tree), dict(source.places))
+    """A copy of the source with each "key.path=value" applied, in their order.
+
+    Another data set has no `fallback` of the one before it, and another length in epochs or steps is the only one.
+
+    Raises:
+        ConfigError: all settings that are malformed, or that a later one takes back.
+    """
+    changed = replace(source, tree=copy.deepcopy(source.tree), places=dict(source.places))
     if not isinstance(changed.tree, dict):
         return changed
     mistakes = []
+    given: dict[Key, tuple[str, Any]] = {}  # what was set so far: setting, value
     for setting in settings:
         name, equals, text = setting.partition("=")
-        path = name.strip().split(".")
+        path = tuple(name.strip().split("."))
         if not equals or not all(path):
             mistakes.append(f"--set {setting}: write it as key.path=value, e.g. training.epochs=3")
             continue
-        value = parse_value(text, name=f"--set {setting}")
+        value = parse_value(text, name=f"--set {setting}", as_text=path in TEXTS)
+        mistakes += _taken_back(path, value, given, setting)
+        given[path] = setting, value
         block = changed.tree
         for depth, key in enumerate(path[:-1]):
             inner = block.get(key)
@@ -142,18 +160,26 @@ def override(source: Source, settings: Iterable[str]) -> Source:
                     changed.places[(key, shorthand)] = changed.place((key,))
                     inner = {shorthand: inner}
                 else:
-                    changed.places[tuple(path[: depth + 1])] = f"--set {setting}"
+                    changed.places[path[: depth + 1]] = f"--set {setting}"
                     inner = {}
             block[key] = inner
             block = inner
         block[path[-1]] = value
-        block.pop(INSTEAD.get(".".join(path), ""), None)
-        for old in [key for key in changed.places if key[: len(path)] == tuple(path)]:
+        if (unset := UNSETS.get(path)) and (*path[:-1], unset) not in given:
+            block.pop(unset, None)
+        for old in [key for key in changed.places if key[: len(path)] == path]:
             del changed.places[old]
-        changed.places[tuple(path)] = f"--set {setting}"
+        changed.places[path] = f"--set {setting}"
     if mistakes:
         raise ConfigError(mistakes)
     return changed
+
+
+def _taken_back(path: Key, value: Any, given: Mapping[Key, tuple[str, Any]], setting: str) -> Iterator[str]:
+    """One line for each earlier setting of which this one would leave nothing."""
+    for earlier, (before, old) in given.items():
+        if earlier[: len(path)] == path and (earlier != path or old != value):
+            yield f"--set {setting}: takes back --set {before}; give one of the two"
 
 
 def validate(source: Source) -> Config:
@@ -162,15 +188,17 @@ def validate(source: Source) -> Config:
     Raises:
         ConfigError: every mistake in keys, types and ranges, each with its place and the value received.
     """
+    mistakes = list(source.mistakes)
+    if not isinstance(source.tree, dict) and not mistakes:
+        mistakes.append((source.place(()), "a config is a mapping such as `model: gumbel`"))
     if not isinstance(source.tree, dict):
-        raise ConfigError([f"{source.place(())}: a config is a mapping such as `model: gumbel`"])
-    mistakes: list[tuple[str, str]] = []
+        raise ConfigError([f"{place}: {text}" for place, text in mistakes])
     blocks: dict[str, Block] = {}
     known = Config.model_fields
     for name in source.tree:
         if name not in known:
-            mistakes.append((source.place((name,)), f"{name}: unknown key{suggest(name, known)}"))
-    if "model" not in source.tree:
+            mistakes.append((source.place((name,)), f"{name}: unknown key{_elsewhere(name) or suggest(name, known)}"))
+    if "model" not in source.tree and ("model",) not in source.places:
         mistakes.append((source.place(()), "model: missing, e.g. `model: gumbel`"))
     for name in known:
         if name in source.tree:
@@ -191,7 +219,7 @@ def _block(name: str, tree: Any, source: Source) -> tuple[Block | None, list[tup
     if isinstance(tree, str) and name in SHORTHANDS:
         tree = {SHORTHANDS[name]: tree}
     if not isinstance(tree, Mapping):
-        return None, [(place, f"{name}: a block of keys is needed, received {tree!r}")]
+        return None, [(place, f"{name}: a block of keys is needed, received {shown(tree)}")]
     block_class: Any = Config.model_fields[name].annotation
     decider, variants = VARIANTS.get(name, ("", {}))
     value: Any = tree.get(decider, block_class.model_fields[decider].default) if variants else None
@@ -201,7 +229,7 @@ def _block(name: str, tree: Any, source: Source) -> tuple[Block | None, list[tup
             return None, [(place, f"{name}.{decider}: missing (known: {', '.join(variants)})")]
         if isinstance(value, str):
             return None, [(where, f"unknown {_kind(name, decider)} {value!r}{suggest(value, variants)}")]
-        text = f"{name}.{decider}: a name is needed, received {value!r} (known: {', '.join(variants)})"
+        text = f"{name}.{decider}: a name is needed, received {shown(value)} (known: {', '.join(variants)})"
         return None, [(where, text)]
     try:
         block_class = variants[value] if variants else block_class
@@ -223,15 +251,38 @@ def mistakes(
     wrong = []
     for item in error.errors():
         key: Key = (*prefix, *(step for step in item["loc"] if step not in BRANCHES))
+        if item["type"] == "missing" and key in source.places:
+            continue  # its mistake is told
         if item["type"] == "extra_forbidden":
             text = unknown(key)
         elif item["type"] == "missing":
             text = "missing"
         else:
-            message = item["msg"].removeprefix("Input ")
-            text = f"{message[0].lower()}{message[1:]}, received {item['input']!r}"
+            message = WORDS.get(item["type"]) or item["msg"].removeprefix("Input ")
+            text = f"{message[0].lower()}{message[1:]}, received {shown(item['input'])}"
         wrong.append((source.place(key), f"{'.'.join(map(str, key))}: {text}"))
     return wrong
+
+
+# What pydantic says in words of its own, by its type of error
+WORDS: Mapping[str, str] = {
+    "string_type": "should be a text",
+    "tuple_type": "should be a list such as [512, 256]",
+    "too_short": "should have a value or more",
+    "too_long": "should have fewer values",
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float", "int_parsing_size"), "should be a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "should be a number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "should be true or false"),
+}
+
+
+def _elsewhere(key: str) -> str:
+    """The suggestion of a key of this name in a block; empty if there is none."""
+    for block, field in Config.model_fields.items():
+        classes = [*VARIANTS[block][1].values()] if block in VARIANTS else [field.annotation]
+        if any(key in block_class.model_fields for block_class in classes):  # type: ignore[union-attr]
+            return f", did you mean '{block}.{key}'?"
+    return ""
 
 
 def _unknown_key(path: Key, block_class: type[Block], value: str | None) -> str:
@@ -241,7 +292,7 @@ def _unknown_key(path: Key, block_class: type[Block], value: str | None) -> str:
         return f"unknown key{suggest(key, Schedule.model_fields)}"
     if any(key in variant.model_fields for variant in variants.values()):
         return f"`{key}` has no effect with {_kind(block, decider)}: {value}"
-    return f"unknown key{suggest(key, block_class.model_fields)}"
+    return f"unknown key{_elsewhere(key) or suggest(key, block_class.model_fields)}"
 
 
 def _kind(block: str, decider: str) -> str:

@@ -11,7 +11,7 @@ EPOCHS_FOR_ONE = 10
 
 
 def resolved(config: Config) -> Config:
-    """The config with every `auto` replaced by what it means for this config, and with absolute paths."""
+    """The config with every `auto` replaced by what it means for this config, and with data that were found."""
     training = config.training
     if training.output_bias == "auto":
         start = "data_mean" if config.objective.in_nats else "zero"  # with a squared error, some methods lose by it
@@ -19,7 +19,7 @@ def resolved(config: Config) -> Config:
     if training.compile == "auto":
         way = "graph" if config.network.kind == "conv" else "xla"  # measured: tests/benchmarks/convolutions.py
         training = training.model_copy(update={"compile": way})
-    return config.model_copy(update={"training": training, "data": config.data.absolute})
+    return config.model_copy(update={"training": training, "data": config.data.located})
 
 
 def standing_in(config: Config, name: str) -> Config:

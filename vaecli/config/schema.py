@@ -8,7 +8,7 @@ silently kept.
 import os
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -34,7 +34,7 @@ from vaecli.config.options import (
     Weight,
     described,
 )
-from vaecli.errors import ConfigError
+from vaecli.errors import ConfigError, is_text
 from vaecli.registry import BUILT_IN, DATASETS, METHODS, Codes, Method
 
 LONGEST_TITLE = 60
@@ -46,7 +46,17 @@ def _title(text: str) -> str:
     return text
 
 
+def _path(text: str) -> str:
+    if not text or "\0" in text:
+        raise PydanticCustomError("path", "should be the path of a file or a folder")
+    whole = os.path.expanduser(text)
+    if not is_text(os.path.abspath(whole)):
+        raise PydanticCustomError("path", "should be a path in UTF-8, as a run keeps it")
+    return whole
+
+
 Title = Annotated[str, AfterValidator(_title)]
+FilePath = Annotated[str, AfterValidator(_path)]  # ~ is the user's home
 
 
 class ModelConfig(Block):
@@ -66,10 +76,14 @@ class ModelConfig(Block):
         return self.method.bottleneck.codes(self.options())
 
 
-Width = Annotated[int, Field(ge=1, le=65_536)]
+Width = Annotated[int, Field(strict=True, ge=1, le=65_536)]
 
 
 _KINDS = "mlp: fully connected layers; conv: convolutions"
+
+
+def _no_effect(beside: str) -> PydanticCustomError:
+    return PydanticCustomError("no_effect", "has no effect with {beside}", {"beside": beside})
 
 
 class NetworkConfig(Block):
@@ -89,13 +103,12 @@ class NetworkConfig(Block):
         "none", description="of what the bottleneck reads, such as logits: none, relu, gelu, silu or tanh"
     )
 
-    @model_validator(mode="after")
-    def _slope_of_leaky_relu(self) -> "NetworkConfig":
-        if self.negative_slope is not None and self.activation != "leaky_relu":
-            raise PydanticCustomError(
-                "slope", "`negative_slope` has no effect with activation {name}", {"name": self.activation}
-            )
-        return self
+    @field_validator("negative_slope")
+    @classmethod
+    def _slope_of_leaky_relu(cls, slope: float | None, info: ValidationInfo) -> float | None:
+        if slope is not None and (name := info.data.get("activation", "leaky_relu")) != "leaky_relu":
+            raise _no_effect(f"activation: {name}")
+        return slope
 
     @property
     def slope(self) -> float:
@@ -142,7 +155,7 @@ class DataConfig(Block):
     threshold: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         None, description="a pixel above it is 1; null: 0.5 with binarization: threshold, and none without"
     )
-    binarized_path: str | None = Field(
+    binarized_path: FilePath | None = Field(
         None, description="published draws for binarization: static, a folder of .amat files or an npz; null: our own"
     )
 
@@ -150,22 +163,27 @@ class DataConfig(Block):
         "unit", description="of pixels, as the networks have them: unit: [0, 1], centred: [-.5, .5], symmetric: [-1, 1]"
     )
 
-    @model_validator(mode="after")
-    def _keys_with_effect(self) -> "DataConfig":
-        for key, fits in (("threshold", "threshold"), ("binarized_path", "static")):
-            if getattr(self, key) is not None and self.binarization != fits:
-                raise PydanticCustomError(
-                    key, "`{key}` has no effect with binarization {how}", {"key": key, "how": self.binarization}
-                )
-        if self.validation_from != "random" and not self.validation:
-            raise PydanticCustomError("validation_from", "`validation_from` has no effect with validation 0")
-        return self
+    @field_validator("fallback", "validation_from", "threshold", "binarized_path")
+    @classmethod
+    def _has_effect(cls, value: Any, info: ValidationInfo) -> Any:
+        key, known = str(info.field_name), info.data
+        if value == cls.model_fields[key].default:
+            return value
+        if key == "fallback" and not DATASETS[name := known.get("name", "mnist")].fetched:
+            raise _no_effect(f"data: {name}")
+        if key == "validation_from" and known.get("validation") == 0:
+            raise _no_effect("validation: 0")
+        fits = {"threshold": "threshold", "binarized_path": "static"}.get(key)
+        if fits and (how := known.get("binarization", fits)) != fits:
+            raise _no_effect(f"binarization: {how}")
+        return value
 
     @property
-    def absolute(self) -> "DataConfig":
-        """The same data in every working directory."""
+    def located(self) -> "DataConfig":
+        """The same data in every working directory, and nothing in their place."""
         paths = {key: getattr(self, key, None) for key in ("path", "binarized_path")}
-        return self.model_copy(update={key: os.path.abspath(path) for key, path in paths.items() if path is not None})
+        absolute = {key: os.path.abspath(path) for key, path in paths.items() if path is not None}
+        return self.model_copy(update={**absolute, "fallback": None})
 
     @property
     def above(self) -> float:
@@ -174,12 +192,13 @@ class DataConfig(Block):
 
 
 class NpzDataConfig(DataConfig):
-    path: str = Field(description="an npz of x_train and, if you have them, x_test, y_train, y_test; or an npy")
+    path: FilePath = Field(description="an npz of x_train and, if you have them, x_test, y_train, y_test; or an npy")
     title: Title | None = Field(None, description="name of the data in lists and figures; null: the file's name")
+    labels: Literal["auto", "none"] = Field("auto", description="auto: y_train and y_test, if there are any; none")
 
 
 class FolderDataConfig(DataConfig):
-    path: str = Field(description="the folder of PNG, JPEG, WebP and BMP files, below it or in train/ and test/")
+    path: FilePath = Field(description="the folder of PNG, JPEG, WebP and BMP files, below it or in train/ and test/")
     title: Title | None = Field(None, description="name of the data in lists and figures; null: the folder's name")
     size: int = Field(64, ge=1, le=4096, description="pixels along each side; the middle of a picture is cut out")
     channels: Literal[1, 3] = Field(3, description="1: grey, 3: colour")
@@ -257,7 +276,7 @@ class TrainingConfig(Block):
     steps: int | None = Field(
         None, ge=1, le=MOST_STEPS, validate_default=True, description="of batches, instead of epochs"
     )
-    evaluate_at: tuple[Annotated[int, Field(ge=1, le=MOST_STEPS)], ...] = Field(
+    evaluate_at: tuple[Annotated[int, Field(strict=True, ge=1, le=MOST_STEPS)], ...] = Field(
         (), strict=False, description="steps after which metrics.csv has a row too, e.g. [1000, 5000]"
     )
     batch_size: int = Field(64, ge=1, description="images per step")
@@ -489,4 +508,19 @@ VARIANTS: Mapping[str, tuple[str, Mapping[str, type[Block]]]] = {
     "network": ("kind", {"mlp": MlpConfig, "conv": ConvConfig}),
     "data": ("name", {**dict.fromkeys(DATASETS, DataConfig), "npz": NpzDataConfig, "folder": FolderDataConfig}),
     "training": ("optimizer", {cls.model_fields["optimizer"].default: cls for cls in OPTIMIZERS}),
+}
+
+
+def _is_text(annotation: Any) -> bool:
+    return any(kind is str or get_args(kind)[:1] == (str,) for kind in (annotation, *get_args(annotation)))
+
+
+# The keys whose values are texts, but for those that decide on others: what `--set` gives them is taken as it stands.
+TEXTS = {
+    (block, key)
+    for block, (decider, variants) in VARIANTS.items()
+    if block != "model"
+    for variant in variants.values()
+    for key, field in variant.model_fields.items()
+    if key != decider and _is_text(field.annotation)
 }

@@ -5,9 +5,13 @@ exist, so nothing in a file can construct an object.
 """
 
 import math
+import os
 import re
+import select
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +23,8 @@ Key = tuple[str | int, ...]  # ("model", "temperature"), ("network", "hidden", 0
 
 MAX_BYTES = 1_000_000
 MAX_NODES = 10_000  # aliases of aliases grow without bound
+LONGEST_QUOTED = 200  # characters of a value in a message
+PATIENCE = 10  # seconds that a pipe may stay silent
 _CONSTANTS = {"": None, "~": None, "null": None, "true": True, "false": False}
 _INTEGER = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -32,6 +38,7 @@ class Source:
     name: str
     tree: Any = None
     places: dict[Key, str] = field(default_factory=dict)
+    mistakes: list[tuple[str, str]] = field(default_factory=list)  # place, text; what they are in is not in the tree
 
     def place(self, key: Key) -> str:
         """The place of the key, or of the nearest block around it."""
@@ -41,12 +48,16 @@ class Source:
 
 
 def read_source(path: Path) -> Source:
-    """Reads a config file; raises ConfigError with all of its syntax mistakes."""
+    """Reads a config file, or a pipe; raises ConfigError if it is no YAML."""
     try:
-        if path.is_dir():
+        kind = path.stat().st_mode
+        if stat.S_ISDIR(kind):
             raise ConfigError([f"{path}: is a directory, a YAML file is needed"])
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
+        if stat.S_ISREG(kind):
+            with path.open("rb") as file:
+                raw = file.read(MAX_BYTES + 1)
+        else:
+            raw = _piped(path)
         if len(raw) > MAX_BYTES:
             raise ConfigError([f"{path}: larger than {MAX_BYTES:,} bytes, so it is not a config"])
         text = raw.decode("utf-8")
@@ -58,18 +69,60 @@ def read_source(path: Path) -> Source:
     return parse(text, name=str(path))
 
 
-def parse(text: str, *, name: str) -> Source:
-    """The text of a config file as a Source.
+@cache
+def _piped(path: Path) -> bytes:
+    """What a pipe or a device gives until its end; kept, because it can be read once.
 
     Raises:
-        ConfigError: all mistakes of syntax, with line and column.
+        ConfigError: nothing came for a while.
+        OSError: it cannot be read.
+    """
+    handle, raw = os.open(path, os.O_RDONLY | os.O_NONBLOCK), b""
+    try:
+        waiting = select.poll()
+        waiting.register(handle, select.POLLIN)
+        while len(raw) <= MAX_BYTES:
+            if not waiting.poll(1000 * PATIENCE):
+                raise ConfigError([f"{path}: a YAML file is needed, and nothing came from it for {PATIENCE} seconds"])
+            block = os.read(handle, 1 << 16)
+            if not block:
+                break
+            raw += block
+    finally:
+        os.close(handle)
+    return raw
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's, which gives up a text of too many values before it has read them all."""
+
+    nodes = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        self.nodes += 1
+        if self.nodes > MAX_NODES:
+            problem = f"more than {MAX_NODES:,} values, so it is not a config"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=self.peek_event().start_mark)
+        return super().compose_node(parent, index)
+
+
+# PyYAML's words for what deserves other ones
+_SYNTAX = {"but found another document": "a second document begins here, and a config is one"}
+
+
+def parse(text: str, *, name: str) -> Source:
+    """The text of a config file as a Source, with the mistakes of its single values and keys.
+
+    Raises:
+        ConfigError: it is not YAML, with line and column; or it is empty.
     """
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
-        raise ConfigError([f"{name}{where}: {error.problem or error.context}"]) from None
+        problem = error.problem or error.context or "not YAML"
+        raise ConfigError([f"{name}{where}: {_SYNTAX.get(problem, problem)}"]) from None
     except yaml.reader.ReaderError as error:
         before, reason = text[: error.position], str(error).splitlines()[0]
         raise ConfigError([f"{name}{_where(before)}: not YAML ({reason})"]) from None
@@ -78,30 +131,37 @@ def parse(text: str, *, name: str) -> Source:
     source = Source(name)
     if root is None:
         raise ConfigError([f"{name}:1:1: the file is empty; `vaecli init gumbel` writes a complete config"])
-    builder = _Builder(source)
-    source.tree = builder.value(root, ())
-    if builder.mistakes:
-        raise ConfigError(builder.mistakes)
+    source.tree = _Builder(source).value(root, ())
     return source
 
 
-def parse_value(text: str, *, name: str) -> Any:
-    """The value of a `--set key=value`: a scalar, or a list such as [512, 256]."""
+def parse_value(text: str, *, name: str, as_text: bool = False) -> Any:
+    """The value of a `--set key=value`: a list, a mapping or a quoted text in YAML, and all else as it stands.
+
+    Args:
+        as_text: of a key whose value is a text, which has no numbers: 1e3 is the name of a file.
+    """
+    text = text.strip()
+    if not text.startswith(("[", "{", '"', "'")):
+        return text if as_text and text != "null" else scalar(text)
+    source = Source("value")
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = yaml.compose(text, Loader=_Loader)
+        assert root is not None  # the text is not empty
+        value = _Builder(source).value(root, ())
     except (yaml.YAMLError, RecursionError):
-        shown = text if len(text) < 80 else f"{text[:80]}..."
-        raise ConfigError([f"{name}: the value {shown!r} is not YAML"]) from None
-    if root is None:
-        return None
-    builder = _Builder(Source("value"))
-    try:
-        value = builder.value(root, ())
+        raise ConfigError([f"{name}: the value {shown(text)} is not YAML"]) from None
     except ConfigError as error:
-        builder.mistakes[:] = error.lines
-    if builder.mistakes:
-        raise ConfigError([f"{name}: {mistake.split(': ', 1)[1]}" for mistake in builder.mistakes])
+        raise ConfigError([f"{name}: {line.partition(': ')[2]}" for line in error.lines]) from None
+    if source.mistakes:
+        raise ConfigError([f"{name}: {mistake}" for _, mistake in source.mistakes])
     return value
+
+
+def shown(value: Any) -> str:
+    """A value as a message quotes it, on a line of bounded length."""
+    text = repr(value)
+    return text if len(text) <= LONGEST_QUOTED else f"{text[:LONGEST_QUOTED]}..."
 
 
 def dump(tree: Any) -> str:
@@ -141,15 +201,21 @@ def _where(before: str) -> str:
     return f":{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}"
 
 
+_WRONG = object()  # a value with a mistake of its own
+
+
 class _Builder:
     def __init__(self, source: Source) -> None:
         self.source = source
-        self.mistakes: list[str] = []
         self.open: set[int] = set()
         self.nodes = 0
 
     def where(self, node: yaml.Node) -> str:
         return f"{self.source.name}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
+
+    def wrong(self, node: yaml.Node, text: str) -> object:
+        self.source.mistakes.append((self.where(node), text))
+        return _WRONG
 
     def value(self, node: yaml.Node, key: Key) -> Any:
         self.source.places.setdefault(key, self.where(node))
@@ -157,20 +223,19 @@ class _Builder:
         if id(node) in self.open or self.nodes > MAX_NODES:
             raise ConfigError([f"{self.where(node)}: an alias that contains itself, or too many of them"])
         if not node.tag.startswith("tag:yaml.org,2002:"):
-            self.mistakes.append(f"{self.where(node)}: tag '{node.tag}' is not allowed, only plain values are")
-            return None
+            return self.wrong(node, f"tag '{node.tag}' is not allowed, only plain values are")
         if isinstance(node, yaml.ScalarNode):
             if node.tag.rpartition(":")[2] not in _PLAIN_TAGS:
-                self.mistakes.append(f"{self.where(node)}: tag '{node.tag}' is not allowed")
+                return self.wrong(node, f"tag '{node.tag}' is not allowed")
             quoted = node.style is not None  # always a string
             return node.value if quoted else scalar(node.value)
         if node.tag.rpartition(":")[2] not in ("map", "seq"):
-            self.mistakes.append(f"{self.where(node)}: tag '{node.tag}' is not allowed")
-            return None
+            return self.wrong(node, f"tag '{node.tag}' is not allowed")
         self.open.add(id(node))
         try:
             if isinstance(node, yaml.SequenceNode):
-                return [self.value(item, (*key, i)) for i, item in enumerate(node.value)]
+                items = [self.value(item, (*key, i)) for i, item in enumerate(node.value)]
+                return _WRONG if _WRONG in items else items
             return dict(self.items(node, key))
         finally:
             self.open.discard(id(node))
@@ -179,18 +244,23 @@ class _Builder:
         seen: dict[str, str] = {}
         for name_node, value_node in node.value:
             if not isinstance(name_node, yaml.ScalarNode):
-                self.mistakes.append(f"{self.where(name_node)}: a key is a word, not a list or a mapping")
+                self.wrong(name_node, "a key is a word, not a list or a mapping")
                 continue
             name = name_node.value
+            path = ".".join(map(str, (*key, name)))
+            if name_node.tag == _MERGE:
+                self.wrong(name_node, f"{path}: keys are not merged from elsewhere; write them out")
+                continue
             if name in seen:
-                self.mistakes.append(
-                    f"{self.where(name_node)}: {'.'.join(map(str, (*key, name)))}: given twice, first at {seen[name]}"
-                )
+                self.wrong(name_node, f"{path}: given twice, first at {seen[name]}")
                 continue
             seen[name] = self.where(name_node)
             self.source.places[(*key, name)] = self.where(name_node)
-            yield name, self.value(value_node, (*key, name))
+            value = self.value(value_node, (*key, name))
+            if value is not _WRONG:
+                yield name, value
 
 
+_MERGE = "tag:yaml.org,2002:merge"  # of a plain `<<`
 # Tags that PyYAML's resolver may have given a plain scalar; the value itself is read by `scalar`.
 _PLAIN_TAGS = ("str", "int", "float", "bool", "null", "timestamp", "value", "merge")

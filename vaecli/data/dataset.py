@@ -16,6 +16,7 @@ from vaecli.errors import DataError
 Images = NDArray[np.uint8] | NDArray[np.float32]
 Labels = NDArray[np.int32]
 
+NAMED = 5  # classes on the screen
 CHANNELS = (1, 3)  # grey, or red, green and blue
 BINARIZATION_SEED = 20_080_610  # one draw per data set, whatever the run's seed
 TEST_SEED = 20_181_203  # one split per number of images, whatever the run's seed
@@ -60,6 +61,13 @@ class Dataset:
     def called(self) -> str:
         """The name shown to people."""
         return self.title or self.name
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Lines on what was made of the user's files, and on what it stands in for."""
+        if not self.fallback_for:
+            return self.made
+        return (*self.made, self.fallback_reason or "", f"{self.name} stand in for {self.fallback_for}")
 
     @property
     def num_pixels(self) -> int:
@@ -114,7 +122,7 @@ class Dataset:
         if steps == 0:
             raise DataError(
                 f"training.batch_size: {batch_size:,} is more than the {len(self.train):,} training images of "
-                f"{self.called}; use a smaller one, e.g. --batch-size 64"
+                f"{self.called}; use a smaller one, e.g. --batch-size {min(64, len(self.train))}"
             )
         return steps
 
@@ -208,7 +216,7 @@ def pixels_of(arrays: Mapping[str, NDArray], *, place: str) -> dict[str, NDArray
     Raises:
         DataError: the range of integers is neither: of 0 to 16, for example, nobody knows which is white.
     """
-    whole = {name: array for name, array in arrays.items() if array.dtype.kind in "biu" and array.dtype != np.uint8}
+    whole = {name: array for name, array in arrays.items() if array.dtype.kind in "biu"}
     found = [array for array in whole.values() if array.size]
     if not found:
         return dict(arrays)
@@ -216,16 +224,26 @@ def pixels_of(arrays: Mapping[str, NDArray], *, place: str) -> dict[str, NDArray
     if 0 <= low <= high <= 1:
         return {**arrays, **{name: array.astype(np.float32) for name, array in whole.items()}}
     if low >= 0 and 128 <= high <= 255:
-        return {**arrays, **{name: array.astype(np.uint8) for name, array in whole.items()}}
+        return {**arrays, **{name: array.astype(np.uint8, copy=False) for name, array in whole.items()}}
     name, array = next(iter(whole.items()))
     raise DataError(
-        f"{place}: {name}: pixels are uint8, floats in [0, 1], zeros and ones, or integers from 0 to at least 128 and "
-        f"at most 255; received {array.dtype} from {low} to {high}"
+        f"{place}: {name}: pixels are floats in [0, 1], zeros and ones, or integers from 0 to at least 128 and at most "
+        f"255, else nobody knows which is white; received {array.dtype} from {low} to {high}"
     )
 
 
-def checked_images(array: NDArray, *, name: str, place: str) -> Images:
-    """Converts images [N, H, W], [N, H, W, C] or [N, P], P a square number, to [N, H, W, C], C 1 or 3.
+def channels_last(array: NDArray) -> NDArray:
+    """Images [N, C, H, W], as other libraries have them, as [N, H, W, C]; all others as they are."""
+    if array.ndim == 4 and array.shape[1] in CHANNELS and array.shape[3] not in CHANNELS:
+        return np.moveaxis(array, 1, 3)
+    return array
+
+
+def checked_images(array: NDArray, *, name: str, place: str, scale: float = 1 / 255) -> Images:
+    """Converts images [N, H, W], [N, H, W, C], [N, C, H, W] or [N, P], P a square number, to [N, H, W, C], C 1 or 3.
+
+    Args:
+        scale: as of `checked_pixels`.
 
     Raises:
         DataError: another shape or type, no images at all, or values outside the range.
@@ -236,36 +254,71 @@ def checked_images(array: NDArray, *, name: str, place: str) -> Images:
         array = array.reshape(-1, side, side)
     if array.ndim == 3:
         array = array[..., None]
+    array = channels_last(array)
     if array.ndim != 4 or array.shape[3] not in CHANNELS or 0 in array.shape:
         raise DataError(
             f"{place}: {name}: images [N, H, W], or [N, H, W, C] of 1 or 3 channels, are needed, received shape {shape}"
         )
-    return checked_pixels(array, called=f"{place}: {name}")
+    return checked_pixels(array, called=f"{place}: {name}", scale=scale)
 
 
 def checked_pixels(array: NDArray, *, called: str, scale: float = 1 / 255) -> Images:
-    """Images of any shape whose pixels are uint8, or floats in [0, 1], which become float32.
+    """Images of any shape as uint8, whose white is 1 / scale, or as float32 in [0, 1].
 
     Args:
         called: what an error is about.
-        scale: of the uint8 pixels, which times it are in [0, 1]; 1: the data has floats, and uint8 is refused.
+        scale: of the data that they belong to.
 
     Raises:
         DataError: another type, or values outside the range.
     """
-    if array.dtype == np.uint8 and scale < 1:
-        if array.size and array.max() > round(1 / scale):
-            raise DataError(f"{called}: integer pixels lie in 0..{round(1 / scale)} here, received up to {array.max()}")
-        return array
-    if array.dtype.kind != "f":
-        pixels = "uint8, or floats in [0, 1]" if scale < 1 else "floats in [0, 1] here"
-        raise DataError(f"{called}: pixels are {pixels}, received type {array.dtype}")
+    white = round(1 / scale)
+    if array.dtype.kind in "iu":
+        low, high = (int(array.min()), int(array.max())) if array.size else (0, 0)
+        if low < 0 or high > white:
+            raise DataError(f"{called}: integer pixels lie in 0..{white} here, received {low} to {high}")
+        return array.astype(np.uint8, copy=False) if white > 1 else array.astype(np.float32)
+    if array.dtype.kind not in "fb":
+        raise DataError(f"{called}: pixels are integers, bools, or floats in [0, 1], received type {array.dtype}")
     if not np.isfinite(array).all():
         raise DataError(f"{called}: pixels that are NaN or infinite: {np.count_nonzero(~np.isfinite(array)):,}")
-    low, high = (float(array.min()), float(array.max())) if array.size else (0.0, 1.0)
-    if low < 0 or high > 1:
-        raise DataError(f"{called}: float pixels must lie in [0, 1], received {low:g} to {high:g} (divide by 255?)")
-    return array.astype(np.float32)
+    if outside := np.count_nonzero((array < 0) | (array > 1)):
+        low, high = array.min(), array.max()
+        bytes_ = low >= 0 and 1.5 < high <= 255
+        advice = " (divide by 255?)" if bytes_ else " (from [-1, 1]?)" if -1 <= low < -0.5 and high <= 1 else ""
+        raise DataError(
+            f"{called}: float pixels must lie in [0, 1], and {outside:,} of {array.size:,} do not: received {low!s} to "
+            f"{high!s}{advice}"
+        )
+    return array.astype(np.float32, copy=False)
+
+
+def labels_of(arrays: Mapping[str, NDArray], *, place: str) -> tuple[dict[str, NDArray], list[str]]:
+    """Arrays of labels as integers, and lines on what was made of them; what has another form is left as it is.
+
+    Whole floats and bools are integers, the place of the one in a row of zeros is its label, and names are numbered
+    from 0 in their order.
+    """
+    found = {name: array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array for name, array in arrays.items()}
+    if found and all(array.ndim == 1 and array.dtype.kind in "US" for array in found.values()):
+        names = np.unique(np.concatenate([array.astype(str) for array in found.values()]))
+        named = {name: np.searchsorted(names, array.astype(str)) for name, array in found.items()}
+        more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+        return named, [f"{place}: labels from 0 are {', '.join(names[:NAMED])}{more}"]
+    made = []
+    for name, array in found.items():
+        if array.dtype.kind == "b" and array.ndim == 1:
+            found[name] = array.astype(np.int32)
+        elif array.dtype.kind == "f" and array.ndim == 1 and array.size and np.abs(array).max() < 2**31:
+            found[name] = array.astype(np.int64) if np.array_equal(array, np.rint(array)) else array
+        elif array.ndim == 2 and array.dtype.kind in "biuf" and _one_hot(array):
+            found[name] = array.argmax(1)
+            made.append(f"{place}: {name} is one-hot: a label is the place of the one")
+    return found, made
+
+
+def _one_hot(array: NDArray) -> bool:
+    return bool(np.isin(array, (0, 1)).all() and (np.count_nonzero(array, axis=1) == 1).all())
 
 
 def checked_labels(array: NDArray, count: int, *, name: str, place: str) -> Labels:
@@ -274,12 +327,14 @@ def checked_labels(array: NDArray, count: int, *, name: str, place: str) -> Labe
     Raises:
         DataError: another shape or type, or not one label per image.
     """
-    if array.ndim == 2 and array.shape[1] == 1:
-        array = array[:, 0]
     if array.shape != (count,) or array.dtype.kind not in "iu":
         raise DataError(
-            f"{place}: {name}: {count:,} integer labels are needed, received {array.dtype} of shape {array.shape}"
+            f"{place}: {name}: {count:,} integer labels are needed, received {array.dtype} of shape {array.shape}; "
+            "data.labels: none trains without"
         )
     if array.size and (array.min() < 0 or array.max() > 10_000):
-        raise DataError(f"{place}: {name}: labels must lie in 0..10000, received {array.min()} to {array.max()}")
+        raise DataError(
+            f"{place}: {name}: labels must lie in 0..10000, received {array.min()} to {array.max()}; "
+            "data.labels: none trains without"
+        )
     return array.astype(np.int32)

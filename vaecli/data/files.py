@@ -4,7 +4,7 @@ import gzip
 import struct
 import tarfile
 import zlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -12,7 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vaecli.config.schema import LONGEST_TITLE, NpzDataConfig
-from vaecli.data.dataset import Dataset, Images, Split, checked_images, checked_labels, pixels_of, split_off
+from vaecli.data.dataset import (
+    Dataset,
+    Images,
+    Split,
+    checked_images,
+    checked_labels,
+    labels_of,
+    pixels_of,
+    split_off,
+)
 from vaecli.data.source import Source
 from vaecli.errors import DataError
 
@@ -69,10 +78,54 @@ def read_arrays(
     except DataError:
         raise
     except Exception as error:  # a damaged archive raises anything from zipfile, zlib or the header's parser
-        if isinstance(error, ValueError) and "pickle" in str(error):
+        if isinstance(error, ValueError) and "Object arrays" in str(error):
             raise DataError(f"{path}: holds pickled Python objects, which are never loaded") from None
+        if (what := kind_of(path)) is not None:
+            raise DataError(f"{path}: an npz is needed, and this is {what}") from None
         raise DataError(f"{path}: not a readable npz ({error})") from None
     raise DataError(f"{path}: a single npy array, where an npz is needed")
+
+
+# What a file begins with -> what it is, and the way out
+BEGINNINGS: tuple[tuple[bytes, str], ...] = (
+    (b"version https://git-lfs", "a Git LFS pointer; `git lfs pull` fetches the file it stands for"),
+    (b"\x89PNG", "a PNG picture; data.name: folder reads a folder of them"),
+    (b"\xff\xd8\xff", "a JPEG picture; data.name: folder reads a folder of them"),
+    (b"PAR1", "a Parquet table"),
+    (b"\x89HDF", "an HDF5 file"),
+    (b"MATLAB", "a MATLAB file"),
+    (b"\x00\x00\x08", "an IDX file, of which data.name: mnist reads four"),
+    (b"\x1f\x8b", "a gzipped file; unpack it first"),
+    (b"\x28\xb5\x2f\xfd", "a file packed with Zstandard; unpack it first"),
+    (b"7z\xbc\xaf", "a 7-Zip archive; unpack it first"),
+    (b"%PDF", "a PDF"),
+)
+SNIFFED = 1024  # bytes
+
+
+def kind_of(path: Path) -> str | None:
+    """What a file is that is neither npz nor npy, by its first bytes; None if nobody knows."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(SNIFFED)
+    except OSError:
+        return None
+    if not head:
+        return "empty"
+    if head.startswith((b"PK", b"\x93NUMPY")):
+        return None
+    for beginning, what in BEGINNINGS:
+        if head.startswith(beginning):
+            return what
+    if head[:1] == b"\x80" and head[1:2] in b"\x02\x03\x04\x05" and len(head) > 1:
+        return "a pickle, which is never loaded"
+    try:
+        text = head[: head.rfind(b"\n") + 1 or len(head)].decode().lstrip("\ufeff \t\r\n")
+    except UnicodeDecodeError:
+        return None
+    if "\0" in text:
+        return None
+    return "an HTML page" if text[:9].lower() == "<!doctype" or text[:5].lower() == "<html" else "a text"
 
 
 def read_array(path: Path) -> NDArray:
@@ -162,17 +215,46 @@ class NpzSource(Source):
     def read(self, data_dir: Path | None) -> Dataset:
         """The file's arrays; its path does not depend on the data folder."""
         del data_dir
-        return npz_dataset(Path(self.data.path), title=self.data.title)
+        return npz_dataset(Path(self.data.path), title=self.data.title, labelled=self.data.labels != "none")
 
 
-def npz_dataset(path: Path, *, title: str | None = None) -> Dataset:
+# The names of arrays by others, MedMNIST's and those that numpy gives, and what they are here
+OTHER_NAMES: Mapping[str, str] = {
+    "train_images": "x_train",
+    "train_labels": "y_train",
+    "test_images": "x_test",
+    "test_labels": "y_test",
+    "arr_0": "x_train",
+}
+
+
+def npz_dataset(path: Path, *, title: str | None = None, labelled: bool = True) -> Dataset:
     """A user-supplied file as a Dataset.
+
+    Args:
+        labelled: whether its labels are read.
 
     Raises:
         DataError: one line per array that is missing or wrong.
     """
-    found = build(OWN, read_npz(path), place=str(path))
-    return replace(found, title=title or title_of_file(str(path)))
+    others: list[str] = []
+
+    def chosen(found: Collection[str]) -> Sequence[str]:
+        there = [name for name in ARRAYS if name in found] or [name for name in OTHER_NAMES if name in found]
+        if not there:
+            listed = ", ".join(list(found)[:NAMED]) or "none"
+            raise DataError(f"{path}: has no array {' or '.join(ARRAYS)}; its arrays are {listed}")
+        others.extend(name for name in found if name not in there)
+        return [name for name in there if labelled or OTHER_NAMES.get(name, name)[0] != "y"]
+
+    arrays = read_arrays(path, chosen, single=ARRAYS[0])
+    renamed = {OTHER_NAMES.get(name, name): array for name, array in arrays.items()}
+    found = build(OWN, renamed, place=str(path))
+    made = [f"{path}: {name} is read as {OTHER_NAMES[name]}" for name in arrays if name in OTHER_NAMES]
+    if others:
+        more = f" and {len(others) - NAMED:,} more" if len(others) > NAMED else ""
+        made.append(f"{path}: not read: {', '.join(others[:NAMED])}{more}")
+    return replace(found, title=title or title_of_file(str(path)), made=(*made, *found.made))
 
 
 def title_of_file(path: str) -> str:
@@ -187,6 +269,8 @@ def build(name: str, arrays: dict[str, NDArray], *, place: str) -> Dataset:
     if missing and not alone:
         raise DataError(f"{place}: array {' and '.join(missing)} missing, found {sorted(arrays) or 'none'}")
     splits = {}
+    labelled, made = labels_of({key: array for key, array in arrays.items() if key[0] == "y"}, place=place)
+    arrays = {**arrays, **labelled}
     arrays = {**arrays, **pixels_of({key: array for key, array in arrays.items() if key[0] == "x"}, place=place)}
     for part in ("train",) if alone else ("train", "test"):
         images = checked_images(arrays[f"x_{part}"], name=f"x_{part}", place=place)
@@ -195,13 +279,14 @@ def build(name: str, arrays: dict[str, NDArray], *, place: str) -> Dataset:
             labels = checked_labels(labels, len(images), name=f"y_{part}", place=place)
         splits[part] = Split(images, labels)
     if alone:
-        return _split(name, splits["train"], place)
+        whole = _split(name, splits["train"], place)
+        return replace(whole, made=(*made, *whole.made))
     train, test = splits["train"].images, splits["test"].images
     if train.shape[1:] != test.shape[1:] or train.dtype != test.dtype:
         raise DataError(
             f"{place}: x_train and x_test differ: {train.dtype} {train.shape[1:]} and {test.dtype} {test.shape[1:]}"
         )
-    return Dataset(name, splits["train"], splits["test"], _scale(train), source=place)
+    return Dataset(name, splits["train"], splits["test"], _scale(train), source=place, made=tuple(made))
 
 
 def _split(name: str, whole: Split, place: str) -> Dataset:

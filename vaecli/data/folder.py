@@ -19,7 +19,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from vaecli.config.schema import FolderDataConfig
 from vaecli.data.dataset import Dataset, Labels, Split, split_off
 from vaecli.data.files import title_of_file
-from vaecli.data.known import folders
+from vaecli.data.known import first_folder
 from vaecli.data.source import Source
 from vaecli.errors import DataError, printable
 
@@ -63,7 +63,7 @@ class FolderSource(Source):
 
     def folder(self, data_dir: Path | None) -> Path | None:
         """The data folder, in which the decoded pictures are kept."""
-        return folders(data_dir)[0].absolute()
+        return first_folder(data_dir).absolute()
 
     def read(self, data_dir: Path | None) -> Dataset:
         """The pictures, decoded or from the cache in the data folder.
@@ -77,7 +77,7 @@ class FolderSource(Source):
         if not root.is_dir():
             raise DataError(f"{root}: {'not a folder' if root.exists() else 'no such folder'}")
         pictures = sorted(_pictures(root.resolve()))
-        found, made = _decoded(root.resolve(), pictures, data, folders(data_dir)[0] / "decoded")
+        found, made = _decoded(root.resolve(), pictures, data, first_folder(data_dir) / "decoded")
         if found.skipped and data.on_error == "refuse":
             raise DataError(*_lines(root, found.skipped, "not read (data.on_error: skip goes on without)"))
         if found.skipped:

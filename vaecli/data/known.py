@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from vaecli.config.schema import DataConfig
 from vaecli.data.dataset import Dataset
 from vaecli.data.download import Progress, download
-from vaecli.data.files import ARRAYS, IDX_FILES, build, read_array, read_npz, read_records
+from vaecli.data.files import ARRAYS, IDX_FILES, NAMED, build, read_array, read_npz, read_records
 from vaecli.data.source import Source
 from vaecli.errors import DataError
 
@@ -32,9 +32,14 @@ def _npz(name: str) -> Layout:
 
 
 def _idx(folder: str) -> Layout:
-    return {array: (f"{folder}{file}.gz", f"{folder}{file}") for array, file in IDX_FILES.items()}
+    """Plain or gzipped; and as Kaggle has them: with a dot, or in a folder of the file's name."""
+    return {
+        array: tuple(f"{folder}{name}" for name in (file.replace("-idx", ".idx"), f"{file}/{file}", f"{file}.gz", file))
+        for array, file in IDX_FILES.items()
+    }
 
 
+NOT_VERIFIED = "not verified"  # ends the source of data whose bytes nobody knows
 _CIFAR = "cifar-10-binary.tar.gz"
 BATCHES = (*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin")
 
@@ -55,7 +60,7 @@ KNOWN: Mapping[str, KnownDataset] = {
     "mnist": KnownDataset(
         "mnist",
         shapes=_shapes(60_000, 10_000, 28, 28),
-        layouts=(_npz("mnist"), _idx("mnist/"), _idx("")),
+        layouts=(_npz("mnist"), _idx("mnist/"), _idx(""), _idx("MNIST/raw/")),
         urls={"mnist.npz": _KERAS + "mnist.npz"},
         digests={
             "mnist.npz": "sha256:731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1",
@@ -71,7 +76,10 @@ KNOWN: Mapping[str, KnownDataset] = {
     "fashion_mnist": KnownDataset(
         "fashion_mnist",
         shapes=_shapes(60_000, 10_000, 28, 28),
-        layouts=(_npz("fashion_mnist"), _idx("fashion-mnist/")),
+        layouts=(
+            _npz("fashion_mnist"),
+            *map(_idx, ("fashion-mnist/", "FashionMNIST/raw/", "fashion/", "data/fashion/")),
+        ),
         urls={f"fashion-mnist/{file}.gz": f"{_KERAS}{file}.gz" for file in IDX_FILES.values()},
         digests={
             "fashion-mnist/train-images-idx3-ubyte.gz": "md5:8d4fb7e6c68d591d4c3dfef9ec88bf0d",
@@ -91,6 +99,7 @@ KNOWN: Mapping[str, KnownDataset] = {
                 for array, what in (("x", "imgs"), ("y", "labels"))
             },
             _idx("kmnist/"),
+            _idx("KMNIST/raw/"),
         ),
         urls={f"kmnist/{file}.gz": f"{_CODH}{file}.gz" for file in IDX_FILES.values()},
         digests={
@@ -152,10 +161,26 @@ class KnownSource(Source):
 
 
 def folders(data_dir: Path | None) -> list[Path]:
-    """The folders in which data is searched, in order: the user's folder, then Keras' cache."""
+    """The folders in which data is searched, in order: the user's folder, then Keras' cache; none without a home."""
+    home = os.path.expanduser("~")
+    keras = os.environ.get("KERAS_HOME") or (os.path.join(home, ".keras") if home != "~" else None)
+    cache = [Path(keras, "datasets")] if keras else []
+    asked = named_folder(data_dir)
+    return cache if asked is None else [asked, *cache]
+
+
+def first_folder(data_dir: Path | None) -> Path:
+    """The folder into which data are fetched; raises DataError if there is none."""
+    found = folders(data_dir)
+    if not found:
+        raise DataError("there is no home for Keras' cache; --data-dir or VAECLI_DATA_DIR names a folder of data sets")
+    return found[0]
+
+
+def named_folder(data_dir: Path | None) -> Path | None:
+    """The folder that the user names, as an argument or in the environment."""
     asked = data_dir or os.environ.get("VAECLI_DATA_DIR")
-    keras = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "datasets"
-    return [Path(asked), keras] if asked else [keras]
+    return Path(asked).expanduser() if asked else None
 
 
 def locate(known: KnownDataset, data_dir: Path | None) -> dict[str, Path] | None:
@@ -172,16 +197,28 @@ def locate(known: KnownDataset, data_dir: Path | None) -> dict[str, Path] | None
 
 def fetch(known: KnownDataset, data_dir: Path | None, progress: Progress) -> None:
     """Downloads into the first data folder; raises a DataError that names file, URL and ways out."""
-    folder = folders(data_dir)[0]
+    folder = first_folder(data_dir)
+    content = _content(folder)
     for file, url in known.urls.items():
         try:
             download(url, folder / file, known.digests[file], progress)
         except DataError as error:
             raise DataError(
                 f"{known.name}: {folder / file} is missing, and {error}",
+                f"{folder} {content}",
                 "ways out: put the file there by hand; or give its folder with --data-dir or VAECLI_DATA_DIR; "
                 "or train on the bundled digits with --set data.name=digits",
             ) from None
+
+
+def _content(folder: Path) -> str:
+    """What lies in a folder, in words."""
+    try:
+        found = sorted(entry.name + "/" * entry.is_dir() for entry in os.scandir(folder))
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    more = f" and {len(found) - NAMED:,} more" if len(found) > NAMED else ""
+    return f"holds {', '.join(found[:NAMED]) or 'nothing'}{more}"
 
 
 def read(known: KnownDataset, files: Mapping[str, Path]) -> Dataset:
@@ -204,11 +241,20 @@ def read(known: KnownDataset, files: Mapping[str, Path]) -> Dataset:
         expected = known.arrays.get(array)
         if expected and hashlib.sha256(arrays[array].tobytes()).hexdigest() != expected:
             raise DataError(
-                f"{place}: damaged: the bytes of {array} are not those of {known.name}; "
-                "remove the file and it is fetched again"
+                f"{place}: damaged, or other data: the bytes of {array} are not those of {known.name}; move it away, "
+                "and it is fetched"
             )
+        if expected is None and (other := _whose(arrays[array], array)):
+            raise DataError(f"{place}: {array} is that of {other}, where {known.name} is looked for; move it away")
     found = build(known.name, arrays, place=place)
-    return found if known.arrays or _as_published(known, files) else replace(found, source=f"{place}, not verified")
+    return found if known.arrays or _as_published(known, files) else replace(found, source=f"{place}, {NOT_VERIFIED}")
+
+
+def _whose(array: NDArray, part: str) -> str | None:
+    """The data set whose bytes these are, among those whose bytes are known."""
+    same = [known for known in KNOWN.values() if known.arrays and known.shapes[part] == array.shape]
+    digest = hashlib.sha256(array.tobytes()).hexdigest() if same else None
+    return next((known.name for known in same if known.arrays[part] == digest), None)
 
 
 def _as_published(known: KnownDataset, files: Mapping[str, Path]) -> bool:

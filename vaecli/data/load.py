@@ -7,6 +7,7 @@ from vaecli.config.schema import DataConfig
 from vaecli.data.binarized import published
 from vaecli.data.dataset import Dataset
 from vaecli.data.download import Progress
+from vaecli.data.known import named_folder
 from vaecli.data.source import source_of
 from vaecli.errors import DataError
 
@@ -19,7 +20,8 @@ def silent(name: str, done: int, total: int) -> None:
 def load(data: DataConfig, data_dir: Path | None = None, progress: Progress = silent) -> Dataset:
     """The data set of a config, checked, with its validation split; fetched first if need be.
 
-    A data set that is not available is replaced by `data.fallback`; one that is present but damaged is an error.
+    A data set that is not available is replaced by `data.fallback`, unless the user has named a data folder; one that
+    is present but damaged is an error.
 
     Raises:
         DataError: what is wrong, where, and the ways out.
@@ -51,6 +53,9 @@ def _load(data: DataConfig, data_dir: Path | None, progress: Progress) -> Datase
         except DataError as error:
             if data.fallback is None:
                 raise
+            if named_folder(data_dir) is not None:
+                about = f"data.fallback: {data.fallback} is for where no data folder is named"
+                raise DataError(*error.lines, about) from None
             instead = source_of(DataConfig(name=data.fallback)).read(data_dir)
             return replace(instead, fallback_for=data.name, fallback_reason=error.lines[0])
     return source.read(data_dir)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vaecli.config import Config
+from vaecli.config.schema import DataConfig
 from vaecli.data import Dataset, load
 from vaecli.errors import Damaged
 from vaecli.metrics.codes import contingency, normalized_mutual_information, perplexity
@@ -31,10 +32,14 @@ def compute(
     Raises:
         DataError: a data set is not available.
     """
-    datasets: dict[str, Dataset] = {}
+    datasets: dict[DataConfig, Dataset] = {}
     found: dict[Path, References] = {}
     for config in configs:
-        dataset = datasets.setdefault(repr(config.data), load(config.data, data_dir))
+        if config.data not in datasets:
+            datasets[config.data] = load(config.data, data_dir)
+            for line in datasets[config.data].remarks:
+                say(line)
+        dataset = datasets[config.data]
         path = references_path(output_dir, dataset.name, dataset.digest)
         if path not in found:
             try:

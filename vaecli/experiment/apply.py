@@ -67,7 +67,8 @@ class Applied:
             return found[:1]
 
         ((name, array),) = read_arrays(path, first, single=IMAGES[0]).items()
-        return checked_images(array, name=name, place=str(path)), f"images of {path} ({name})"
+        checked = checked_images(array, name=name, place=str(path), scale=self.trained.scale)
+        return checked, f"images of {path} ({name})"
 
     def codes(self, path: Path) -> tuple[NDArray[Any], str | None]:
         """The codes or vectors of a file, and a line about it if other weights made them.

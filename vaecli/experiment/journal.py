@@ -204,7 +204,8 @@ class Journal:
         suspects = {"training.learning_rate": training.learning_rate, "objective.beta": self.config.objective.beta}
         suspects |= {f"model.{key}": value for key, value in options.items() if isinstance(value, float)}
         keys = ", ".join(f"{key} = {value:g}" for key, value in suspects.items() if value)
-        return Diverged(f"{self.run.path}: diverged in {where}: {what} is not a finite number; look at {keys}")
+        reason = f"{what} is not a finite number; look at {keys}"
+        return Diverged(f"{self.run.path}: diverged in {where}: {reason}; the same command would diverge again")
 
     def _check(self, row: Mapping[str, float | None]) -> None:
         """Raises Diverged if a figure of an epoch is not finite."""

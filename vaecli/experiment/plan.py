@@ -1,5 +1,6 @@
 """A run before it starts, and the observer of a training."""
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -9,8 +10,8 @@ from vaecli.config.latent import MAX_ENUMERATED_CODES, Latent
 from vaecli.config.resolve import EPOCHS_FOR_ONE, resolved, standing_in
 from vaecli.config.shapes import latent_of
 from vaecli.data import Dataset
-from vaecli.errors import ConfigError
-from vaecli.runs import Run, run_name
+from vaecli.errors import ConfigError, DataError, RunError
+from vaecli.runs import Run, all_runs, run_name
 
 if TYPE_CHECKING:
     from vaecli.training.trainer import Chunk, Trainer
@@ -41,12 +42,13 @@ def plan_run(config: Config, dataset: Dataset, output_dir: Path) -> Plan:
     """Names the run, with every `auto` resolved.
 
     Raises:
-        DataError: a batch is larger than the data.
+        DataError: a batch is larger than the data; or other data would stand in for those of the runs beside it.
         ConfigError: a step or a warm-up lies beyond the end of the run, the network cannot be built for these images,
             or the method cannot decode all codes of its grid.
     """
     config = resolved(config)
     if dataset.fallback_for:
+        _check_neighbours(dataset, output_dir)
         config = standing_in(config, dataset.name)
     _check_length(config, dataset.steps_per_epoch(config.training))
     _check_latent(config, latent_of(config, dataset.image_shape))
@@ -63,6 +65,18 @@ def data_lines(datasets: Iterable[Dataset]) -> Iterator[str]:
                 f"training on the bundled {dataset.name} (8x8) instead of {dataset.fallback_for}, for {EPOCHS_FOR_ONE} "
                 f"epochs where {dataset.fallback_for} would have one, because they are few"
             )
+
+
+def _check_neighbours(dataset: Dataset, output_dir: Path) -> None:
+    """Nobody who has runs on the data itself wants one on what stands in for them."""
+    for run in all_runs(output_dir):
+        with contextlib.suppress(RunError):  # of a folder that cannot be read nobody knows the data
+            if run.info["data"]["name"] == dataset.fallback_for:
+                raise DataError(
+                    dataset.fallback_reason or "",
+                    f"{run.path} was trained on {dataset.fallback_for}, so {dataset.name} are no fallback here; "
+                    f"--data-dir names its folder, and --set data.name={dataset.name} trains on them all the same",
+                )
 
 
 def _check_length(config: Config, steps_per_epoch: int) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from vaecli.backend.process import prepared
 from vaecli.config import Config
-from vaecli.data.dataset import Images, checked_pixels
+from vaecli.data.dataset import Images, channels_last, checked_pixels
 from vaecli.errors import DataError, RunError
 from vaecli.runs import Run
 
@@ -59,7 +59,7 @@ class TrainedRun:
         self.summary = run.summary
         self.image_shape = tuple(run.info["data"]["image_shape"])
         self.latent = run.latent
-        self._scale = float(run.info["data"]["scale"])
+        self.scale = float(run.info["data"]["scale"])
         self._weights = run.load_weights(weights)
 
     def __fspath__(self) -> str:
@@ -70,7 +70,7 @@ class TrainedRun:
         """The most probable codes (a Gaussian's mean); with a seed, a sample.
 
         Args:
-            images: [N, H, W] or [N, H, W, C]: pixels of the type that the run was trained on, or floats in [0, 1].
+            images: [N, H, W], [N, H, W, C] or [N, C, H, W]: pixels as the run was trained on, or floats in [0, 1].
 
         Raises:
             DataError: images of another shape, or with values that training would refuse.
@@ -184,15 +184,17 @@ class TrainedRun:
 
     def _checked(self, images: ArrayLike) -> Images:
         """[N, H, W, C], in the type that they came in."""
-        array, shape = np.asarray(images), self.image_shape
+        array, shape = channels_last(np.asarray(images)), self.image_shape
         if array.shape[1:] not in (shape, (*shape, 1)[:3]):
             raise DataError(f"images [N, {', '.join(map(str, shape))}] are needed, received shape {array.shape}")
-        pixels = checked_pixels(array, called="images", scale=self._scale)
+        pixels = checked_pixels(array, called="images", scale=self.scale)
+        if pixels.dtype == np.uint8 and pixels.size and pixels.max() == 1:
+            raise DataError(f"images: integer pixels lie in 0..{round(1 / self.scale)} here; zeros and ones are floats")
         return pixels.reshape(len(array), *(*shape, 1)[:3])
 
     def _floats(self, images: Images) -> Floats:
         """Checked images in [0, 1], binarized if the run's were, by a threshold."""
-        floats = images.astype(np.float32) * np.float32(self._scale if images.dtype.kind == "u" else 1.0)
+        floats = images.astype(np.float32) * np.float32(self.scale if images.dtype.kind == "u" else 1.0)
         data = self.config.data
         return (floats > data.above).astype(np.float32) if data.binarization == "threshold" else floats
 
@@ -237,7 +239,7 @@ def load_run(path: str | Path, *, weights: str = "last") -> TrainedRun:
     Raises:
         RunError: the folder is not a finished run, or has no such weights.
     """
-    run = Run(Path(path))
+    run = Run(Path(path).expanduser())
     if not run.exists:
         raise RunError(f"{path}: not a run folder (no run.json in it)")
     return TrainedRun(run, weights)

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vaecli.backend.process import last_words
+from vaecli.backend.process import last_words, python
 from vaecli.config import Config
 from vaecli.data import Dataset, Split, load
 from vaecli.errors import DataError, RunFailed
@@ -99,12 +99,7 @@ def _train_copy(run: Run, folder: Path, data_dir: Path | None, *, kill: bool) ->
     threads = session(run.info)["threads"]
     limits = {f"TF_NUM_{kind}_THREADS": threads for kind in ("INTRAOP", "INTEROP")} if threads else {}
     done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "import sys; from vaecli.experiment.verify import copy; copy(*sys.argv[1:])",
-            *arguments,
-        ],
+        python("from vaecli.experiment.verify import copy; copy(*sys.argv[1:])", *arguments),
         env={**os.environ, **limits},
         capture_output=True,
         text=True,

@@ -20,6 +20,7 @@ from vaecli.runs.absent import Absent, reason_of
 from vaecli.runs.provenance import facts
 
 SEED = "training.seed"
+NAMED = 5  # runs on a line
 
 
 class Asked(NamedTuple):
@@ -75,7 +76,15 @@ def ask(
     plans = list({plan.run.path.resolve(): plan for plan in plans}.values())
     runs = {run.path.resolve(): run for run in [*(plan.run for plan in plans), *found]}
     every = [*settings, *itertools.chain.from_iterable(map(sweep_settings, sweeps))]
-    return Asked(plans, list(runs.values()), data, list(without_effect(config_names, every)), problems)
+    notes = list(without_effect(config_names, every))
+    if named and (every or seeds is not None):
+        what = " and ".join(["--seeds"] * (seeds is not None) + ["settings"] * bool(every))
+        notes.append(f"{what}: no effect on the named runs ({', '.join(_shortened([run.name for run in named]))})")
+    return Asked(plans, list(runs.values()), data, notes, problems)
+
+
+def _shortened(names: Sequence[str]) -> list[str]:
+    return [*names[:NAMED], *([f"and {len(names) - NAMED:,} more"] if len(names) > NAMED else [])]
 
 
 def plan_lines(asked: Asked, speeds: Mapping[str, float], jobs: int) -> Iterator[str]:
@@ -184,12 +193,14 @@ def _has_effect(setting: str, model: ModelConfig) -> bool:
 
 
 def sweep_settings(sweep: str) -> list[str]:
-    """Splits "key=v1,v2" into ["key=v1", "key=v2"], but not at commas inside brackets. Raises ConfigError."""
+    """Splits "key=v1,v2" into ["key=v1", "key=v2"], but not at commas inside brackets or quotes. Raises ConfigError."""
     key, equals, text = sweep.partition("=")
-    values, depth = [""], 0
+    values, depth, quote = [""], 0, ""
     for letter in text:
-        depth += (letter in "[{") - (letter in "]}")
-        if letter == "," and depth == 0:
+        if letter in "\"'" and quote in ("", letter) and (quote or depth or not values[-1].strip()):
+            quote = "" if quote else letter
+        depth += 0 if quote else (letter in "[{") - (letter in "]}")
+        if letter == "," and depth == 0 and not quote:
             values.append("")
         else:
             values[-1] += letter

@@ -16,9 +16,9 @@ from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
-from vaecli.backend.process import kills_for_memory, last_words
+from vaecli.backend.process import kills_for_memory, last_words, python
 from vaecli.errors import Interrupted, RunFailed
-from vaecli.launch.worker import GIVE_UP, RENEWED, python
+from vaecli.launch.worker import GIVE_UP, RENEWED
 
 PROGRAM = "from vaecli.launch.worker import main; main('vaecli.launch.task')"
 LOG = "workers.log"  # stderr of workers while no run has it

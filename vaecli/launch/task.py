@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from vaecli.backend.process import last_words, prepare
+from vaecli.backend.process import last_words, prepare, python
 from vaecli.config import config_from_text
 from vaecli.config.schema import DataConfig
 from vaecli.data import Dataset
@@ -30,7 +30,7 @@ from vaecli.errors import BeingTrained, Interrupted, RunError, RunFailed, Vaecli
 from vaecli.experiment.plan import plan_run
 from vaecli.experiment.train import train_run
 from vaecli.launch.witness import record_death
-from vaecli.launch.worker import RENEWED, is_renewed, python
+from vaecli.launch.worker import RENEWED, is_renewed
 from vaecli.runs import Run, but_for_the_seed
 from vaecli.runs.files import write_json
 

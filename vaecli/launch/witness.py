@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from vaecli.backend.process import kills_for_memory, last_words
+from vaecli.backend.process import kills_for_memory, last_words, python
 from vaecli.errors import VaecliError
-from vaecli.launch.worker import python
 
 if TYPE_CHECKING:
     from vaecli.runs import Run

@@ -12,22 +12,12 @@ import sys
 import threading
 from collections.abc import Callable
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
-
-import vaecli
 
 READY, GIVE_UP = "ready", "give up"
 RENEWED = 75  # exit code of a worker that has compiled enough: its task is given to another (EX_TEMPFAIL)
 
 _ours: list[Connection] = []
-
-
-def python(program: str, *arguments: str) -> list[str]:
-    """The command that runs this program with this vaecli in another process, whatever the working directory holds."""
-    folder = str(Path(vaecli.__file__).parents[1])
-    found = f"import sys\nif {folder!r} not in sys.path: sys.path.insert(0, {folder!r})\n"
-    return [sys.executable, "-P", "-X", "faulthandler", "-c", found + program, *arguments]
 
 
 def is_renewed() -> bool:

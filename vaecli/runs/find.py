@@ -53,6 +53,7 @@ def find_runs(names: Sequence[str], output_dir: Path) -> list[Run]:
     Raises:
         RunError: there is none.
     """
+    names = [os.path.expanduser(name) for name in names]
     found: dict[Path, Run] = {}
     runs = all_runs(output_dir) if not names or not all(_is_path(name) for name in names) else []
     if not runs and not (names and all(_is_path(name) for name in names)):

@@ -21,7 +21,7 @@ PACKAGES = ("vaecli", "tensorflow", "keras", "numpy", "scikit-learn", "matplotli
 def provenance(dataset: Dataset, argv: Sequence[str]) -> dict[str, Any]:
     """The contents of run.json beside the config; nothing in it changes a result."""
     return {
-        "argv": list(argv),
+        "argv": [word.encode(errors="backslashreplace").decode() for word in argv],  # a name may be no text
         "started": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         "data": facts(dataset),
         **environment(),

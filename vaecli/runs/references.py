@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -67,8 +68,26 @@ def reference_of(latent: Latent) -> tuple[str, int | None]:
 def wanted(config: Config, dataset: Dataset) -> tuple[str, int] | None:
     """The same if the data allow it: no more centres than images, or axes than pixels; else None."""
     kind, size = reference_of(latent_of(config, dataset.image_shape))
-    most = len(dataset.train) if kind == "kmeans" else min(len(dataset.train), dataset.num_pixels)
+    most = _most(kind, len(dataset.train), dataset.num_pixels)
     return (kind, size) if size is not None and size <= most else None
+
+
+def _most(kind: str, images: int, pixels: int) -> int:
+    return images if kind == "kmeans" else min(images, pixels)
+
+
+def without_reference(run: Run) -> str | None:
+    """The reason why no reference can be computed for a run; None if one can."""
+    kind, size = reference_of(run.latent)
+    if size is None:
+        return "no reference fits that many codes"
+    data = run.info["data"]
+    most = _most(kind, data["train"], math.prod(data["image_shape"]))
+    if size <= most:
+        return None
+    what = "k-means has at most as many centres as images" if kind == "kmeans" else "PCA has at most as many axes as"
+    what += "" if kind == "kmeans" else " images and pixels"
+    return f"no reference: {what}, {most:,}, and {size:,} would be needed"
 
 
 def references_path(output_dir: Path, data: str, digest: str) -> Path:

@@ -142,6 +142,15 @@ class Run:
             return "running"
         return "failed" if os.path.exists(self.failure_json) else "interrupted"
 
+    @property
+    def way_on(self) -> str:
+        """What an unfinished run waits for, in words."""
+        ways = {
+            "running": "the process that trains it finishes it",
+            "failed": "once the reason of its failure is mended, the command that started it resumes it",
+        }
+        return ways.get(self.status, "the command that started it resumes it")
+
     # The run itself
 
     # What is read of a finished run is cached, as it is final. Another process may be writing to an unfinished one.
@@ -678,7 +687,7 @@ class Run:
             raise Damaged(f"{path}: cannot be read ({error}); {MENDED}") from None
 
     def _unfinished(self) -> RunError:
-        return RunError(f"{self.name}: not finished ({self.status}); the command that started it resumes it")
+        return RunError(f"{self.name}: not finished ({self.status}); {self.way_on}")
 
 
 def is_kept(name: str) -> bool:

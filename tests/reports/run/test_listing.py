@@ -66,6 +66,12 @@ def test_show_says_where_an_unfinished_run_stands(half_done):
     assert "made with           keras 3.15\n" in said
 
 
+def test_of_a_run_that_failed_nobody_says_that_the_same_command_will_do(half_done):
+    half_done.fail("diverged in epoch 1, step 2")
+    said = "\n".join(show_lines(half_done))
+    assert "once the reason of its failure is mended, the command that started it resumes it" in said
+
+
 def test_differences_are_only_what_differs(finished, half_done):
     one, two = finished("gumbel"), finished("straight_through")
     found = differences(one, two)

@@ -1,7 +1,8 @@
 import pytest
 
-from helpers import KINDS, small_config, train
+from helpers import KINDS, forge, made_up, small_config, train
 from vaecli.reports.run.summary import epoch_line, summary_lines
+from vaecli.runs.references import References, references_path, save_references
 
 ROW = {
     "epoch": 3.0,
@@ -80,3 +81,38 @@ def test_a_likelihood_has_an_elbo_and_two_latents_have_no_accuracy(tmp_path):
     assert test["elbo"] == pytest.approx(-test["distortion"] - test["rate"])
     assert "accuracy" not in text
     assert "no reference fits that many codes" in text  # 7^3 = 343
+
+
+def learned(run):
+    (line,) = [line for line in summary_lines(run) if line.startswith("  learned ")]
+    return line.removeprefix("  learned").strip()
+
+
+def test_what_is_learned_is_unknown_only_until_the_references_are_computed(tmp_path):
+    run = made_up(tmp_path, "gumbel", 0, 0.05, data="digits")
+    assert learned(run) == "unknown until `vaecli data references` has computed the references"
+    digest = run.info["data"]["digest"]
+    path = references_path(tmp_path, "digits", digest)
+    save_references(path, References("digits", digest, 0.07, kmeans={"10": {"mse": 0.03, "nmi": 0.5}}))
+    assert learned(run) == "50% of the way from the mean image (0.0700) to k-means, K = 10 (0.0300)"
+
+
+def test_where_the_reference_is_no_better_than_the_mean_image_nothing_can_be_learned(tmp_path):
+    run = made_up(tmp_path, "vae", 0, 0.05, data="digits")
+    digest = run.info["data"]["digest"]
+    save_references(
+        references_path(tmp_path, "digits", digest), References("digits", digest, 0.07, pca={"10": {"mse": 0.07}})
+    )
+    assert learned(run) == "nothing: PCA, 10 components (0.0700) is no better than the mean image (0.0700)"
+
+
+@pytest.mark.parametrize(
+    ("method", "images", "reason"),
+    [
+        ("gumbel", 9, "no reference: k-means has at most as many centres as images, 9, and 10 would be needed"),
+        ("vae", 8, "no reference: PCA has at most as many axes as images and pixels, 8, and 10 would be needed"),
+    ],
+)
+def test_of_too_few_images_there_is_no_reference_to_wait_for(tmp_path, method, images, reason):
+    run = made_up(tmp_path, method, 0, 0.05, data="digits")
+    assert learned(forge(run, lambda info: info["data"].update(train=images))) == reason

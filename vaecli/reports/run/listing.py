@@ -89,7 +89,7 @@ def show_lines(run: Run) -> Iterator[str]:
             last = training.last_row(training.batches(info["data"]["train"]))
             yield f"  {epoch_line(run.metrics[-1], last)}"
         yield from health_lines(run)
-        yield "  the command that started it resumes it"
+        yield f"  {run.way_on}"
     yield f"  command             {' '.join(info['argv'])}"
     if info["extends"]:
         yield f"  extends             {info['extends']}"

@@ -8,7 +8,7 @@ from vaecli.reports.health import findings
 from vaecli.runs import Run
 from vaecli.runs.added import usable_evaluations, usable_priors
 from vaecli.runs.provenance import data_name
-from vaecli.runs.references import reference_of, references_of, references_problem
+from vaecli.runs.references import references_of, references_problem, without_reference
 from vaecli.runs.schema import Estimate, Evaluated, FittedPrior
 
 
@@ -126,8 +126,11 @@ def _learned(run: Run, mse: float) -> Iterator[str]:
     problem = None if references else references_problem(run)
     if problem:
         yield f"  learned             unknown: {problem}"
-    elif reference_of(run.latent)[1] is None:
-        yield "  learned             no reference fits that many codes"
+    elif (reason := without_reference(run)) is not None:
+        yield f"  learned             {reason}"
+    elif references is not None and references.limit(run.latent) is not None and share is None:
+        (_, lowest), (label, best) = references.lines(run.latent)
+        yield f"  learned             nothing: {label} ({best:.4f}) is no better than the mean image ({lowest:.4f})"
     elif references is None or share is None:
         yield "  learned             unknown until `vaecli data references` has computed the references"
     else:

@@ -1,0 +1,125 @@
+"""Every sentence with which the program refuses something, and the tests that lead to it.
+
+    python tests/benchmarks/refusals.py                          # the list, made from the code
+    python tests/benchmarks/refusals.py tests/config tests/data  # run these tests, and name them beside each sentence
+
+A refusal is a place in vaecli/ that raises one of the errors of vaecli/errors.py, or a mistake of a config's key. What
+tests reached is kept in a file (--kept), which later calls add to, so that the suite can be run in parts; processes
+that a test starts are not seen. After a run the command exits with 1 if a sentence is left that no test has reached.
+"""
+
+import argparse
+import ast
+import inspect
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+import vaecli
+from vaecli import errors
+
+ROOT = Path(vaecli.__file__).parent
+KEY = "PydanticCustomError"  # a mistake of one key
+CLASSES = {name for name, cls in vars(errors).items() if inspect.isclass(cls) and issubclass(cls, errors.VaecliError)}
+LONGEST = 110
+
+
+class Refusal(NamedTuple):
+    """A statement that makes an error."""
+
+    place: str  # file:line from vaecli/ on
+    last: int  # line
+    sentence: str
+
+
+def refusals() -> Iterator[Refusal]:
+    """All of them, in the order of the files."""
+    for path in sorted(ROOT.rglob("*.py")):
+        found: dict[int, Refusal] = {}
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in CLASSES | {KEY}:
+                name = f"{path.relative_to(ROOT)}:{node.lineno}"
+                found[node.lineno] = Refusal(name, node.end_lineno or node.lineno, " ".join(_words(node)))
+        yield from (found[line] for line in sorted(found))
+
+
+def _words(call: ast.Call) -> Iterator[str]:
+    """The text of a call's arguments, with {} for what is filled in."""
+    for node in call.args[call.func.id == KEY :]:  # type: ignore[attr-defined]  # the first is the name of its kind
+        for part in ast.walk(node):
+            if isinstance(part, ast.JoinedStr):
+                yield "".join(v.value if isinstance(v, ast.Constant) else "{}" for v in part.values)
+                break
+            if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                yield part.value
+                break
+
+
+class Recorder:
+    """A pytest plugin that notes which test made which error where."""
+
+    def __init__(self) -> None:
+        self.reached: dict[str, dict[str, None]] = {}  # file:line of the call -> tests
+
+    def note(self) -> None:
+        frame: Any = sys._getframe(2)
+        while frame and frame.f_code.co_filename == errors.__file__:
+            frame = frame.f_back
+        path = Path(frame.f_code.co_filename)
+        if path.is_relative_to(ROOT):
+            test = os.environ.get("PYTEST_CURRENT_TEST", "a fixture").partition(" ")[0].partition("[")[0]
+            self.reached.setdefault(f"{path.relative_to(ROOT)}:{frame.f_lineno}", {})[test] = None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_configure(self) -> None:
+        from vaecli.config import options, schema
+
+        made, record = errors.VaecliError.__init__, self
+
+        def noted(error: errors.VaecliError, *lines: str) -> None:
+            record.note()
+            made(error, *lines)
+
+        errors.VaecliError.__init__ = noted  # type: ignore[method-assign]
+        custom = options.PydanticCustomError
+        for module in (options, schema):
+
+            def of_key(*arguments: Any) -> Any:
+                record.note()
+                return custom(*arguments)
+
+            module.PydanticCustomError = of_key  # type: ignore[assignment]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("tests", nargs="*")
+    parser.add_argument("--kept", type=Path, default=Path("refusals.json"))
+    args, options = parser.parse_known_args()
+    reached: dict[str, list[str]] = json.loads(args.kept.read_text()) if args.kept.exists() else {}
+    if args.tests:
+        recorder = Recorder()
+        pytest.main(["-q", "-n", "0", *options, *args.tests], plugins=[recorder])
+        for place, tests in recorder.reached.items():
+            reached[place] = sorted({*reached.get(place, []), *tests})
+        args.kept.write_text(json.dumps(reached, indent=1, sort_keys=True))
+    without = count = 0
+    for refusal in refusals():
+        path, _, first = refusal.place.rpartition(":")
+        lines = (f"{path}:{line}" for line in range(int(first), refusal.last + 1))
+        tests = sorted({test for line in lines for test in reached.get(line, [])})
+        count, without = count + 1, without + (not tests)
+        print(f"{refusal.place:<34} {refusal.sentence[:LONGEST]}")
+        if reached:
+            print(f"{'':34} {', '.join(tests[:2]) or 'NO TEST'}{f' and {len(tests) - 2} more' * (len(tests) > 2)}")
+    print(f"{count} refusals" + (f", {without} without a test" if reached else ""))
+    sys.exit(1 if reached and without else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -45,6 +45,7 @@ def test_a_training_stops_between_epochs():
         ("[1.0, 0.5069, 0.0, 0.7385]", "[1.0, 0.5]", "toy.yaml:2:1: codes: 2 values for 4 classes"),
         ("reinmax, temperature: 1.0", "exact", "toy.yaml:1:9: model: a toy needs an estimator that draws codes"),
         ("exponent: 2.0", "exponent: -1.0", "toy.yaml:3:1: exponent: should be greater than 0, received -1.0"),
+        ("exponent: 2.0", "exponent: 2.0\nexponent: 3.0", "toy.yaml:4:1: exponent: given twice"),
         ("exponent", "exponents", "toy.yaml:3:1: exponents: unknown key, did you mean 'exponent'?"),
         ("temperature", "temprature", "toy.yaml:1:24: model.temprature: unknown key, did you mean 'temperature'?"),
         ("exponent: 2.0", "exponent: 2.0\nkind: polynom", "toy.yaml:4:1: unknown toy 'polynom', did you mean"),

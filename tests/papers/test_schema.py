@@ -85,7 +85,7 @@ def test_a_cell_is_a_setting_a_metric_and_a_place(tmp_path):
         ("of: {size: small}", "of: {size: smal}", "13:9", "size 'smal' has no meaning under `words`, did you mean"),
         ("over: 100", "ever: 100", "14:60", "unknown key, did you mean 'over'?"),
         ("temperature: 0.5", "temprature: 0.5", "9:25", "model.temprature: unknown key, did you mean 'temperature'?"),
-        ("model.num_latents: 2", "model.num_latents: no", "11:24", "model.num_latents: should be a valid integer"),
+        ("model.num_latents: 2", "model.num_latents: no", "11:24", "model.num_latents: should be a whole number"),
         ("year: 2026", "year: 2026\nyear: 2025", "4:1", "year: given twice"),
         ("steps: {500: 9.5}", "steps: {}", "14:3", "no figure"),
     ],

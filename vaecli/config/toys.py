@@ -59,6 +59,10 @@ KINDS: dict[str, type[Polynomial] | type[Tied]] = {"polynomial": Polynomial, "ti
 
 def toy_of(source: Source) -> Toy:
     """The toy that a tree describes; raises ConfigError with all of its mistakes, each with its place."""
+    if source.mistakes:
+        raise ConfigError([f"{place}: {text}" for place, text in source.mistakes])
+    if not isinstance(source.tree, dict):
+        raise ConfigError([f"{source.place(())}: a toy is a mapping such as `exponent: 2.0`"])
     tree = dict(source.tree)
     kind = tree.get("kind", "polynomial")
     if kind not in KINDS:

@@ -185,6 +185,8 @@ def _folder() -> Any:
 
 
 def _cells(source: Source, name: str) -> tuple[Cell, ...]:
+    if source.mistakes:
+        raise ConfigError([f"{place}: {text}" for place, text in source.mistakes])
     if not isinstance(source.tree, dict):
         raise ConfigError([f"{source.place(())}: a source is a mapping with a title, an address and cells"])
     try:

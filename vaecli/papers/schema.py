@@ -53,6 +53,12 @@ def _is_number(value: Any) -> bool:
 Figures = dict[str, Annotated[tuple[float, float | None], PlainValidator(_figure)]]
 
 
+def _not_zero(value: float) -> float:
+    if value == 0:
+        raise PydanticCustomError("zero", "should not be 0")
+    return value
+
+
 def _address(text: str) -> str:
     if not _ADDRESS.match(text):
         raise PydanticCustomError("address", "should begin with https:// or be an arXiv number, as arXiv 2304.08612")
@@ -88,7 +94,7 @@ class Row(Block):
     over: Annotated[int, Field(ge=1)] | None = None  # steps that a training figure is a mean of; None: the epoch's
     seeds: Annotated[int, Field(ge=1)] | None = None
     digits: Annotated[int, Field(ge=0, le=20)] | None = None
-    times: float = 1.0  # the published figure times this, plus the next, is in vaecli's unit
+    times: Annotated[float, AfterValidator(_not_zero)] = 1.0  # the figure times this, plus the next, has our unit
     plus: float = 0.0
     tolerance: Tolerance | None = None
     numbers: How | None = None

@@ -85,7 +85,7 @@ def _allowed(cell: Cell, spread: float | None, of: int, count: int) -> tuple[flo
     rounding = 0.5 * 10**-cell.digits * abs(cell.times)
     stated = cell.tolerance.of(cell.published) if cell.tolerance else 0.0
     if cell.unit is None:
-        stated = max(stated, EXACT * abs(cell.published))
+        rounding += EXACT * abs(cell.published)
     one = "one seed, " if count == 1 and cell.unit is not None else ""
     if spread is not None:
         by_seeds = quantile(of - 1) * spread * math.sqrt(1 / cell.seeds + 1 / count)

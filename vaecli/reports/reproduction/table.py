@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
@@ -97,7 +98,7 @@ def _published(one: Found) -> str:
 
 def _decimals(one: Found) -> int:
     """The printed digits, and of a figure in another unit so many that they are still seen."""
-    return min(6, one.cell.digits if one.cell.times in (1, -1) else one.cell.digits + 2)
+    return min(6, max(0, one.cell.digits - round(math.log10(abs(one.cell.times)))))
 
 
 def _ours(one: Found) -> str:

@@ -1,0 +1,74 @@
+"""Toys: what is refused, and that a training of one repeats and stays above the optimum."""
+
+import pytest
+
+from vaecli.config.source import parse
+from vaecli.config.toys import Polynomial, Tied, toy_of
+from vaecli.errors import ConfigError, Damaged
+from vaecli.experiment.toys import train_toy
+from vaecli.runs.toys import toy_run
+
+TEXT = """\
+model: {name: reinmax, temperature: 1.0, num_latents: 8, num_classes: 4}
+codes: [1.0, 0.5069, 0.0, 0.7385]
+exponent: 2.0
+batch_size: 4
+steps_per_epoch: 30
+epochs: 3
+learning_rate: 0.05
+"""
+
+
+def toy(text=TEXT):
+    return toy_of(parse(text, name="toy.yaml"))
+
+
+def test_the_optimum_is_the_code_nearest_to_the_target():
+    assert toy().optimum == pytest.approx((0.5069 - 0.45) ** 2)
+
+
+def test_a_training_repeats_falls_and_never_undercuts_the_optimum():
+    one, again = train_toy(toy()), train_toy(toy())
+    assert one == again
+    assert one[0] > one[-1] >= toy().optimum
+    assert train_toy(toy().model_copy(update={"seed": 1})) != one
+
+
+def test_a_training_stops_between_epochs():
+    asked = iter([None, 130])
+    assert train_toy(toy(), lambda: next(asked)) is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("[1.0, 0.5069, 0.0, 0.7385]", "[1.0, 0.5]", "toy.yaml:2:1: codes: 2 values for 4 classes"),
+        ("reinmax, temperature: 1.0", "exact", "toy.yaml:1:9: model: a toy needs an estimator that draws codes"),
+        ("exponent: 2.0", "exponent: -1.0", "toy.yaml:3:1: exponent: should be greater than 0, received -1.0"),
+        ("exponent", "exponents", "toy.yaml:3:1: exponents: unknown key, did you mean 'exponent'?"),
+        ("temperature", "temprature", "toy.yaml:1:24: model.temprature: unknown key, did you mean 'temperature'?"),
+        ("exponent: 2.0", "exponent: 2.0\nkind: polynom", "toy.yaml:4:1: unknown toy 'polynom', did you mean"),
+    ],
+)
+def test_a_mistake_in_a_toy_names_its_place(old, new, said):
+    assert old in TEXT
+    with pytest.raises(ConfigError) as error:
+        toy(TEXT.replace(old, new, 1).replace("num_latents: 8", "num_latents: 2"))
+    assert any(line.startswith(said) for line in error.value.lines), error.value.lines
+
+
+def test_tied_variables_are_another_kind():
+    assert toy("kind: tied\ntargets: [0.6, 0.51]") == Tied(kind="tied", targets=(0.6, 0.51))
+
+
+def test_a_trained_toy_is_kept_and_a_changed_file_is_noticed(tmp_path):
+    asked = toy()
+    assert isinstance(asked, Polynomial)
+    kept = toy_run(asked, tmp_path)
+    assert not kept.finished
+    kept.write(asked, [0.5, 0.25, 0.125])
+    assert toy_run(asked, tmp_path).losses == [0.5, 0.25, 0.125]
+    assert toy_run(asked.model_copy(update={"seed": 1}), tmp_path).path != kept.path
+    kept.toy_json.write_text(kept.toy_json.read_text(encoding="utf-8").replace("0.125", "0.001"), encoding="utf-8")
+    with pytest.raises(Damaged, match="was changed after it was written"):
+        _ = toy_run(asked, tmp_path).losses

@@ -35,9 +35,9 @@ class Codebook:
     The counts are smoothed by Laplace's rule. N begins at 1 and m at the row, as if each had one vector. Counts that
     begin at 0 place a row wholly at its first vectors, and few rows take all: on MNIST, ten rows in the article's
     protocol, two seeds, 4 are in use after three epochs and the error is .059, in place of 10 and .0517. A row that
-    nothing chose is held where it is. u begins at `restart`, so a row that the first batch has no use for is replaced at
-    once. With `distance: cosine` vectors and rows are divided by their lengths, and everything holds for what is left
-    (arXiv 2110.04627).
+    nothing chose is held where it is. u begins at `restart`, so a row that the first batch has no use for is replaced
+    at once. With `distance: cosine` vectors and rows are divided by their lengths, and everything holds for what is
+    left (arXiv 2110.04627).
     """
 
     def __init__(

@@ -42,9 +42,15 @@ def needed(config: Config, dataset: Dataset) -> float:
         LIBRARIES
         + images
         + COPIES * (1 + slots(config.training)) * weights
-        + 4 * batch * sizes.units
+        + 4 * batch * (sizes.units + distances(config, dataset))
         + tables(config, dataset)
     )
+
+
+def distances(config: Config, dataset: Dataset) -> int:
+    """The numbers that a codebook of rows computes for one image: the distance of each vector to each row."""
+    rows = config.model.options().get("num_codes", 0)
+    return rows * latent_of(config, dataset.image_shape).num_vectors
 
 
 def slots(training: TrainingConfig) -> int:

@@ -2,19 +2,22 @@
 
     python tests/benchmarks/kills.py [--kills 50] [--seed 0] [--only conv]
 
-`vaecli train` on the bundled digits: the five methods of the article, and convolutions with a grid of codes and with
-one position, in turn. Each run is killed again and again at a
-random moment of its life, imports and writing of figures included, and started again with the same command; then it
-finishes. Prints the tally; exits with 1 if a weight or a row of metrics.csv differs (seconds aside).
+`vaecli train` on the bundled digits: the five methods of the article, quantisers with and without what keeps their
+codes alive, and convolutions with a grid of codes and with one position, in turn; and `vaecli prior` of a finished grid
+of codes. Each is killed again and again at a random moment of its life, imports and writing of figures included, and
+started again with the same command; then it finishes. Prints the tally; exits with 1 if a weight or a row of
+metrics.csv differs (seconds aside).
 """
 
 import argparse
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from vaecli.runs import Run, all_runs
@@ -24,6 +27,7 @@ MLP = ("network.hidden=[32]", "training.epochs=200")
 CONV = ("network={kind: conv, channels: [8]}", "training.epochs=40")
 FLAT = (*CONV, "network.grid=false")
 SETTINGS = ("data=digits", "training.checkpoint_seconds=0.2")
+PRIOR = "prior of vqvae conv, a grid"  # the run itself is not killed
 CASES = {  # method and settings
     **{f"{method} mlp": (method, MLP) for method in ("vae", "categorical", "gumbel", "straight_through", "vqvae")},
     **{f"{method} conv, a grid": (method, CONV) for method in ("simvq", "diveq", "fsq", "lfq")},
@@ -35,6 +39,7 @@ CASES = {  # method and settings
     "straight_through conv, a grid": ("straight_through", CONV),
     "gumbel conv, one position": ("gumbel", FLAT),
     "vqvae conv, one position": ("vqvae", FLAT),
+    PRIOR: ("vqvae", (CONV[0], "training.epochs=2")),
 }
 
 
@@ -51,14 +56,19 @@ def main() -> None:
         for number, case in enumerate(cases):
             kills = args.kills // len(cases) + (number < args.kills % len(cases))
             whole, killed = Path(folder) / case / "whole", Path(folder) / case / "killed"
+            if case == PRIOR:
+                _finish(case, whole, _training)
+                shutil.copytree(whole, killed)
             start = time.perf_counter()
             expected = _finish(case, whole)
             seconds = time.perf_counter() - start
             for _ in range(kills):
                 _kill(case, killed, moments.uniform(0, seconds))
             run = _finish(case, killed)
-            history = run.info["history"]
-            same = _weights(run) == _weights(expected) and _rows(run) == _rows(expected)
+            history = run.info.get("history", [])
+            same = (
+                _weights(run) == _weights(expected) and _rows(run) == _rows(expected) and run.priors == expected.priors
+            )
             print(
                 f"{case:29} killed {kills:3} times in {seconds:.1f} s of life, {len(history):3} resumes, "
                 f"{'bit for bit equal' if same else 'DIFFERENT'}",
@@ -73,6 +83,14 @@ def main() -> None:
 
 
 def _command(case: str, folder: Path) -> list[str]:
+    """The command that is killed and started again."""
+    if case == PRIOR:
+        asked = ["--epochs", "8", "--output-dir", str(folder), "--quiet"]
+        return [sys.executable, "-m", "vaecli", "prior", _run(folder).name, *asked]
+    return _training(case, folder)
+
+
+def _training(case: str, folder: Path) -> list[str]:
     method, settings = CASES[case]
     options = [part for setting in (*SETTINGS, *settings) for part in ("--set", setting)]
     return [sys.executable, "-m", "vaecli", "train", "-c", method, *options, "--output-dir", str(folder), "--quiet"]
@@ -88,11 +106,11 @@ def _kill(case: str, folder: Path, after: float) -> None:
             return
     if process.returncode:
         sys.exit(f"{case}: ended with {process.returncode}: {said.decode()}")
-    _run(folder).summary_json.unlink()
+    (_run(folder).prior_json if case == PRIOR else _run(folder).summary_json).unlink()
 
 
-def _finish(case: str, folder: Path) -> Run:
-    done = subprocess.run(_command(case, folder), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+def _finish(case: str, folder: Path, command: Callable[[str, Path], list[str]] = _command) -> Run:
+    done = subprocess.run(command(case, folder), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     if done.returncode:
         sys.exit(f"{case}: ended with {done.returncode}: {done.stderr}")
     return _run(folder)

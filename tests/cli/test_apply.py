@@ -118,8 +118,8 @@ def test_nothing_is_overwritten_unless_it_is_asked_for_and_nothing_else_is_left(
 
 
 BAD = {
-    "floats of 0 to 255": ({"x_test": PIXELS.astype(float)}, "bad.npz: x_test: float pixels must lie in [0, 1], rec"),
-    "another range": ({"images": PIXELS * 9}, "images of bad.npz (images): images: integer pixels lie in 0..16 here"),
+    "floats of 0 to 255": ({"x_test": PIXELS.astype(float)}, "bad.npz: x_test: float pixels must lie in [0, 1], and"),
+    "another range": ({"images": PIXELS * 9}, "bad.npz: images: integer pixels lie in 0..16 here, received 0 to 144"),
     "NaN": ({"x_train": FLOATS * np.nan}, "bad.npz: x_train: pixels that are NaN or infinite: 19,"),
     "another shape": ({"images": PIXELS[:, 1:]}, "images of bad.npz (images): images [N, 8, 8] are needed, received"),
     "no images": ({"x": PIXELS}, "bad.npz: an array images or x_test or x_train is needed, found ['x']"),

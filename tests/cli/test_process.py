@@ -237,3 +237,70 @@ def test_a_working_directory_that_was_removed_is_one_line(tmp_path, command):
     done = subprocess.run([sys.executable, "-P", "-c", code], cwd=gone, capture_output=True, text=True)
     assert "Traceback" not in done.stderr
     assert done.returncode in ((0,) if command == "list" else (1, 2))
+
+
+HOSTILE = {
+    "PYTHONWARNINGS": "error",
+    "PYTHONIOENCODING": "koi8-r",
+    "XLA_FLAGS": "--xla_no_such_flag=1",
+    "TF_XLA_FLAGS": "--no_such_flag=1",
+    "KERAS_HOME": "keras-home",
+    "MPLBACKEND": "no_such_backend",
+}
+SHADOWS = ("random", "keras", "numpy", "tensorflow", "yaml", "matplotlib", "secrets", "tempfile")
+
+
+@pytest.mark.parametrize("command", [["compare", "gumbel", "vae", "--jobs", "2"], ["train", "--config", "gumbel"]])
+def test_nothing_of_the_users_environment_has_a_say(tmp_path, command):
+    for name in SHADOWS:
+        (tmp_path / f"{name}.py").write_text(f"open('{name} was executed', 'w')\n")
+    (tmp_path / "matplotlibrc").write_text("image.origin: lower\naxes.facecolor: black\n")
+    (tmp_path / "keras-home").mkdir()
+    (tmp_path / "keras-home" / "keras.json").write_text('{"floatx": "float16", "image_data_format": "channels_first"}')
+    environment = {name: value for name, value in os.environ.items() if name != "HOME"} | HOSTILE
+    done = subprocess.run(
+        [*VAECLI, *command, *SMALL, "--epochs", "1"], cwd=tmp_path, capture_output=True, env=environment, timeout=500
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"Traceback" not in done.stderr
+    assert not list(tmp_path.glob("*executed"))
+    runs = all_runs(tmp_path / "outputs")
+    assert all(run.finished for run in runs)
+    assert {array.dtype.name for array in runs[0].load_weights().values()} == {"float32"}
+
+
+@pytest.mark.parametrize("arguments", [["methods"], ["check", "gumbel"], ["--help"], ["--version"], ["data"]])
+def test_a_full_stdout_is_one_line_and_a_closed_one_none(tmp_path, arguments):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([*VAECLI, *arguments], cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "standard output: cannot be written (No space left on device)"
+    assert "Traceback" not in done.stderr
+    command = " ".join(f"'{part}'" for part in [*VAECLI, *arguments])
+    closed = subprocess.run(f"{command} >&-", cwd=tmp_path, shell=True, stderr=subprocess.PIPE, text=True)
+    assert (closed.returncode, "Traceback" in closed.stderr) == (0, False)
+
+
+def test_a_full_stderr_changes_no_exit_code(tmp_path):
+    with open("/dev/full", "w") as full:
+        assert subprocess.run([*VAECLI, "check", "nowhere"], cwd=tmp_path, stderr=full).returncode == 2
+        assert subprocess.run([*VAECLI, "data"], cwd=tmp_path, stderr=full, stdout=subprocess.PIPE).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["check", "NAME"],
+        ["train", "--config", "gumbel", "--output-dir", "NAME"],
+        ["data", "--data-dir", "NAME"],
+        ["compare", "gumbel", "--set", "data={name: npz, path: NAME}", "--dry-run"],
+        ["show", "NAME"],
+        ["init", "gumbel", "-o", "no/NAME"],
+    ],
+)
+def test_a_name_that_is_no_text_is_one_line(tmp_path, command):
+    words = [os.fsencode(word).replace(b"NAME", b"a\xffb") for word in [*VAECLI, *command]]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.isascii()

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from helpers import OFTEN, Silent, metrics, place_of, small_config, train, weights
+from vaecli.config import config_from_text
 from vaecli.config.schema import VARIANTS
 from vaecli.data.digits import digits
 from vaecli.errors import Interrupted, RunFailed
@@ -173,6 +174,17 @@ def test_the_estimate_grows_with_the_model_and_stays_below_what_is_there():
     weights = 4 * 2 * 4096 * 64
     assert memory.needed(large, digits()) - memory.needed(small, digits()) > 3 * weights
     assert memory.needed(small, digits()) < 1e9
+
+
+@pytest.mark.parametrize("model", ["name: vqvae", "name: simvq", "name: residual, stages: 3"])
+def test_a_codebook_of_many_rows_needs_a_distance_to_each(model):
+    """Each of 360 images of the evaluation has a grid of 4x4 vectors, whose stages follow one another."""
+    few, many = (
+        config_from_text(f"model: {{{model}, num_codes: {rows}}}\ndata: digits\nnetwork: {{kind: conv, channels: [4]}}")
+        for rows in (2, 65_536)
+    )
+    grown = memory.needed(many, digits()) - memory.needed(few, digits())
+    assert 1.0 <= grown / (4 * 360 * 16 * 65_534) < 1.1
 
 
 @pytest.mark.parametrize("keys", [*VARIANTS["training"][1], "rmsprop, momentum: 0.9, centered: true"])

@@ -200,11 +200,21 @@ def test_dead_codes_have_an_epoch_and_a_codebook_has_lengths():
 def test_codes_that_have_died_are_a_share_of_those_that_were_in_use(last, kinds, finished):
     """While it runs, too: a run can be stopped before its end."""
     rows = {"test_codes_used": [0.9, 1.0, 1.0, 0.8, last]}
-    found = said("{name: vqvae, init: kmeans}", rows=rows, finished=finished, codes_used=last)
+    found = said("vqvae", rows=rows, finished=finished, codes_used=last)
     assert list(found) == kinds
     for finding in found.values():
-        assert "100% of 10 were used on the test set at epoch 2, and now 75% (25% less, at least 25%)" in str(finding)
+        assert "100% of 10 were used at epoch 2, and now 75% on the test set (25% less, at least 25%)" in str(finding)
         assert finding.settings[0] == "model.restart=1.0"
+
+
+@pytest.mark.parametrize(("unquantized", "kinds"), [(0, ["dying codes"]), (2 * 937, [])])
+def test_codes_of_kmeans_that_die_in_the_first_epochs_are_named_once_they_have_begun(unquantized, kinds):
+    """After two epochs, the second of which is the last without quantisation or not."""
+    model = f"{{name: vqvae, init: kmeans, unquantized_steps: {unquantized}}}"
+    found = said(model, rows={"test_codes_used": [0.6, 0.6]}, finished=False)
+    assert list(found) == kinds
+    for finding in found.values():
+        assert "100% of 10 were used when k-means began them, and now 60% on the test set (40% less" in str(finding)
 
 
 def test_codes_without_a_codebook_do_not_die():

@@ -51,10 +51,9 @@ def needed(config: Config, dataset: Dataset) -> float:
 
 
 def distances(config: Config, dataset: Dataset) -> int:
-    """The distances of an image's encodings to the rows of a codebook; none where the decoder reads one_hot codes."""
-    latent = latent_of(config, dataset.image_shape)
-    rows = latent.most_values
-    return latent.num_codes * rows if rows is not None and rows != latent.width else 0
+    """The numbers that a codebook of rows computes for one image: the distance of each vector to each row."""
+    rows = config.model.options().get("num_codes", 0)
+    return rows * latent_of(config, dataset.image_shape).num_vectors
 
 
 def slots(training: TrainingConfig) -> int:

@@ -255,18 +255,21 @@ def dead_codes(records: Records) -> Finding | None:
 
 
 def died(records: Records) -> Finding | None:
-    """Codes of a learned codebook that were in use and are no more."""
+    """Codes of a learned codebook that were in use and are no more; k-means begins with a use for each."""
     shares, used, codes = records.column("test_codes_used"), records.last("codes_used"), records.latent.alphabets
-    if not shares or used is None or codes is None or "num_codes" not in records.config.model.options():
+    options = records.config.model.options()
+    begun = records.steps > options.get("unquantized_steps", 0)
+    if not shares or used is None or codes is None or "num_codes" not in options or not begun:
         return None
-    most = max(range(len(shares)), key=shares.__getitem__)
-    lost = shares[most] - used
-    if lost < DIED or dead_codes(records):
+    row = max(range(len(shares)), key=shares.__getitem__)
+    most, where = shares[row], "at {} {:,}".format(*records.place(row))
+    if options.get("init") == "kmeans":
+        most, where = 1.0, "when k-means began them"
+    if most - used < DIED or dead_codes(records):
         return None
-    unit, place = records.place(most)
     sentence = (
-        f"Codes have died: {shares[most]:.0%} of {sum(codes)} were used on the test set at {unit} {place:,}, and now "
-        f"{used:.0%} ({lost:.0%} less, at least {DIED:.0%})"
+        f"Codes have died: {most:.0%} of {sum(codes)} were used {where}, and now {used:.0%} on the test set "
+        f"({most - used:.0%} less, at least {DIED:.0%})"
     )
     return Finding("dying codes", f"{sentence}{_apart(records)}.", _revived(records, used))
 

@@ -33,7 +33,7 @@ def path_of(name: Name | None) -> Path | None:
     whole = os.path.expanduser(text)
     if not text or "\0" in text:
         raise ConfigError([f"{text!r}: not the name of a file or folder"])
-    if not is_text(os.path.abspath(whole)):
+    if not is_text(whole):
         raise ConfigError([f"{text}: a name in UTF-8 is needed, as runs keep the names of their files"])
     return Path(whole)
 

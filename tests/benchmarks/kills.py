@@ -2,9 +2,9 @@
 
     python tests/benchmarks/kills.py [--kills 50] [--seed 0] [--only conv]
 
-`vaecli train` on the bundled digits: the five methods of the article, quantisers with and without what keeps their codes
-alive, and convolutions with a grid of codes and with one position, in turn. Each run is killed again and again at a
-random moment of its life, imports and writing of figures included, and started again with the same command; then it
+`vaecli train` on the bundled digits: the five methods of the article, quantisers with and without what keeps their
+codes alive, and convolutions with a grid of codes and with one position, in turn. Each run is killed again and again at
+a random moment of its life, imports and writing of figures included, and started again with the same command; then it
 finishes. Prints the tally; exits with 1 if a weight or a row of metrics.csv differs (seconds aside).
 """
 

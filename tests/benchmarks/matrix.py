@@ -18,9 +18,12 @@ from typing import Any
 import vaecli
 from vaecli.config import dump, read_config
 from vaecli.errors import ConfigError
-from vaecli.registry import METHODS
+from vaecli.registry import METHODS as REGISTERED
 from vaecli.runs.references import references_of
 
+METHODS = [  # those of `compare --all`
+    name for name, method in REGISTERED.items() if method.in_all and (method.estimator or name in ("vae", "vqvae"))
+]
 LATENTS = {"1x10": (1, 10), "4x8": (4, 8), "20x10": (20, 10)}
 OBJECTIVES = {"mse": {"likelihood": "mse", "beta": 0.0}, "bernoulli": {"likelihood": "bernoulli", "beta": 1.0}}
 NETWORKS = {"128": [128], "512-256": [512, 256]}
@@ -35,7 +38,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--set", action="append", default=[])
     parser.add_argument("--latents", nargs="+", choices=LATENTS, default=list(LATENTS))
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
     args = parser.parse_args()
     cells: dict[str, bool] = {}
     for latent, objective, network in itertools.product(args.latents, OBJECTIVES, NETWORKS):

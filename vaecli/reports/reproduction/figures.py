@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from vaecli.papers.measures import MEASURES
 from vaecli.papers.verdict import Found
-from vaecli.reports.style import WIDTH, Axes, Figure, heading, look, thinned
+from vaecli.reports.style import WIDTH, Axes, Figure, MaxNLocator, heading, look, thinned
 
 COLUMNS = 2
 MOST_SETTINGS = 12  # in a panel
@@ -106,5 +106,6 @@ def _draw(axis: Axes, panel: Panel) -> None:
     more = f", {len(panel.curves)} of {panel.settings} settings" if len(panel.curves) < panel.settings else ""
     axis.set_title(f"{panel.metric}{more}")
     axis.set_xlabel(panel.unit)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.set_ylabel(MEASURES[panel.metric].unit)
     axis.legend(fontsize=6)

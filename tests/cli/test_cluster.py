@@ -13,7 +13,7 @@ from vaecli.config import read_config
 from vaecli.runs import Run, all_runs
 
 VAECLI = [sys.executable, "-m", "vaecli"]
-SMALL = ["--set", "data=digits", "--set", "network.hidden=[16]"]
+SMALL = ["--set", "data=digits", "--set", "network.hidden=[16]", "--set", "training.compile=graph"]
 COMPARE = [*VAECLI, "compare", "gumbel", "vqvae", *SMALL, "--format", "json"]
 EPOCHS = 150
 

@@ -148,7 +148,7 @@ def test_init_overwrites_nothing(vaecli, tmp_path):
 def test_check_prints_the_complete_config(vaecli):
     config = json.loads(vaecli("check", "vae", "--set", "training.epochs=3", "--json").stdout)
     assert config["training"]["epochs"] == 3
-    assert config["model"] == {"name": "vae", "latent_dim": 10}
+    assert config["model"] == {"name": "vae", "latent_dim": 10, "scale_head": "log_std"}
 
 
 def test_data_lists_every_data_set(vaecli):

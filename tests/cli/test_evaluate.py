@@ -133,7 +133,7 @@ def test_a_point_has_no_bound_and_its_log_p(vaecli, once):
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["RUN", "--bound-samples", "0"], "--bound-samples 0: a whole number from 1 to 1000000 is needed"),
+        (["RUN", "--bound-samples", "0"], "--bound-samples 0: a whole number from 1 to 1,000,000 is needed"),
         (["RUN", "--split", "validation"], "RUN: --split validation: data.validation held no images out"),
         (["RUN", "--weights", "best"], "outputs/RUN/weights/best.npz: the run has no such weights; the best are kept"),
         (["xyz"], "xyz: no such run in outputs"),

@@ -55,8 +55,10 @@ def test_tensorflow_speaks_into_its_log_alone(tmp_path):
 
 def test_something_is_said_before_tensorflow_is_imported(tmp_path):
     """The first line comes while the module of TensorFlow is still one that cannot be imported."""
-    (tmp_path / "tensorflow.py").write_text("raise SystemExit(77)")
-    done = subprocess.run([*TRAIN, "--epochs", "1"], cwd=tmp_path, capture_output=True, text=True)
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "modules" / "tensorflow.py").write_text("raise SystemExit(77)")
+    first = {**os.environ, "PYTHONPATH": str(tmp_path / "modules")}
+    done = subprocess.run([*TRAIN, "--epochs", "1"], cwd=tmp_path, capture_output=True, text=True, env=first)
     assert done.returncode == 77
     assert done.stderr.startswith("vaecli train: reading gumbel\n")
 

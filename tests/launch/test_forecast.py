@@ -33,7 +33,7 @@ def test_a_time_is_in_words():
     [
         (8, 100e9, 8, None),
         (8, None, 8, None),
-        (8, 4e9, 3, "3 at once, though there are cores for 4: a run needs about 1.1 GB, and 4.0 GB are free"),
+        (8, 4e9, 3, "3 at once, though there are cores for 4: a run needs about 1.2 GB, and 4.0 GB are free"),
         (2, 1e9, 1, "1 at once, though there are cores for 2"),
         (1, 1e9, 1, None),  # what one run needs is checked when it starts
     ],

@@ -107,7 +107,7 @@ def test_several_latents_have_no_figures_of_single_codes(tmp_path):
 
 def test_images_without_labels_have_no_figure_of_labels(tmp_path):
     path = tmp_path / "$x^$ <b> & %.npz"  # no markup in a figure either
-    np.savez(path, x_train=digits().test.images, x_test=digits().test.images)
+    np.savez(path, x_train=digits().test.images / np.float32(16), x_test=digits().test.images / np.float32(16))
     run = train(
         config_from_text(f"{{model: vqvae, data: {{name: npz, path: '{path}'}}, training: {{epochs: 1}}}}"), tmp_path
     )
@@ -295,7 +295,8 @@ def test_a_curve_of_many_epochs_keeps_its_ends_and_has_no_more_points_than_can_b
 
 def test_a_title_of_a_users_own_stands_in_every_figure(tmp_path, text_kept):
     path = tmp_path / "x.npz"
-    np.savez(path, x_train=digits().test.images[:, :5], x_test=digits().test.images[:, :5])
+    upper = digits().test.images[:, :5] / np.float32(16)
+    np.savez(path, x_train=upper, x_test=upper)
     data = f"{{name: npz, path: '{path}', title: 手書き & <mine>}}"
     run = train(config_from_text(f"{{model: vqvae, data: {data}, training: {{epochs: 1}}}}"), tmp_path)
     assert run.info["data"]["title"] == "手書き & <mine>"

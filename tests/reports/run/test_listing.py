@@ -29,7 +29,7 @@ def test_a_finished_run_is_listed_with_its_figures(finished):
 
 
 def test_an_interrupted_run_is_listed_with_how_far_it_came(half_done):
-    assert cells(entry(half_done)) == [half_done.name, "interrupted", "digits", "gumbel", "3", "3/9", *[""] * 4]
+    assert cells(entry(half_done)) == [half_done.name, "interrupted", "digits", "gumbel", "3", "3/9", *[""] * 5]
 
 
 def test_a_run_at_work_is_running_and_a_diverged_one_failed(half_done):

@@ -28,7 +28,6 @@ MAY_IMPORT = {
     "errors": set(),
     "filesystems": set(),
     "registry": {"errors"},
-    "arguments": BASE,
     "backend": BASE,
     "config": BASE,
     "data": BASE | {"config"},
@@ -45,15 +44,15 @@ MAY_IMPORT = {
     "auditing": CORE | {"bottlenecks", "estimators", "experiment", "metrics", "models", "reports", "runs"},
     "launch": CORE | {"experiment", "papers", "runs", "training"},
     "terminal": {"errors", "launch", "reports", "training"},
-    "api": CORE | {"arguments", "auditing", "experiment", "launch", "papers", "reports", "runs", "terminal"},
-    "cli": CORE | {"api", "arguments", "evaluation", "experiment", "models", "papers", "reports", "runs", "terminal"},
+    "api": CORE | {"auditing", "experiment", "launch", "papers", "reports", "runs", "terminal"},
+    "cli": CORE | {"api", "evaluation", "experiment", "models", "papers", "reports", "runs", "terminal"},
     "__init__": {"api", "errors", "experiment"},
     "__main__": {"cli"},
 }
 # Rooms that a command reads before it knows whether TensorFlow is needed; of others the files that are named.
 WITHOUT_TENSORFLOW = {
     *("errors", "filesystems", "registry", "config", "data", "metrics", "papers", "runs", "reports", "launch"),
-    *("terminal", "api", "arguments", "cli"),
+    *("terminal", "api", "cli"),
     *("backend/process", "experiment/plan", "experiment/train", "experiment/memory", "experiment/verify"),
     *("experiment/trained", "experiment/evaluate", "experiment/origin", "experiment/apply", "experiment/export"),
     *("experiment/prior", "experiment/sample"),
@@ -110,7 +109,7 @@ def test_no_room_and_no_module_imports_itself_by_way_of_others():
 
 
 def test_few_files_lie_at_the_root_of_the_package():
-    assert {path.stem for path in ROOT.glob("*.py")} - {"__init__", "__main__"} == BASE | {"api", "arguments"}
+    assert {path.stem for path in ROOT.glob("*.py")} - {"__init__", "__main__"} == BASE | {"api"}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -21,7 +21,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vaecli.arguments import (
+from vaecli.backend.process import chatter, import_keras, prepared, threads_in_use
+from vaecli.config.arguments import (
     Name,
     Names,
     Numbers,
@@ -37,7 +38,6 @@ from vaecli.arguments import (
     sweeps_of,
     whole,
 )
-from vaecli.backend.process import chatter, import_keras, prepared, threads_in_use
 from vaecli.errors import ConfigError, RunError, RunFailed
 from vaecli.registry import METHODS, suggest
 from vaecli.terminal.board import Board

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from vaecli.arguments import path_of
 from vaecli.cli.complete import config_names, run_names
+from vaecli.config.arguments import path_of
 
 ConfigOption = Annotated[
     str,

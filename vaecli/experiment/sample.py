@@ -25,7 +25,7 @@ Counting = Callable[[str, int], Callable[[int], None]]
 
 
 class Wanted(NamedTuple):
-    """What is to be drawn."""
+    """A request for images."""
 
     number: int  # of images
     temperature: float

@@ -1,5 +1,6 @@
 """The article's protocol on the real MNIST, ten epochs: what every method must reach."""
 
+import numpy as np
 import pytest
 
 from helpers import Silent
@@ -14,17 +15,17 @@ pytestmark = pytest.mark.mnist
 
 @pytest.fixture(scope="module")
 def reached(tmp_path_factory):
-    """method -> summary.json, trained once."""
+    """(method, seed) -> summary.json, trained once."""
     folder = tmp_path_factory.mktemp("mnist")
-    runs: dict[str, Run] = {}
+    runs: dict[tuple[str, int], Run] = {}
 
-    def summary(method, mnist_dir):
-        if method not in runs:
-            config = read_config(method)
+    def summary(method, mnist_dir, seed=0):
+        if (method, seed) not in runs:
+            config = read_config(method, [f"training.seed={seed}"])
             plan = plan_run(config, load(config.data, mnist_dir), folder)
             train_run(plan, Silent())
-            runs[method] = plan.run
-        return runs[method].summary
+            runs[method, seed] = plan.run
+        return runs[method, seed].summary
 
     return summary
 
@@ -49,6 +50,6 @@ def test_no_gradient_reaches_the_naive_encoder(reached, mnist_dir):
 
 
 def test_the_exact_gradient_reaches_k_means(reached, mnist_dir):
-    found = reached("exact", mnist_dir)["test"]
-    assert found["mse"]["sampled"] <= 0.0506
-    assert found["perplexity"] >= 9.2
+    runs = [reached("exact", mnist_dir, seed)["test"] for seed in range(3)]
+    assert np.mean([run["mse"]["sampled"] for run in runs]) <= 0.0506
+    assert min(run["perplexity"] for run in runs) >= 9.2

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 VERSION = 1  # rises when the same training gives other weights
 SAVED_EVERY = 20.0  # seconds between two saved states
-ATTENTIONS = 40  # arrays of batch x heads x N x N floats that a step of the transformer holds at most
+ATTENTIONS = 10  # arrays [B, H, N, N] that a step of the transformer holds at most
 
 Told = Callable[[int], None]
 Counting = Callable[[str, int], Told]  # what, of how many
@@ -190,13 +190,11 @@ def classes_of(found: "NDArray[np.int32] | None", labels: list[int], count: int)
 
 def _check_memory(run: Run) -> None:
     """Raises RunFailed where the transformer would need more memory than is free."""
-    from vaecli.models.priors import BLOCKS, HEADS
+    from vaecli.models.priors import HEADS
     from vaecli.training.prior import BATCH
 
     codes = run.latent.num_codes
-    need = LIBRARIES + 4 * BATCH * (
-        ATTENTIONS * BLOCKS * HEADS * codes**2 / 8 + 8 * codes * (run.latent.most_values or 0)
-    )
+    need = LIBRARIES + 4 * BATCH * (ATTENTIONS * HEADS * codes**2 + 8 * codes * (run.latent.most_values or 0))
     free = available()
     if free is not None and need > free:
         raise RunFailed(

@@ -18,10 +18,10 @@ from typer.main import get_command
 
 import vaecli
 from helpers import written
-from vaecli import api, arguments
+from vaecli import api
 from vaecli.backend import process
 from vaecli.cli.app import app
-from vaecli.config import config_from_text
+from vaecli.config import arguments, config_from_text
 from vaecli.data.digits import digits
 from vaecli.errors import ConfigError, Interrupted, VaecliError
 from vaecli.experiment.trained import TrainedRun

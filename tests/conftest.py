@@ -15,6 +15,7 @@ prepare()  # before anything imports TensorFlow
 from helpers import KINDS, small_config, train  # noqa: E402
 from vaecli.config import Config  # noqa: E402
 from vaecli.data.known import KNOWN, locate  # noqa: E402
+from vaecli.experiment.journal import Journal  # noqa: E402
 from vaecli.runs import Run  # noqa: E402
 
 # Asked before the tests change the environment.
@@ -52,6 +53,16 @@ def of_nobody(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPath
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
 
 
+DRAW = Journal._draw
+
+
+@pytest.fixture(autouse=True)
+def undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small training takes less time than its figures: those of `once` have them, and of tests marked `drawn`."""
+    if not request.node.get_closest_marker("drawn"):
+        monkeypatch.setattr(Journal, "_draw", lambda journal: None)
+
+
 @pytest.fixture(autouse=True, scope="module")
 def memory_given_back() -> Iterator[None]:
     """A trainer and its compiled programs refer to each other: without this the suite would keep them all."""
@@ -81,7 +92,9 @@ def once(shared: Path) -> Callable[[Config], Run]:
         if key not in runs:
             with (shared / "lock").open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
-                runs[key] = train(config, folder)
+                with pytest.MonkeyPatch.context() as drawing:
+                    drawing.setattr(Journal, "_draw", DRAW)
+                    runs[key] = train(config, folder)
         return runs[key]
 
     return run

@@ -202,6 +202,7 @@ def test_a_run_cannot_be_plotted_before_it_is_finished(vaecli, tmp_path):
     assert result.stderr == f"{run.name}: not finished (interrupted); the command that started it resumes it\n"
 
 
+@pytest.mark.drawn
 def test_plot_goes_on_with_the_other_runs_where_one_is_damaged(vaecli, tmp_path):
     vaecli("train", "--config", "vae", *SMALL)
     vaecli("train", "--config", "gumbel", *SMALL)

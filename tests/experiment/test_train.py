@@ -351,6 +351,7 @@ def test_a_state_whose_rows_hold_no_numbers_says_so_at_each_resume(tmp_path, mon
             train(config, tmp_path)
 
 
+@pytest.mark.drawn
 def test_a_run_is_finished_whatever_becomes_of_its_pictures(finished, tmp_path, monkeypatch):
     def fail(run, arrays):
         raise ValueError("no such picture")
@@ -372,6 +373,7 @@ def test_a_run_is_finished_whatever_becomes_of_its_pictures(finished, tmp_path, 
     assert path.read_bytes() == (finished("gumbel").figures / "code_use.png").read_bytes()
 
 
+@pytest.mark.drawn
 def test_the_results_are_safe_before_anything_is_drawn(tmp_path, monkeypatch):
     states = []
     monkeypatch.setattr(figures, "draw_run", lambda run, **_: states.append((run.status, run.figures.exists())))

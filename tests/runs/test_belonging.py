@@ -207,6 +207,7 @@ def test_a_state_without_digests_of_weights_is_one_of_before(finished, tmp_path,
 # Links, modes, names
 
 
+@pytest.mark.drawn
 def test_nothing_is_written_through_a_link_inside_a_run(tmp_path):
     outside = tmp_path / "outside"
     outside.mkdir()

@@ -56,7 +56,7 @@ from matplotlib.figure import Figure  # noqa: E402
 from matplotlib.font_manager import FontProperties  # noqa: E402
 from matplotlib.lines import Line2D  # noqa: E402
 from matplotlib.patches import Rectangle  # noqa: E402
-from matplotlib.textpath import TextPath  # noqa: E402
+from matplotlib.textpath import text_to_path  # noqa: E402
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator  # noqa: E402
 
 __all__ = [
@@ -201,9 +201,8 @@ def _broken(line: str, separator: str, room: float, fontsize: float) -> list[str
 
 def _width(text: str, fontsize: float) -> float:
     """The width of one line, in points."""
-    if not text.strip():
-        return 0.0
-    return float(TextPath((0, 0), text, prop=FontProperties(size=fontsize)).get_extents().width)
+    width, _, _ = text_to_path.get_text_width_height_descent(text, FontProperties(size=fontsize), ismath=False)
+    return float(width)
 
 
 def data_title(data: Mapping[str, Any]) -> str:

@@ -100,11 +100,13 @@ def test_code_counts_are_of_the_whole_test_set(finished):
     assert np.array_equal(arrays["contingency"].sum(0), np.bincount(digits().test.labels))
 
 
+@pytest.mark.drawn
 def test_several_latents_have_no_figures_of_single_codes(tmp_path):
     run = train(small_config("{name: straight_through, num_latents: 2, num_classes: 3}", epochs=1), tmp_path)
     assert sorted(path.name for path in run.figures.iterdir()) == ["loss.png", "reconstructions.png"]
 
 
+@pytest.mark.drawn
 def test_images_without_labels_have_no_figure_of_labels(tmp_path):
     path = tmp_path / "$x^$ <b> & %.npz"  # no markup in a figure either
     np.savez(path, x_train=digits().test.images / np.float32(16), x_test=digits().test.images / np.float32(16))

@@ -10,6 +10,7 @@ that a test starts are not seen. After a run the command exits with 1 if a sente
 
 import argparse
 import ast
+import importlib
 import inspect
 import json
 import os
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from pydantic_core import PydanticCustomError
 
 import vaecli
 from vaecli import errors
@@ -77,8 +79,6 @@ class Recorder:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self) -> None:
-        from vaecli.config import options, schema
-
         made, record = errors.VaecliError.__init__, self
 
         def noted(error: errors.VaecliError, *lines: str) -> None:
@@ -86,14 +86,15 @@ class Recorder:
             made(error, *lines)
 
         errors.VaecliError.__init__ = noted  # type: ignore[method-assign]
-        custom = options.PydanticCustomError
-        for module in (options, schema):
 
-            def of_key(*arguments: Any) -> Any:
-                record.note()
-                return custom(*arguments)
+        def of_key(*arguments: Any) -> Any:
+            record.note()
+            return PydanticCustomError(*arguments)
 
-            module.PydanticCustomError = of_key  # type: ignore[assignment]
+        for path in ROOT.rglob("*.py"):
+            if KEY in path.read_text(encoding="utf-8"):
+                name = ".".join(("vaecli", *path.relative_to(ROOT).with_suffix("").parts))
+                setattr(importlib.import_module(name), KEY, of_key)
 
 
 def main() -> None:

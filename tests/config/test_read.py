@@ -43,6 +43,14 @@ KNOWN_BLOCKS = "(known: model, network, data, objective, training, evaluation)"
         ("model: vae\ndata: mnits", "f.yaml:2:1: unknown data 'mnits', did you mean 'mnist'?"),
         ("model: vae\ndata: npz", "f.yaml:2:1: data.path: missing"),
         (
+            "model: vae\ndata: {name: npz, path: ''}",
+            "f.yaml:2:19: data.path: should be the path of a file or a folder, received ''",
+        ),
+        (
+            'model: vae\ndata: {name: folder, path: "a\\0b"}',
+            "f.yaml:2:22: data.path: should be the path of a file or a folder, received 'a\\x00b'",
+        ),
+        (
             "model: vae\ndata: {name: digits, path: x}",
             "f.yaml:2:22: data.path: `path` has no effect with data: digits",
         ),
@@ -512,6 +520,12 @@ def test_a_fallback_of_data_that_are_never_fetched_is_a_mistake(data):
 def test_a_path_begins_at_home():
     config = config_from_text("model: vae\ndata: {name: npz, path: ~/mine.npz}")
     assert config.data.path == str(Path.home() / "mine.npz")
+
+
+def test_a_path_that_is_no_text_is_refused():
+    (line,) = mistakes("model: vae\ndata: {name: npz, path: x}", "data.path=\udcff")
+    place = "--set data.path=\\udcff: data.path"
+    assert line == f"{place}: should be a path in UTF-8, as a run keeps it, received '\\udcff'"
 
 
 def test_every_malformed_override_is_reported():

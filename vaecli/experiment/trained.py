@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vaecli.backend.process import prepared
+from vaecli.backend.process import import_keras, prepared
 from vaecli.config import Config
 from vaecli.data.dataset import Images, channels_last, checked_pixels
 from vaecli.errors import DataError, RunError
@@ -116,6 +116,7 @@ class TrainedRun:
     def autoencoder(self) -> "Autoencoder":
         """The model with its weights, in TensorFlow."""
         with prepared():
+            import_keras()
             from vaecli.models.autoencoder import build
 
             autoencoder = build(self.config, self.image_shape)

@@ -138,6 +138,10 @@ MISTAKES = {
     "a name": (lambda: vaecli.compare("xyz"), "xyz: no such config, run or folder"),
     "seeds": (lambda: vaecli.compare(seeds=0), "--seeds 0: a number of seeds such as 5, or a list such as 0,3,7"),
     "no seeds": (lambda: vaecli.compare(seeds=[]), "--seeds : a number of seeds such as 5"),
+    "a family": (
+        lambda: vaecli.compare(family="quantisers"),
+        "--family quantisers: no such family, did you mean 'quantizers'?",
+    ),
     "a column": (lambda: vaecli.compare(sort_by="beauty"), "--sort-by beauty: no such column"),
     "jobs": (lambda: vaecli.compare("gumbel", set=["data=digits"], jobs=0), "--jobs 0: a whole number"),
     "samples": (lambda: vaecli.evaluate("gumbel", bound_samples=0), "--bound-samples 0: a whole number from 1"),

@@ -155,6 +155,25 @@ def test_memory_that_runs_out_is_one_line(error, tmp_path, monkeypatch):
     assert Run(path).failure == failed.value.lines[0]
 
 
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (OSError(5, "Input/output error", "/data/x"), "/data/x: Input/output error"),
+        (OSError(5, "Input/output error"), "RUN: Input/output error"),
+        (OSError("something else"), "RUN: something else"),
+    ],
+)
+def test_what_the_system_refuses_is_one_line(error, line, tmp_path, monkeypatch):
+    def refused(*_):
+        raise error
+
+    monkeypatch.setattr(trainer.Trainer, "_call", refused)
+    with pytest.raises(RunFailed) as failed:
+        train(small_config("vae"), tmp_path)
+    (path,) = tmp_path.iterdir()
+    assert failed.value.lines == (line.replace("RUN", str(path)),)
+
+
 def test_our_own_mistakes_keep_their_traceback_in_the_log(tmp_path, monkeypatch):
     def wrong(*_):
         raise ZeroDivisionError("ours")

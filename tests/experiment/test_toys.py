@@ -2,11 +2,13 @@
 
 import pytest
 
+from vaecli.api import _train_toys
 from vaecli.config.source import parse, shown
 from vaecli.config.toys import Polynomial, Tied, toy_of
-from vaecli.errors import ConfigError, Damaged
+from vaecli.errors import ConfigError, Damaged, Interrupted
 from vaecli.experiment.toys import train_toy
 from vaecli.runs.toys import toy_run
+from vaecli.terminal.console import Console
 
 TEXT = """\
 model: {name: reinmax, temperature: 1.0, num_latents: 8, num_classes: 4}
@@ -37,6 +39,13 @@ def test_a_training_repeats_falls_and_never_undercuts_the_optimum():
 def test_a_training_stops_between_epochs():
     asked = iter([None, 130])
     assert train_toy(toy(), lambda: next(asked)) is None
+
+
+def test_a_stop_keeps_the_toys_that_are_finished(tmp_path):
+    with pytest.raises(Interrupted) as stopped:
+        _train_toys([toy()], tmp_path, Console(quiet=True), lambda: 130)
+    assert stopped.value.lines == ("stopped; finished toys are kept, and the same command resumes",)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

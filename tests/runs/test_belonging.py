@@ -262,6 +262,45 @@ def test_a_forged_run_is_still_held_to_the_form(tmp_path):
         run.check()
 
 
+def test_a_config_that_is_none_any_more_is_damage_with_its_place(tmp_path):
+    run = forge(
+        made_up(tmp_path, "gumbel", seed=0, mse=0.05), lambda info: info["config"]["model"].update(name="gumble")
+    )
+    with pytest.raises(Damaged) as error:
+        _ = run.config
+    assert error.value.lines == (
+        f"{run.run_json}: unknown model 'gumble', did you mean 'gumbel'?; the command that made the run makes the file "
+        "again",
+    )
+
+
+def test_arrays_in_another_form_are_damage(finished, tmp_path):
+    run = copied(finished("vae"), tmp_path)
+    write(run.reconstructions_npz, to_npz({**run.reconstructions(), "index": np.zeros(3)}))
+    digest = file_digest(run.reconstructions_npz)
+    reseal(run.summary_json, lambda summary: summary["files"].update({"reconstructions.npz": digest}))
+    with pytest.raises(Damaged) as error:
+        Run(run.path).reconstructions()
+    assert error.value.lines == (
+        f"{run.reconstructions_npz}: damaged (index is float64 (3,)); the command that made the run makes the file "
+        "again",
+    )
+
+
+def test_weights_that_are_no_npz_are_damage(tmp_path):
+    run = made_up(tmp_path, "gumbel", seed=0, mse=0.05)
+    run.weights.mkdir()
+    (run.weights / "last.npz").write_bytes(b"none")
+    digest = file_digest(run.weights / "last.npz")
+    reseal(run.summary_json, lambda summary: summary["files"].update({"weights/last.npz": digest}))
+    with pytest.raises(Damaged) as error:
+        Run(run.path).load_weights()
+    assert error.value.lines == (
+        f"{run.weights}/last.npz: cannot be read (damaged: File is not a zip file); the command that made the run "
+        "makes the file again",
+    )
+
+
 def test_what_another_process_wrote_meanwhile_is_read_again(tmp_path):
     """A comparison looks at a half done run, a worker resumes and finishes it, and the comparison reads it."""
     path = made_up(tmp_path / "made", "gumbel", seed=0, mse=0.05).path

@@ -156,7 +156,8 @@ def load_prior(run: Run, fitted: FittedPrior) -> "Prior":
         of_kind = IndependentPrior if fitted["kind"] == "independent" else AutoregressivePrior
         return of_kind.from_arrays(run.latent, run.load_prior(fitted), max(1, len(fitted["labels"])))
     except (KeyError, ValueError) as error:
-        raise RunError(f"{run.prior_json}: the arrays of its {fitted['kind']} prior do not fit ({error})") from None
+        why = f"no {error.args[0]}" if isinstance(error, KeyError) else error
+        raise RunError(f"{run.prior_json}: the arrays of its {fitted['kind']} prior do not fit ({why})") from None
 
 
 def _coded(run: Run, asked: Asked, data_dir: Path | None, fetching: Progress, counting: Counting) -> Coded:

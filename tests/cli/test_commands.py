@@ -47,6 +47,12 @@ def test_a_finished_run_is_shown_and_not_trained(vaecli):
     assert "epoch 1/1" not in second.stderr
 
 
+def test_a_run_that_diverges_ends_with_exit_code_4(vaecli):
+    result = vaecli("train", "--config", "gumbel", *SMALL, "--set", "training.learning_rate=1e30", "--quiet")
+    assert (result.exit_code, result.stdout) == (4, "")
+    assert result.stderr.endswith("; the same command would diverge again\n")
+
+
 def test_json_is_the_summary(vaecli, tmp_path):
     result = vaecli("train", "--config", "vae", *SMALL, "--json", "--quiet")
     (run,) = all_runs(tmp_path / "outputs")

@@ -1,3 +1,4 @@
+import os
 import re
 from pathlib import Path
 
@@ -551,6 +552,17 @@ def test_a_path_comes_before_configs_here_and_those_before_the_presets(name):
     path.write_text("model: exact")
     assert find_config(name) == path
     assert read_config(name).model.name == "exact"
+
+
+def test_a_config_may_come_from_standard_input(monkeypatch):
+    reading, writing = os.pipe()
+    monkeypatch.setattr("vaecli.config.read.STANDARD_INPUT", Path(f"/proc/self/fd/{reading}"))
+    os.write(writing, b"model: {name: vae, latent_dim: 3}")
+    os.close(writing)
+    assert read_config("-", ["training.epochs=2"]) == config_from_text(
+        "model: {name: vae, latent_dim: 3}\ntraining: {epochs: 2}"
+    )
+    os.close(reading)
 
 
 def test_the_ending_may_be_left_out_of_a_path(tmp_path):

@@ -16,7 +16,7 @@ from vaecli.errors import Damaged, Interrupted, RunError
 from vaecli.experiment.journal import Journal
 from vaecli.reports.run.figures import draw_run
 from vaecli.runs import Run, find_runs
-from vaecli.runs.absent import whole_runs
+from vaecli.runs.absent import remarks, whole_runs
 from vaecli.runs.files import to_npz, write
 from vaecli.runs.run import file_digest
 from vaecli.training import trainer
@@ -202,6 +202,17 @@ def test_a_state_without_digests_of_weights_is_one_of_before(finished, tmp_path,
     assert reporter.said == ["resuming after 1 epochs and 6 of 22 steps"]
     assert (again.examine().changed, again.examine().missing) == ([], [])
     assert run.name == again.name
+
+
+def test_a_run_of_before_there_were_digests_is_read_with_a_line_that_says_so(tmp_path):
+    run = made_up(tmp_path, "gumbel", seed=0, mse=0.05)
+    tree = {key: value for key, value in json.loads(run.summary_json.read_text()).items() if key != "seal"}
+    run.summary_json.write_text(json.dumps({**tree, "format": 1}))
+    again = Run(run.path)
+    assert again.summary["test"]["mse"]["sampled"] == 0.05
+    assert list(remarks([again])) == [
+        f"{run.name}: made before summary.json had its own digest, so it is used unchecked"
+    ]
 
 
 # Links, modes, names

@@ -14,6 +14,7 @@ from vaecli.config import Config
 from vaecli.data.dataset import Images, channels_last, checked_pixels
 from vaecli.errors import DataError, RunError
 from vaecli.runs import Run
+from vaecli.runs.find import no_run
 
 if TYPE_CHECKING:
     from vaecli.models.autoencoder import Autoencoder
@@ -242,5 +243,5 @@ def load_run(path: str | Path, *, weights: str = "last") -> TrainedRun:
     """
     run = Run(Path(path).expanduser())
     if not run.exists:
-        raise RunError(f"{path}: not a run folder (no run.json in it)")
+        raise no_run(path)
     return TrainedRun(run, weights)

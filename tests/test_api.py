@@ -29,10 +29,14 @@ from vaecli.runs import Run
 from vaecli.terminal.console import Console
 
 USES = ("encode", "decode", "reconstruct", "export")
-FUNCTIONS = ("train", "compare", "evaluate", "audit", *USES, "verify", "plot", "load_run")
+FUNCTIONS = (
+    *("train", "compare", "reproduce", "evaluate", "prior", "sample", "audit"),
+    *(*USES, "verify", "plot", "load_run"),
+)
 COMMANDS = FUNCTIONS[:-1]
 HOOKS = {"shown", "told", "drawn"}  # who is told before the function returns
-OF_COMMANDS = {("train", "dry_run"), ("compare", "format")}  # of what they print
+OF_COMMANDS = {("train", "dry_run"), ("compare", "format"), ("reproduce", "format")}  # of what they print
+OTHERWISE = {"list": "list_only"}  # a name that is Python's own
 TINY = {"model": "gumbel", "network": {"hidden": [16]}, "data": "digits", "training": {"epochs": 1}}
 TOY = {"objective": "linear", "estimators": ["exact", "zgr"], "temperatures": [1.0], "images": 4, "draws": 128}
 README = Path(vaecli.__file__).parents[1] / "README.md"
@@ -100,6 +104,7 @@ def test_the_types_are_shipped():
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_arguments_are_those_of_the_command(name):
     command = {parameter.name.rstrip("_") for parameter in get_command(app).commands[name].params}
+    command = {OTHERWISE.get(option, option) for option in command}
     command -= {"help", "json", *(option for of, option in OF_COMMANDS if of == name)}
     assert set(parameters(name)) - HOOKS == command
 
@@ -138,6 +143,10 @@ MISTAKES = {
     "a name": (lambda: vaecli.compare("xyz"), "xyz: no such config, run or folder"),
     "seeds": (lambda: vaecli.compare(seeds=0), "--seeds 0: a number of seeds such as 5, or a list such as 0,3,7"),
     "no seeds": (lambda: vaecli.compare(seeds=[]), "--seeds : a number of seeds such as 5"),
+    "a family": (
+        lambda: vaecli.compare(family="quantisers"),
+        "--family quantisers: no such family, did you mean 'quantizers'?",
+    ),
     "a column": (lambda: vaecli.compare(sort_by="beauty"), "--sort-by beauty: no such column"),
     "jobs": (lambda: vaecli.compare("gumbel", set=["data=digits"], jobs=0), "--jobs 0: a whole number"),
     "samples": (lambda: vaecli.evaluate("gumbel", bound_samples=0), "--bound-samples 0: a whole number from 1"),

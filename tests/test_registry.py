@@ -1,12 +1,17 @@
 import inspect
+import sys
+from importlib.metadata import EntryPoint
+from types import ModuleType
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from helpers import compiled
+from vaecli.config import config_from_text
 from vaecli.config.options import OPTIONS
-from vaecli.registry import METHODS, suggest
+from vaecli.errors import ConfigError
+from vaecli.registry import CATEGORICAL, METHODS, Component, Method, suggest
 
 SEED = tf.constant([1, 2])
 
@@ -56,3 +61,61 @@ def test_what_the_decoder_reads_is_known_before_tensorflow_is(name):
     method = METHODS[name]
     assert method.enumerates == (method.estimator.load().promises.reads == "every code")
     assert method.relaxes == method.estimator.load().relaxed
+
+
+NOWHERE = Component("foreign:nowhere", ("force",))
+FOREIGN = {
+    "twice": (["number", "text"], "of foreign:number and foreign:text cannot be used: only one may declare it"),
+    "a-b": (["number"], "of foreign:number cannot be used: a name may have only letters, digits and _"),
+    "gone": (
+        ["gone"],
+        "of foreign:gone cannot be used: AttributeError: module 'foreign' has no attribute 'gone'",
+    ),
+    "number": (
+        ["number"],
+        "of foreign:number cannot be used: foreign:number is not a vaecli.registry.Method of CATEGORICAL and an "
+        "estimator",
+    ),
+    "careless": (["careless"], "of foreign:careless cannot be used: its option force has no description"),
+    "odd": (
+        ["odd"],
+        "cannot be used: its options do not form a schema (AttributeError(\"'NoneType' object has no attribute "
+        "'type'\"))",
+    ),
+}
+
+
+@pytest.fixture
+def foreign(monkeypatch):
+    """A module of another package, whose methods are known by the names of FOREIGN."""
+    module = ModuleType("foreign")
+    module.number, module.text = 1, "x"
+    module.careless = Method("has an option that nobody describes", CATEGORICAL, NOWHERE)
+    module.odd = Method("its option is no type", CATEGORICAL, NOWHERE, described={"force": None})
+    entries = {name: [EntryPoint(name, f"foreign:{a}", "") for a in found] for name, (found, _) in FOREIGN.items()}
+    monkeypatch.setitem(sys.modules, "foreign", module)
+    monkeypatch.setattr(METHODS, "_entries", entries)
+    monkeypatch.setattr(METHODS, "_found", {})
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_a_method_of_another_package_that_cannot_be_used_says_why(foreign, name):
+    with pytest.raises(ConfigError) as error:
+        config_from_text(f"model: {name}")
+    assert error.value.lines == (f"config:1:1: model '{name}' {FOREIGN[name][1]}",)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "line"),
+    [
+        (
+            "nowhere",
+            "foreign:nowhere: cannot be imported (AttributeError: module 'foreign' has no attribute 'nowhere')",
+        ),
+        ("number", "foreign:number: not an estimator with the options that it declares ('force',)"),
+    ],
+)
+def test_an_estimator_of_another_package_is_what_it_is_declared_to_be(foreign, attribute, line):
+    with pytest.raises(ConfigError) as error:
+        Component(f"foreign:{attribute}", ("force",)).load()
+    assert error.value.lines == (line,)

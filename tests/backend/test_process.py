@@ -8,6 +8,7 @@ import pytest
 
 from vaecli.backend import process
 from vaecli.backend.process import SESSION, chatter, control_groups, cores, prepare, processors, python
+from vaecli.errors import RunFailed
 
 
 def written(log):
@@ -167,6 +168,32 @@ def test_the_flags_of_other_programs_come_back(monkeypatch):
     with process.prepared():
         assert "XLA_FLAGS" not in os.environ
     assert os.environ["XLA_FLAGS"] == "--no_such=1"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "line"),
+    [
+        (
+            "backend",
+            "jax",
+            "keras.config.backend() is 'jax' in this process, 'tensorflow' is needed; KERAS_BACKEND=tensorflow before "
+            "Keras is imported",
+        ),
+        (
+            "image_data_format",
+            "channels_first",
+            "keras.config.image_data_format() is 'channels_first' in this process, 'channels_last' is needed; "
+            "keras.config.set_image_data_format('channels_last') before",
+        ),
+    ],
+)
+def test_a_running_keras_of_other_settings_is_refused(monkeypatch, name, value, line):
+    import keras
+
+    monkeypatch.setattr(keras.config, name, lambda: value)
+    with pytest.raises(RunFailed) as error:
+        process.import_keras()
+    assert error.value.lines == (line,)
 
 
 def test_another_floatx_of_a_running_keras_is_refused_and_not_changed():

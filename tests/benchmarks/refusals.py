@@ -3,22 +3,26 @@
     python tests/benchmarks/refusals.py                          # the list, made from the code
     python tests/benchmarks/refusals.py tests/config tests/data  # run these tests, and name them beside each sentence
 
-A refusal is a place in vaecli/ that raises one of the errors of vaecli/errors.py, or a mistake of a config's key. What
-tests reached is kept in a file (--kept), which later calls add to, so that the suite can be run in parts; processes
-that a test starts are not seen. After a run the command exits with 1 if a sentence is left that no test has reached.
+A refusal is a place in vaecli/ that raises one of the errors of vaecli/errors.py, a mistake of a config's key, or a
+sentence that COLLECTED functions make for an error that is raised elsewhere. What tests reached is kept in a file
+(--kept), which later calls add to, so that the suite can be run in parts; processes that a test starts are not seen.
+After a run the command exits with 1 if a sentence is left that no test has reached.
 """
 
 import argparse
 import ast
+import importlib
 import inspect
 import json
 import os
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from pydantic_core import PydanticCustomError
 
 import vaecli
 from vaecli import errors
@@ -27,25 +31,67 @@ ROOT = Path(vaecli.__file__).parent
 KEY = "PydanticCustomError"  # a mistake of one key
 CLASSES = {name for name, cls in vars(errors).items() if inspect.isclass(cls) and issubclass(cls, errors.VaecliError)}
 LONGEST = 110
+# Functions that make the sentences of an error that another one raises, by file
+COLLECTED: Mapping[str, tuple[str, ...]] = {
+    "config/read.py": ("override", "_taken_back", "validate", "_block", "_unknown_key", "_combinations"),
+    "config/source.py": ("value", "items"),
+    "experiment/plan.py": ("_check_length",),
+    "experiment/evaluate.py": ("number_of_samples",),
+    "experiment/origin.py": ("no_split",),
+    "experiment/sample.py": ("checked",),
+    "launch/asked.py": ("_why_not",),
+}
 
 
 class Refusal(NamedTuple):
-    """A statement that makes an error."""
+    """A statement that makes an error, or a sentence of one."""
 
     place: str  # file:line from vaecli/ on
     last: int  # line
     sentence: str
+    pattern: re.Pattern[str] | None = None  # of a sentence that is collected
 
 
 def refusals() -> Iterator[Refusal]:
     """All of them, in the order of the files."""
     for path in sorted(ROOT.rglob("*.py")):
         found: dict[int, Refusal] = {}
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for function in ast.walk(tree):
+            if isinstance(function, ast.FunctionDef) and function.name in COLLECTED.get(
+                str(path.relative_to(ROOT)), ()
+            ):
+                found |= {one.last: one for one in _collected(function, path)}
+        for node in ast.walk(tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in CLASSES | {KEY}:
                 name = f"{path.relative_to(ROOT)}:{node.lineno}"
                 found[node.lineno] = Refusal(name, node.end_lineno or node.lineno, " ".join(_words(node)))
         yield from (found[line] for line in sorted(found))
+
+
+def _collected(function: ast.FunctionDef, path: Path) -> Iterator[Refusal]:
+    """The texts of a function that are sentences, but for its docstring."""
+    body = function.body[1:] if ast.get_docstring(function) else function.body
+    inside = {id(part) for node in _nodes(body) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)}
+    for node in _nodes(body):
+        if isinstance(node, ast.JoinedStr):
+            text = _text(node)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inside:
+            text = node.value
+        else:
+            continue
+        if len(re.findall(r"[a-z]{2,}", text.replace("{}", ""))) > 1 and " " in text:
+            pattern = re.compile(".*".join(map(re.escape, text.split("{}"))))
+            yield Refusal(f"{path.relative_to(ROOT)}:{node.lineno}", node.lineno, text, pattern)
+
+
+def _nodes(body: list[ast.stmt]) -> Iterator[ast.AST]:
+    for statement in body:
+        yield from ast.walk(statement)
+
+
+def _text(node: ast.JoinedStr) -> str:
+    return "".join(str(v.value) if isinstance(v, ast.Constant) else "{}" for v in node.values)
 
 
 def _words(call: ast.Call) -> Iterator[str]:
@@ -53,7 +99,7 @@ def _words(call: ast.Call) -> Iterator[str]:
     for node in call.args[call.func.id == KEY :]:  # type: ignore[attr-defined]  # the first is the name of its kind
         for part in ast.walk(node):
             if isinstance(part, ast.JoinedStr):
-                yield "".join(v.value if isinstance(v, ast.Constant) else "{}" for v in part.values)
+                yield _text(part)
                 break
             if isinstance(part, ast.Constant) and isinstance(part.value, str):
                 yield part.value
@@ -65,6 +111,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.reached: dict[str, dict[str, None]] = {}  # file:line of the call -> tests
+        self.collected = [one for one in refusals() if one.pattern]
 
     def note(self) -> None:
         frame: Any = sys._getframe(2)
@@ -72,28 +119,33 @@ class Recorder:
             frame = frame.f_back
         path = Path(frame.f_code.co_filename)
         if path.is_relative_to(ROOT):
-            test = os.environ.get("PYTEST_CURRENT_TEST", "a fixture").partition(" ")[0].partition("[")[0]
-            self.reached.setdefault(f"{path.relative_to(ROOT)}:{frame.f_lineno}", {})[test] = None
+            self._met(f"{path.relative_to(ROOT)}:{frame.f_lineno}")
+
+    def _met(self, place: str) -> None:
+        test = os.environ.get("PYTEST_CURRENT_TEST", "a fixture").partition(" ")[0].partition("[")[0]
+        self.reached.setdefault(place, {})[test] = None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self) -> None:
-        from vaecli.config import options, schema
-
         made, record = errors.VaecliError.__init__, self
 
         def noted(error: errors.VaecliError, *lines: str) -> None:
             record.note()
             made(error, *lines)
+            for one in record.collected:
+                if one.pattern and any(map(one.pattern.search, error.lines)):
+                    record._met(one.place)
 
         errors.VaecliError.__init__ = noted  # type: ignore[method-assign]
-        custom = options.PydanticCustomError
-        for module in (options, schema):
 
-            def of_key(*arguments: Any) -> Any:
-                record.note()
-                return custom(*arguments)
+        def of_key(*arguments: Any) -> Any:
+            record.note()
+            return PydanticCustomError(*arguments)
 
-            module.PydanticCustomError = of_key  # type: ignore[assignment]
+        for path in ROOT.rglob("*.py"):
+            if KEY in path.read_text(encoding="utf-8"):
+                name = ".".join(("vaecli", *path.relative_to(ROOT).with_suffix("").parts))
+                setattr(importlib.import_module(name), KEY, of_key)
 
 
 def main() -> None:

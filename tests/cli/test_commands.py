@@ -9,6 +9,7 @@ import yaml
 
 from helpers import copied, forge, made_up, written
 from vaecli import __version__
+from vaecli.errors import RunFailed
 from vaecli.registry import METHODS
 from vaecli.runs import all_runs
 
@@ -44,6 +45,12 @@ def test_a_finished_run_is_shown_and_not_trained(vaecli):
     assert second.stdout == first.stdout
     assert "already finished" in second.stderr
     assert "epoch 1/1" not in second.stderr
+
+
+def test_a_run_that_diverges_ends_with_exit_code_4(vaecli):
+    result = vaecli("train", "--config", "gumbel", *SMALL, "--set", "training.learning_rate=1e30", "--quiet")
+    assert (result.exit_code, result.stdout) == (4, "")
+    assert result.stderr.endswith("; the same command would diverge again\n")
 
 
 def test_json_is_the_summary(vaecli, tmp_path):
@@ -143,6 +150,46 @@ def test_init_overwrites_nothing(vaecli, tmp_path):
     assert result.exit_code == 2
     assert "already exists" in result.stderr
     assert (tmp_path / "vae.yaml").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("init", "gumble"), "unknown model 'gumble', did you mean 'gumbel'?"),
+        (("init", "vae", "-o", "no/vae.yaml"), "no/vae.yaml: cannot be written (No such file or directory)"),
+        (("data", "fetch", "mnits"), "unknown data set 'mnits', did you mean 'mnist'?"),
+        (
+            ("compare", "gumbel", "--set", "training.seed=[&a [*a]]"),
+            "--set training.seed=[&a [*a]]: an alias that contains itself, or too many of them",
+        ),
+    ],
+)
+def test_a_mistake_in_a_name_or_a_value_is_one_line(vaecli, tmp_path, arguments, line):
+    result = vaecli(*arguments)
+    assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"{line}\n")
+    assert not written(tmp_path)
+
+
+def test_a_removed_working_directory_and_a_full_stdout_are_one_line(vaecli, monkeypatch):
+    from vaecli.cli import app as module
+    from vaecli.cli import echo
+
+    def gone(*_, **__):
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr("typer.core.TyperGroup.main", gone)
+    monkeypatch.setattr(module, "_working_folder_exists", lambda: False)
+    result = vaecli("check", "vae")
+    assert result.stderr == "the working directory has been removed; change to one that exists\n"
+    assert result.exit_code == 1
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(echo.typer, "echo", full)
+    with pytest.raises(RunFailed) as error:
+        echo.echo("a line")
+    assert error.value.lines == ("standard output: cannot be written (No space left on device)",)
 
 
 def test_check_prints_the_complete_config(vaecli):

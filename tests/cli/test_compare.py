@@ -1,5 +1,8 @@
+import contextlib
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,7 +10,9 @@ from typer.testing import CliRunner
 
 from helpers import written
 from vaecli.cli.app import app
-from vaecli.launch import executors
+from vaecli.errors import ConfigError, DataError, RunError, RunFailed
+from vaecli.launch import drive, executors, task
+from vaecli.launch.executors import Workers
 from vaecli.registry import METHODS
 from vaecli.runs import all_runs
 
@@ -76,6 +81,61 @@ def test_a_run_that_fails_does_not_stop_the_others(vaecli, tmp_path):
     assert "exact" in result.stdout
     as_json = vaecli("compare", "vae", "wild.yaml", "exact", *SMALL, "--format", "json")
     assert [row["method"].partition("-")[0] for row in json.loads(as_json.stdout) if row["failed"]] == ["gumbel"]
+
+
+@contextlib.contextmanager
+def threads(jobs, folder, **options):
+    """Local workers that are threads of this process, as a test can put nothing into another one."""
+    with ThreadPoolExecutor(jobs) as executor:
+        yield Workers(executor)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RunError("x: holds a run of another config (training.seed 1 instead of 0); move it elsewhere"),
+        DataError("x.npz: damaged", "ways out: many"),
+        ConfigError(["x: unknown key", "y: unknown key"]),
+        RunFailed("x: cannot be written (No space left on device)"),
+        OSError(5, "Input/output error"),
+        ZeroDivisionError("ours"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_error_of_one_local_worker_is_one_line_and_the_other_runs_are_compared(vaecli, tmp_path, monkeypatch, error):
+    train_run = task.train_run
+
+    def failing(plan, *arguments, **options):
+        if plan.config.model.name == "exact":
+            raise error
+        train_run(plan, *arguments, **options)
+
+    monkeypatch.setattr(task, "train_run", failing)
+    monkeypatch.setattr(drive, "open_pool", threads)
+    result = vaecli("compare", "vae", "exact", *SETTINGS, "--jobs", "2", "--format", "csv")
+    assert result.exit_code == 3
+    told = [line for line in result.stderr.splitlines() if "exact-digits-" in line and "failed" in line]
+    first = getattr(error, "lines", [f"{type(error).__name__}: {error}"])[0]
+    assert [line.endswith(first) for line in told] == [True]
+    assert "Traceback" not in result.stderr + result.stdout
+    assert {run.name.partition("-")[0]: run.status for run in all_runs(tmp_path / "outputs")} == {"vae": "finished"}
+
+
+def test_runs_are_compared_from_a_folder_that_may_only_be_read(vaecli, had, monkeypatch):
+    had("vqvae", 0)
+    expected = vaecli("compare", "outputs", "--format", "csv").stdout
+    shutil.rmtree(next(Path("outputs").glob("compare-*")))
+
+    def denied(*_, **__):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("vaecli.runs.files._new_part", denied)
+    result = vaecli("compare", "outputs", "--format", "csv")
+    assert (result.exit_code, result.stdout) == (0, expected)
+    last = result.stderr.splitlines()[-1]
+    assert last.endswith(
+        "cannot be written (Read-only file system); --output names a folder for table, figures and page"
+    )
 
 
 def test_a_key_of_the_model_goes_to_the_methods_that_have_it(vaecli):

@@ -130,6 +130,18 @@ def test_a_point_has_no_bound_and_its_log_p(vaecli, once):
     assert 0 < gap < np.log(10)
 
 
+def test_a_point_of_more_codes_than_are_summed_has_nothing_to_measure(vaecli, once, monkeypatch):
+    config = small_config("vqvae", extra="objective: {likelihood: bernoulli}")
+    run = copied(once(config), Path("outputs"))
+    monkeypatch.setattr("vaecli.evaluation.bounds.MOST_CODES", 9)
+    result = vaecli("evaluate", run.name, "--quiet")
+    assert result.stderr == (
+        f"{run.name}: q(z|x) is a point, so there is no bound but -elbo = distortion + capacity; log p(x) is summed "
+        "over at most 16,384 codes, and an image can have more\n"
+    )
+    assert (result.exit_code, run.evaluation_json.exists()) == (2, False)
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [

@@ -3,17 +3,21 @@
 import json
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from helpers import copied, reseal, small_config
+from helpers import copied, forge, reseal, small_config
 from vaecli import load_run
 from vaecli.config import config_from_text
 from vaecli.data.digits import digits
+from vaecli.errors import Damaged, DataError, RunError, RunFailed
 from vaecli.experiment import prior as prior_of_run
 from vaecli.experiment.prior import Asked, fit, load_prior
 from vaecli.runs.added import prior_of
+from vaecli.runs.files import to_npz
+from vaecli.runs.run import file_digest
 from vaecli.terminal.console import Console
 
 GRID = config_from_text(
@@ -138,7 +142,7 @@ def test_a_prior_of_other_weights_is_told_and_not_used(vaecli, grid):
 @pytest.mark.parametrize(
     ("config", "options", "code", "line"),
     [
-        (small_config("vae"), [], 2, "a vae has no codes"),
+        (small_config("vae"), [], 2, ": vae has no codes to fit a prior to; that of its vectors is N(0, 1)\n"),
         (TEN, ["--epochs", "3"], 2, "--epochs 3: an independent prior is counted, not trained"),
         (GRID, ["--epochs", "0"], 2, "Invalid value for '--epochs'"),
         (GRID, ["--kind", "pixelcnn"], 2, "'pixelcnn' is not one of 'independent', 'autoregressive'"),
@@ -159,6 +163,62 @@ def test_a_grid_too_long_for_memory_is_refused_in_a_line(vaecli, grid, monkeypat
     assert "an autoregressive prior over 16 codes needs about" in done.stderr.splitlines()[-1]
 
 
+def test_images_that_are_drawn_again_at_each_use_have_no_codes_of_their_own(vaecli, ten):
+    forge(ten, lambda info: info["config"]["data"].update(binarization="dynamic"))
+    reason = (
+        f"{ten.name}: a prior is fitted to the codes of the training images, but data.binarization: dynamic draws "
+        "these images again at each use\n"
+    )
+    for command in (["prior", ten.name], ["sample", ten.name, "-q", "-o", "s.npz"]):
+        result = vaecli(*command)
+        assert (result.exit_code, result.stdout, result.stderr) == (2, "", reason)
+
+
+def test_arrays_that_are_not_those_of_the_prior_are_a_line(vaecli, ten):
+    vaecli("prior", ten.name, "-q")
+    path = ten.prior_file("independent", conditional=False)
+    for arrays, why in (
+        ({"other": np.zeros(3)}, "no counts"),
+        ({"counts": np.zeros((1, 1, 9), np.int64)}, "counts are int64 (1, 1, 9)"),
+    ):
+        path.write_bytes(to_npz(arrays))
+        reseal(ten.prior_json, lambda tree: tree["priors"][0].update(file=file_digest(path)))
+        (fitted,) = ten.priors
+        with pytest.raises(RunError) as error:
+            load_prior(ten, fitted)
+        assert error.value.lines == (f"{ten.prior_json}: the arrays of its independent prior do not fit ({why})",)
+    path.write_bytes(b"")
+    with pytest.raises(Damaged) as damaged:
+        load_prior(ten, fitted)
+    assert damaged.value.lines == (
+        f"{path}: cannot be used (it was changed, or is of another run); `vaecli prior {ten.name}` makes it again",
+    )
+
+
+def test_a_label_that_no_training_image_has_has_no_prior():
+    with pytest.raises(DataError) as error:
+        prior_of_run.classes_of(np.array([0, 1, 7, 5]), [0, 1], 4)
+    assert error.value.lines == ("--conditional: test images have the label 5, and no training image has it",)
+
+
+def test_a_prior_that_diverges_is_a_line(vaecli, ten, monkeypatch):
+    state = SimpleNamespace(best_loss=math.inf, epoch=1)
+    trainer = SimpleNamespace(epochs=1, steps_per_epoch=1, names=[], seed=0)
+    trainer.initial_state, trainer.states = lambda: state, lambda first: iter(())
+    quiet = Console(quiet=True)
+    with pytest.raises(RunFailed) as error:
+        prior_of_run._train(
+            ten,
+            Asked("autoregressive", False, 1),
+            trainer,
+            "0" * 64,
+            counting=quiet.counting,
+            say=quiet.say,
+            stop=lambda: None,
+        )
+    assert error.value.lines == (f"{ten.name}: the training of its prior diverged in epoch 1",)
+
+
 def test_data_without_labels_have_no_conditional_prior(vaecli, tmp_path):
     floats = (split.images[..., 0].astype(np.float32) / 16 for split in (digits().train, digits().test))
     np.savez("mine.npz", **dict(zip(("x_train", "x_test"), floats, strict=True)))
@@ -169,4 +229,8 @@ def test_data_without_labels_have_no_conditional_prior(vaecli, tmp_path):
     assert vaecli("train", "-c", "mine.yaml", "-q").exit_code == 0
     done = vaecli("prior", "vqvae", "--conditional")
     assert done.exit_code == 2
-    assert "--conditional needs labels" in done.stderr.splitlines()[-1]
+    (run,) = Path("outputs").glob("vqvae-*")
+    assert done.stderr.splitlines()[-1] == f"{run.name}: --conditional needs labels, and mine has none"
+    done = vaecli("sample", "vqvae", "--label", "1", "-o", "s.npz")
+    assert done.exit_code == 2
+    assert done.stderr.splitlines()[-1] == f"--label 1: the training images of {run.name} have no labels"

@@ -1,3 +1,4 @@
+import os
 import re
 from pathlib import Path
 
@@ -42,6 +43,14 @@ KNOWN_BLOCKS = "(known: model, network, data, objective, training, evaluation)"
         ("model: vae\n1: 2", f"f.yaml:2:1: 1: unknown key {KNOWN_BLOCKS}"),
         ("model: vae\ndata: mnits", "f.yaml:2:1: unknown data 'mnits', did you mean 'mnist'?"),
         ("model: vae\ndata: npz", "f.yaml:2:1: data.path: missing"),
+        (
+            "model: vae\ndata: {name: npz, path: ''}",
+            "f.yaml:2:19: data.path: should be the path of a file or a folder, received ''",
+        ),
+        (
+            'model: vae\ndata: {name: folder, path: "a\\0b"}',
+            "f.yaml:2:22: data.path: should be the path of a file or a folder, received 'a\\x00b'",
+        ),
         (
             "model: vae\ndata: {name: digits, path: x}",
             "f.yaml:2:22: data.path: `path` has no effect with data: digits",
@@ -514,6 +523,12 @@ def test_a_path_begins_at_home():
     assert config.data.path == str(Path.home() / "mine.npz")
 
 
+def test_a_path_that_is_no_text_is_refused():
+    (line,) = mistakes("model: vae\ndata: {name: npz, path: x}", "data.path=\udcff")
+    place = "--set data.path=\\udcff: data.path"
+    assert line == f"{place}: should be a path in UTF-8, as a run keeps it, received '\\udcff'"
+
+
 def test_every_malformed_override_is_reported():
     assert len(mistakes("model: gumbel", "x", "training.epochs=0", "y")) == 2
 
@@ -537,6 +552,17 @@ def test_a_path_comes_before_configs_here_and_those_before_the_presets(name):
     path.write_text("model: exact")
     assert find_config(name) == path
     assert read_config(name).model.name == "exact"
+
+
+def test_a_config_may_come_from_standard_input(monkeypatch):
+    reading, writing = os.pipe()
+    monkeypatch.setattr("vaecli.config.read.STANDARD_INPUT", Path(f"/proc/self/fd/{reading}"))
+    os.write(writing, b"model: {name: vae, latent_dim: 3}")
+    os.close(writing)
+    assert read_config("-", ["training.epochs=2"]) == config_from_text(
+        "model: {name: vae, latent_dim: 3}\ntraining: {epochs: 2}"
+    )
+    os.close(reading)
 
 
 def test_the_ending_may_be_left_out_of_a_path(tmp_path):

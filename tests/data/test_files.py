@@ -11,7 +11,7 @@ import pytest
 from vaecli.config import config_from_text
 from vaecli.config.schema import DataConfig
 from vaecli.data import load
-from vaecli.data.files import build, npz_dataset, read_idx, read_npz
+from vaecli.data.files import build, npz_dataset, read_idx, read_npz, read_records
 from vaecli.data.known import KnownSource
 from vaecli.errors import DataError
 from vaecli.experiment.plan import data_lines
@@ -207,6 +207,15 @@ def test_damaged_idx_files_are_refused(tmp_path, raw, message):
     (tmp_path / "x").write_bytes(raw)
     with pytest.raises(DataError, match=message):
         read_idx(tmp_path / "x")
+
+
+@pytest.mark.parametrize("name", ["x", "x.gz"])
+@pytest.mark.parametrize("read", [read_idx, lambda path: read_records(path, ("x",), (2, 2, 1))])
+def test_what_cannot_be_read_is_told_in_the_words_of_the_system(tmp_path, read, name):
+    (tmp_path / name).mkdir()
+    with pytest.raises(DataError) as error:
+        read(tmp_path / name)
+    assert error.value.lines == (f"{tmp_path}/{name}: not readable (Is a directory)",)
 
 
 MEDMNIST = {

@@ -77,6 +77,13 @@ def test_one_part_alone_is_refused(tmp_path, cache, part):
         load(data_of(tmp_path / "my"), cache)
 
 
+def test_one_picture_is_not_split(tmp_path, cache):
+    save(tmp_path / "my" / "x.png", picture())
+    with pytest.raises(DataError) as error:
+        load(data_of(tmp_path / "my"), cache)
+    assert error.value.lines == (f"{tmp_path}/my: one picture alone is no training set and test set",)
+
+
 def test_pictures_beside_classes_are_named(pets, cache):
     save(pets / "lonely.png", picture())
     with pytest.raises(DataError, match=r"lonely\.png lies beside the sub-folders that are labels"):

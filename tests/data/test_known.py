@@ -11,12 +11,15 @@ from functools import partial
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from helpers import written
+from vaecli.cli.app import app
 from vaecli.config import config_from_text
+from vaecli.config.schema import DataConfig
 from vaecli.data import load
 from vaecli.data.files import IDX_FILES
-from vaecli.data.known import BATCHES, KNOWN, KnownDataset, fetch, locate, read
+from vaecli.data.known import BATCHES, KNOWN, KnownDataset, KnownSource, fetch, first_folder, locate, read
 from vaecli.data.load import silent
 from vaecli.errors import DataError
 
@@ -252,6 +255,30 @@ def test_files_as_published_are_verified(tmp_path):
     assert read(replace(known, digests=digests), files).source == str(tmp_path / "kmnist")
     digests["kmnist/t10k-labels-idx1-ubyte.gz"] = "md5:0"
     assert read(replace(known, digests=digests), files).source == f"{tmp_path / 'kmnist'}, not verified"
+
+
+def test_what_is_not_as_published_is_refused_by_fetch(tmp_path, monkeypatch):
+    write_idx(tmp_path / "kmnist", gz=True)
+    monkeypatch.setitem(KNOWN, "kmnist", shrunk("kmnist"))
+    done = CliRunner().invoke(app, ["data", "fetch", "kmnist", "--data-dir", str(tmp_path)])
+    reason = "its bytes are not those that are published; move it away, and it is fetched"
+    assert (done.exit_code, done.stdout, done.stderr) == (1, "", f"{tmp_path}/kmnist, not verified: {reason}\n")
+
+
+def test_what_is_not_here_is_told_with_the_command_that_fetches_it(tmp_path):
+    with pytest.raises(DataError) as error:
+        KnownSource(DataConfig(name="mnist")).read(tmp_path)
+    assert error.value.lines == ("mnist is not here; `vaecli data fetch mnist`",)
+
+
+def test_without_a_home_a_data_folder_is_to_be_named(monkeypatch):
+    monkeypatch.delenv("KERAS_HOME")
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    with pytest.raises(DataError) as error:
+        first_folder(None)
+    assert error.value.lines == (
+        "there is no home for Keras' cache; --data-dir or VAECLI_DATA_DIR names a folder of data sets",
+    )
 
 
 COLOURS = RNG.integers(0, 256, (15, 32, 32, 3)).astype(np.uint8)

@@ -2,11 +2,13 @@
 
 import pytest
 
-from vaecli.config.source import parse
+from vaecli.api import _train_toys
+from vaecli.config.source import parse, shown
 from vaecli.config.toys import Polynomial, Tied, toy_of
-from vaecli.errors import ConfigError, Damaged
+from vaecli.errors import ConfigError, Damaged, Interrupted
 from vaecli.experiment.toys import train_toy
 from vaecli.runs.toys import toy_run
+from vaecli.terminal.console import Console
 
 TEXT = """\
 model: {name: reinmax, temperature: 1.0, num_latents: 8, num_classes: 4}
@@ -39,6 +41,13 @@ def test_a_training_stops_between_epochs():
     assert train_toy(toy(), lambda: next(asked)) is None
 
 
+def test_a_stop_keeps_the_toys_that_are_finished(tmp_path):
+    with pytest.raises(Interrupted) as stopped:
+        _train_toys([toy()], tmp_path, Console(quiet=True), lambda: 130)
+    assert stopped.value.lines == ("stopped; finished toys are kept, and the same command resumes",)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
@@ -56,6 +65,23 @@ def test_a_mistake_in_a_toy_names_its_place(old, new, said):
     with pytest.raises(ConfigError) as error:
         toy(TEXT.replace(old, new, 1).replace("num_latents: 8", "num_latents: 2"))
     assert any(line.startswith(said) for line in error.value.lines), error.value.lines
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("[1, 2]", "toy.yaml:1:1: a toy is a mapping such as `exponent: 2.0`"),
+        (
+            f"kind: tied\ntargets: {[0.5] * 17}",
+            "toy.yaml:2:1: targets: should be at most 16 values, whose states are enumerated, received "
+            f"{shown([0.5] * 17)}",
+        ),
+    ],
+)
+def test_what_is_no_toy_is_told(text, line):
+    with pytest.raises(ConfigError) as error:
+        toy(text)
+    assert error.value.lines == (line,)
 
 
 def test_tied_variables_are_another_kind():

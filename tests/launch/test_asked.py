@@ -1,6 +1,7 @@
 import pytest
 
-from helpers import made_up, small_config, train, written
+from helpers import made_up, reseal, session, small_config, train, written
+from vaecli.data import load
 from vaecli.errors import ConfigError, DataError, Interrupted, RunError
 from vaecli.launch.asked import (
     DataSets,
@@ -12,6 +13,7 @@ from vaecli.launch.asked import (
     sweep_settings,
     without_effect,
 )
+from vaecli.runs import Run
 
 SMALL = ["data=digits", "network.hidden=[16]", "training.compile=graph", "training.epochs=2"]
 
@@ -185,3 +187,26 @@ def test_settings_that_named_runs_do_not_have_are_said(finished, tmp_path):
 
 def test_commas_inside_quotes_are_no_values():
     assert sweep_settings("""data.title="a, b",c's""") == ['data.title="a, b"', "data.title=c's"]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (
+            lambda info: info["data"].update(digest="0" * 64),
+            "it was trained on other data than bundled with scikit-learn",
+        ),
+        (
+            lambda info: info.update(run="gumbel-digits-00000000-s0"),
+            "it was made by a version of vaecli whose numbers differ from this one's",
+        ),
+    ],
+)
+def test_a_half_done_run_that_cannot_be_resumed_says_why(tmp_path, change, reason):
+    run = Run(tmp_path / "gumbel-digits-00000000-s0")
+    data = {**session()["data"], "digest": load(small_config("gumbel").data).digest}
+    run.begin(small_config("gumbel"), session(data=data))
+    reseal(run.run_json, change)
+    with pytest.raises(RunError) as error:
+        asked([run.name], tmp_path)
+    assert error.value.lines == (f"{run.path}: cannot be resumed: {reason}; see --no-train",)

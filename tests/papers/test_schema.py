@@ -88,6 +88,8 @@ def test_a_cell_is_a_setting_a_metric_and_a_place(tmp_path):
         ("model.num_latents: 2", "model.num_latents: no", "11:24", "model.num_latents: should be a whole number"),
         ("year: 2026", "year: 2026\nyear: 2025", "4:1", "year: given twice"),
         ("steps: {500: 9.5}", "steps: {}", "14:3", "no figure"),
+        ("steps: {500: 9.5}", "steps: {500: 9.5}, epochs: {1: 9}", "14:3", "a row is by epochs or by steps, not both"),
+        ("over: 100", "over: 100, times: 0", "14:71", "cells.1.times: should not be 0, received 0"),
     ],
 )
 def test_a_mistake_in_a_source_is_refused_with_its_place(old, new, place, said, tmp_path):
@@ -96,6 +98,22 @@ def test_a_mistake_in_a_source_is_refused_with_its_place(old, new, place, said, 
         read(GOOD.replace(old, new, 1), tmp_path)
     line = next(line for line in error.value.lines if said in line)
     assert line.startswith(f"{tmp_path}/mine.yaml:{place}: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("- a\n- b\n", ":1:1: a source is a mapping with a title, an address and cells"),
+        (
+            GOOD.replace("config:\n  model: {name: gumbel, temperature: 0.5}\n", ""),
+            ":1:1: a source has a `config`, a `toy`, or says what is `missing`",
+        ),
+    ],
+)
+def test_a_source_says_what_its_figures_are_of(text, line, tmp_path):
+    with pytest.raises(ConfigError) as error:
+        read(text, tmp_path)
+    assert error.value.lines == (f"{tmp_path}/mine.yaml{line}",)
 
 
 def test_a_figure_that_is_given_twice_is_refused(tmp_path):

@@ -16,7 +16,7 @@ from vaecli.errors import Damaged, Interrupted, RunError
 from vaecli.experiment.journal import Journal
 from vaecli.reports.run.figures import draw_run
 from vaecli.runs import Run, find_runs
-from vaecli.runs.absent import whole_runs
+from vaecli.runs.absent import remarks, whole_runs
 from vaecli.runs.files import to_npz, write
 from vaecli.runs.run import file_digest
 from vaecli.training import trainer
@@ -204,6 +204,17 @@ def test_a_state_without_digests_of_weights_is_one_of_before(finished, tmp_path,
     assert run.name == again.name
 
 
+def test_a_run_of_before_there_were_digests_is_read_with_a_line_that_says_so(tmp_path):
+    run = made_up(tmp_path, "gumbel", seed=0, mse=0.05)
+    tree = {key: value for key, value in json.loads(run.summary_json.read_text()).items() if key != "seal"}
+    run.summary_json.write_text(json.dumps({**tree, "format": 1}))
+    again = Run(run.path)
+    assert again.summary["test"]["mse"]["sampled"] == 0.05
+    assert list(remarks([again])) == [
+        f"{run.name}: made before summary.json had its own digest, so it is used unchecked"
+    ]
+
+
 # Links, modes, names
 
 
@@ -261,6 +272,45 @@ def test_a_forged_run_is_still_held_to_the_form(tmp_path):
     run = forge(made_up(tmp_path, "gumbel", seed=0, mse=0.05), lambda info: info["config"].update(model=[1]))
     with pytest.raises(Damaged, match=r"run\.json: damaged, config\.model: "):
         run.check()
+
+
+def test_a_config_that_is_none_any_more_is_damage_with_its_place(tmp_path):
+    run = forge(
+        made_up(tmp_path, "gumbel", seed=0, mse=0.05), lambda info: info["config"]["model"].update(name="gumble")
+    )
+    with pytest.raises(Damaged) as error:
+        _ = run.config
+    assert error.value.lines == (
+        f"{run.run_json}: unknown model 'gumble', did you mean 'gumbel'?; the command that made the run makes the file "
+        "again",
+    )
+
+
+def test_arrays_in_another_form_are_damage(finished, tmp_path):
+    run = copied(finished("vae"), tmp_path)
+    write(run.reconstructions_npz, to_npz({**run.reconstructions(), "index": np.zeros(3)}))
+    digest = file_digest(run.reconstructions_npz)
+    reseal(run.summary_json, lambda summary: summary["files"].update({"reconstructions.npz": digest}))
+    with pytest.raises(Damaged) as error:
+        Run(run.path).reconstructions()
+    assert error.value.lines == (
+        f"{run.reconstructions_npz}: damaged (index is float64 (3,)); the command that made the run makes the file "
+        "again",
+    )
+
+
+def test_weights_that_are_no_npz_are_damage(tmp_path):
+    run = made_up(tmp_path, "gumbel", seed=0, mse=0.05)
+    run.weights.mkdir()
+    (run.weights / "last.npz").write_bytes(b"none")
+    digest = file_digest(run.weights / "last.npz")
+    reseal(run.summary_json, lambda summary: summary["files"].update({"weights/last.npz": digest}))
+    with pytest.raises(Damaged) as error:
+        Run(run.path).load_weights()
+    assert error.value.lines == (
+        f"{run.weights}/last.npz: cannot be read (damaged: File is not a zip file); the command that made the run "
+        "makes the file again",
+    )
 
 
 def test_what_another_process_wrote_meanwhile_is_read_again(tmp_path):

@@ -177,6 +177,16 @@ def test_clear_keeps_the_lock_alone(run):
         assert os.listdir(run.path) == [".lock"]
 
 
+def test_a_folder_that_cannot_be_cleared_is_one_line(run, monkeypatch):
+    def denied(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "unlink", denied)
+    with pytest.raises(RunError) as error:
+        run.clear()
+    assert error.value.lines == (f"{run.path}: cannot be cleared (Permission denied)",)
+
+
 def test_summary_holds_the_digests_of_its_files(finished_run):
     import hashlib
 

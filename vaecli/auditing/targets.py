@@ -12,7 +12,8 @@ from vaecli.backend.progress import END, Progress
 from vaecli.config import Config, is_config, read_config
 from vaecli.config.latent import MOST_CODES, Latent
 from vaecli.data import Dataset, load
-from vaecli.errors import ConfigError, DataError, RunError
+from vaecli.errors import ConfigError, RunError
+from vaecli.experiment.origin import dataset_of
 from vaecli.experiment.plan import plan_run
 from vaecli.runs import Run, all_runs, find_run
 from vaecli.runs.provenance import data_name
@@ -111,17 +112,11 @@ def _of_run(run: Run, epochs: Sequence[int], images: int, seed: int, data_dir: P
             kept = sorted(int(path.stem.removeprefix("epoch-")) for path in run.weights.glob("epoch-*.npz"))
             kept += [last] * (run.weights / "last.npz").exists()
             shown = ", ".join(map(str, dict.fromkeys(kept)))
-            raise RunError(f"{run.name}: kept no weights of epoch {epoch} (there are {shown})") from None
+            raise RunError(f"{run.name}: kept no weights of epoch {epoch} (there are {shown or 'none'})") from None
     _check_images(images, data["test"])
 
     def weights() -> dict[int, Mapping[str, Any]]:
         return {epoch: run.load_weights(name) for epoch, name in names.items()}
-
-    def dataset() -> Dataset:
-        found = load(config.data, data_dir)
-        if found.digest != data["digest"]:
-            raise DataError(f"{found.source}: not the data that {run.name} was trained on")
-        return found
 
     return Target(
         title=f"{run.name}, {_of_images(images, data_name(data))}",
@@ -131,7 +126,7 @@ def _of_run(run: Run, epochs: Sequence[int], images: int, seed: int, data_dir: P
         outputs=int(np.prod(data["image_shape"])),
         options=_own_options(config),
         end=end,
-        build=lambda: _checkpoints(config, dataset(), images, seed, weights()),
+        build=lambda: _checkpoints(config, dataset_of(run, data_dir), images, seed, weights()),
     )
 
 

@@ -8,17 +8,6 @@ from typing import Any
 
 import keras
 
-from vaecli.errors import VaecliError
-
-
-def check_backend() -> None:
-    """Raises VaecliError unless Keras computes in float32 on TensorFlow."""
-    if keras.backend.backend() != "tensorflow" or keras.config.floatx() != "float32":
-        raise VaecliError(
-            f"Keras is set to {keras.backend.backend()} and {keras.config.floatx()}; vaecli needs tensorflow and "
-            "float32: see KERAS_BACKEND, and floatx in keras.json"
-        )
-
 
 def layer_seed(seed: int, name: str) -> int:
     """31 bits for one layer; equal layers of different methods start equal, so that seeds pair."""

@@ -226,7 +226,7 @@ def import_keras() -> None:
         RunFailed: another program has imported Keras, for other numbers than 32-bit floats.
     """
     if "keras" in sys.modules:
-        _check_keras(sys.modules["keras"])
+        check_keras(sys.modules["keras"])
         return
     collecting = gc.isenabled()
     gc.disable()
@@ -246,8 +246,14 @@ def import_keras() -> None:
             gc.enable()
 
 
-def _check_keras(keras: Any) -> None:
-    """What another program has set belongs to it, so it is refused and not changed."""
+def check_keras(keras: Any) -> None:
+    """Raises RunFailed if another program has imported Keras on another backend, or for other numbers than ours.
+
+    What another program has set belongs to it, so it is refused and not changed.
+    """
+    if (found := keras.config.backend()) != "tensorflow":
+        way_out = "KERAS_BACKEND=tensorflow before Keras is imported"
+        raise RunFailed(f"keras.config.backend() is {found!r} in this process, 'tensorflow' is needed; {way_out}")
     for name, value in KERAS.items():
         if (found := getattr(keras.config, name)()) != value:
             way_out = f"keras.config.set_{name}({value!r}) before"

@@ -14,6 +14,7 @@ from vaecli.cli.complete import config_and_run_names
 from vaecli.cli.echo import echo
 from vaecli.cli.options import OUTPUT_DIR, DataDirOption, OutputDirOption, QuietOption, SetOption
 from vaecli.errors import SOME_FAILED
+from vaecli.registry import BUILT_IN
 
 
 class Format(StrEnum):
@@ -24,6 +25,7 @@ class Format(StrEnum):
 
 
 Family = StrEnum("Family", api.FAMILIES)  # type: ignore[misc]
+BUT = ", ".join(name for name, method in BUILT_IN.items() if method.estimator and not method.in_all)
 
 
 def compare(
@@ -35,7 +37,9 @@ def compare(
             autocompletion=config_and_run_names,
         ),
     ] = None,
-    all_: Annotated[bool, typer.Option("--all", help="Compare every gradient estimator, vae and vqvae.")] = False,
+    all_: Annotated[
+        bool, typer.Option("--all", help=f"Compare every gradient estimator but {BUT}, vae and vqvae.")
+    ] = False,
     family: Annotated[
         Family | None,
         typer.Option(help="Compare these: gradient estimators, or quantizers of as many bits in each cell of a grid."),

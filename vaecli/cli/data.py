@@ -62,7 +62,7 @@ def fetch(
             source.fetch(data_dir, console.fetching)
         found = source.read(data_dir).source
     if found.endswith(NOT_VERIFIED):
-        raise RunFailed(f"{found}: its bytes are not those that are published; where it is moved away, it is fetched")
+        raise RunFailed(f"{found}: its bytes are not those that are published; move it away, and it is fetched")
     echo(found)
 
 

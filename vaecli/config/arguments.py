@@ -120,10 +120,11 @@ def seeds_of(asked: int | Numbers) -> list[int]:
         exact = [float(value) for value in values] == found
     except (TypeError, ValueError, OverflowError):
         found, exact = [], False
-    if not exact or not found or min(found) < 0 or (how_many and not 0 < found[0] <= MOST_SEEDS):
+    if not exact or not found or min(found) < 0 or (how_many and not found[0]):
         raise ConfigError([f"--seeds {_listed(asked)}: a number of seeds such as 5, or a list such as 0,3,7"])
-    if max(found) > LARGEST_SEED:
-        raise ConfigError([f"--seeds {_listed(asked)}: a seed is at most {LARGEST_SEED:,}"])
+    if max(found) > (most := MOST_SEEDS if how_many else LARGEST_SEED):
+        what = "there are at most {:,} seeds" if how_many else "a seed is at most {:,}"
+        raise ConfigError([f"--seeds {_listed(asked)}: {what.format(most)}"])
     return list(range(found[0])) if how_many else list(dict.fromkeys(found))
 
 

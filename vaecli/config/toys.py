@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
 from vaecli.config.options import Block, Positive
@@ -13,6 +13,7 @@ from vaecli.errors import ConfigError
 from vaecli.registry import suggest
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
+MOST_TARGETS = 16
 
 
 class Polynomial(Block):
@@ -39,18 +40,18 @@ class Polynomial(Block):
         return float(min(abs(value - self.target) for value in self.codes) ** self.exponent)
 
 
+def _few(targets: tuple[float, ...]) -> tuple[float, ...]:
+    if len(targets) > MOST_TARGETS:
+        raise PydanticCustomError("few", f"should be at most {MOST_TARGETS} values, whose states are enumerated")
+    return targets
+
+
 class Tied(Block):
     """E sum_i (x_i - targets_i)^2 of independent x_i in {0, 1} that share the probability sigmoid(phi)."""
 
     kind: Literal["tied"]
-    targets: tuple[Number, ...] = Field(strict=False, min_length=1)
+    targets: Annotated[tuple[Number, ...], AfterValidator(_few)] = Field(strict=False, min_length=1)
     phi: Number = 0.0
-
-    @model_validator(mode="after")
-    def _few(self) -> "Tied":
-        if len(self.targets) > 16:
-            raise PydanticCustomError("few", "at most 16 targets, whose states are enumerated")
-        return self
 
 
 Toy = Polynomial | Tied

@@ -55,13 +55,11 @@ def read_npz(path: Path, names: tuple[str, ...] = ARRAYS) -> dict[str, NDArray]:
     return read_arrays(path, chosen, single=names[0])
 
 
-def read_arrays(
-    path: Path, chosen: Callable[[Collection[str]], Sequence[str]], *, single: str | None = None
-) -> dict[str, NDArray]:
+def read_arrays(path: Path, chosen: Callable[[Collection[str]], Sequence[str]], *, single: str) -> dict[str, NDArray]:
     """The arrays of an npz that `chosen` picks from the names in it.
 
     Args:
-        single: the name of the one array of an npy file, if that will do.
+        single: the name of the one array of an npy file.
 
     Raises:
         DataError: as `read_npz`, and what `chosen` raises.
@@ -73,8 +71,7 @@ def read_arrays(
         if isinstance(found, np.lib.npyio.NpzFile):
             with found:
                 return {name: found[name] for name in chosen(found.files)}
-        if single is not None:
-            return {single: found}
+        return {single: found}
     except DataError:
         raise
     except Exception as error:  # a damaged archive raises anything from zipfile, zlib or the header's parser
@@ -82,8 +79,7 @@ def read_arrays(
             raise DataError(f"{path}: holds pickled Python objects, which are never loaded") from None
         if (what := kind_of(path)) is not None:
             raise DataError(f"{path}: an npz is needed, and this is {what}") from None
-        raise DataError(f"{path}: not a readable npz ({error})") from None
-    raise DataError(f"{path}: a single npy array, where an npz is needed")
+        raise DataError(f"{path}: not a readable npz ({_reason(error)})") from None
 
 
 # What a file begins with -> what it is, and the way out
@@ -162,7 +158,12 @@ def _bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise DataError(f"{path}: not readable ({error})") from None
+        raise DataError(f"{path}: not readable ({_reason(error)})") from None
+
+
+def _reason(error: Exception) -> str:
+    """Why a file cannot be read; the system's words without the path, which the line has."""
+    return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 def _members(path: Path, names: tuple[str, ...]) -> dict[str, bytes]:
@@ -175,7 +176,7 @@ def _members(path: Path, names: tuple[str, ...]) -> dict[str, bytes]:
                 if name in names and member.isfile() and (file := archive.extractfile(member)):
                     found[name] = file.read(MOST_BYTES)
     except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
-        raise DataError(f"{path}: not readable ({error})") from None
+        raise DataError(f"{path}: not readable ({_reason(error)})") from None
     if missing := [name for name in names if name not in found]:
         raise DataError(f"{path}: has no {missing[0]}")
     return found
@@ -192,7 +193,7 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
         if raw[:2] == b"\x1f\x8b":
             raw = gzip.decompress(raw)
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: not readable ({error})") from None
+        raise DataError(f"{path}: not readable ({_reason(error)})") from None
     if len(raw) < 4 or raw[:3] != b"\x00\x00\x08" or raw[3] > MAX_DIMENSIONS or len(raw) < 4 + 4 * raw[3]:
         raise DataError(f"{path}: not an IDX file of unsigned bytes")
     shape = struct.unpack(f">{raw[3]}I", raw[4 : 4 + 4 * raw[3]])

@@ -101,8 +101,8 @@ def measure(
         autoencoder = TrainedRun(run, evaluated["weights"]).autoencoder
         if samples is None and not enumerable(autoencoder):
             raise RunError(
-                f"{run.name}: q(z|x) is a point, so -elbo = distortion + capacity is all there is to know: log p(x) is "
-                f"a sum over at most {MOST_CODES:,} codes"
+                f"{run.name}: q(z|x) is a point, so there is no bound but -elbo = distortion + capacity; log p(x) is "
+                f"summed over at most {MOST_CODES:,} codes, and an image can have more"
             )
         seed = run.config.training.seed
         found = per_image(autoencoder, images, samples=samples, seed=seed, told=told)

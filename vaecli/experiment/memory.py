@@ -1,16 +1,20 @@
 """Estimates before the start whether a training fits into memory: the system would kill it without a message."""
 
+import contextlib
 import resource
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from vaecli.backend.process import control_groups
-from vaecli.config import Config
+from vaecli.config import Config, config_from_tree
 from vaecli.config.schema import RMSpropConfig, TrainingConfig
 from vaecli.config.shapes import latent_of, shapes
-from vaecli.data import Dataset
-from vaecli.errors import RunFailed
+from vaecli.data import Dataset, Split
+from vaecli.errors import ConfigError, RunFailed
 
 LIBRARIES = 800e6  # bytes of TensorFlow and Keras (710 MB when imported) and of compiled programs (80 to 300 MB)
 COPIES = 5  # of weights and slots: variables, gradients, a call's arguments and results, and a checkpoint being written
@@ -18,6 +22,7 @@ ARCHIVED = 3  # copies of an array while an npz is written: itself, the growing 
 # Arrays that an optimiser keeps of each matrix
 SLOTS = {"adam": 2, "adamw": 2, "lion": 1, "muon": 1, "nadam": 2, "radam": 2, "rmsprop": 1, "sgd": 1}
 EVALUATED = 1000  # images per call of the evaluation
+NOTABLE = 50e6  # bytes below which no change of a key is worth a word
 
 
 def check(config: Config, dataset: Dataset) -> None:
@@ -26,9 +31,48 @@ def check(config: Config, dataset: Dataset) -> None:
     if free is not None and need > free:
         raise RunFailed(
             f"out of memory before the start: about {need / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB are free; "
-            f"reduce network.{config.network.widths}, training.batch_size, the number or size of codes, or the number "
-            "of labels"
+            f"{way_out(config, dataset)}"
         )
+
+
+def way_out(config: Config, dataset: Dataset) -> str:
+    """Which change of one key makes the estimate smallest, and by how much; or that none does."""
+    need = needed(config, dataset)
+    freed = {words: need - smaller for words, smaller in _smaller(config, dataset)}
+    best = max(freed, key=freed.__getitem__, default="")
+    if not best or freed[best] < NOTABLE:
+        return f"TensorFlow itself takes about {LIBRARIES / 1e9:.1f} GB, and no key would free much of the rest"
+    return f"{best} would free about {freed[best] / 1e9:.1f} GB"
+
+
+def _smaller(config: Config, dataset: Dataset) -> Iterator[tuple[str, float]]:
+    """Changes of one key that may need less memory, with the estimate after each."""
+    options, widths = config.model.options(), config.network.widths
+    halved: dict[tuple[str, str], Any] = {("training", "batch_size"): config.training.batch_size // 2}
+    halved["network", widths] = [max(1, width // 2) for width in getattr(config.network, widths)]
+    halved |= {("model", key): value // 2 for key, value in options.items() if type(value) is int}
+    if isinstance(levels := options.get("levels"), tuple):
+        halved["model", "levels"] = [max(2, level // 2) for level in levels]
+    for (block, key), value in halved.items():
+        with contextlib.suppress(ConfigError):  # no such value, as 0 of 1
+            changed = config_from_tree(config.to_dict() | {block: config.to_dict()[block] | {key: value}}, "config")
+            yield f"half of {block}.{key}", needed(changed, dataset)
+    if config.data.name == "folder":
+        with contextlib.suppress(ConfigError):  # images that cannot be halved so often
+            yield "half of data.size", needed(config, _parts(dataset, np.s_[:, ::2, ::2]))
+    if config.data.name in ("npz", "folder"):
+        yield "half as many images at data.path", needed(config, _parts(dataset, np.s_[::2]))
+        unlabelled = replace(dataset, test=Split(dataset.test.images))
+        yield "data.labels: none", needed(config, unlabelled)
+
+
+def _parts(dataset: Dataset, part: Any) -> Dataset:
+    """The data set with a part of each array of images; labels stay, as only their kinds are counted."""
+    splits = dataset.train, dataset.test, dataset.validation
+    train, test, held = (split and Split(split.images[part], split.labels) for split in splits)
+    assert train is not None
+    assert test is not None
+    return replace(dataset, train=train, test=test, validation=held)
 
 
 def needed(config: Config, dataset: Dataset) -> float:

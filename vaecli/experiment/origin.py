@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from vaecli.config import Config
 from vaecli.data import Dataset, load
 from vaecli.data.download import Progress
+from vaecli.data.load import silent
 from vaecli.errors import DataError, RunError
 from vaecli.runs import Run
 from vaecli.runs.run import file_digest
@@ -25,7 +26,7 @@ def no_split(config: Config, split: SplitName) -> str | None:
     return None
 
 
-def dataset_of(run: Run, data_dir: Path | None, fetching: Progress) -> Dataset:
+def dataset_of(run: Run, data_dir: Path | None, fetching: Progress = silent) -> Dataset:
     """What the run was trained on.
 
     Raises:

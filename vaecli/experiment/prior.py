@@ -61,7 +61,9 @@ def asked_of(run: Run, kind: PriorKind | None, *, conditional: bool, epochs: int
     """
     _, config, latent = run.summary, run.config, run.latent
     if not latent.discrete:
-        raise ConfigError([f"{run.name}: a {config.model.name} has no codes, whose prior is N(0, 1) as it was trained"])
+        raise ConfigError(
+            [f"{run.name}: {config.model.name} has no codes to fit a prior to; that of its vectors is N(0, 1)"]
+        )
     if reason := no_split(config, "train"):
         raise ConfigError([f"{run.name}: a prior is fitted to the codes of the training images, but {reason}"])
     chosen: PriorKind = kind or ("autoregressive" if latent.num_codes > 1 else "independent")
@@ -154,7 +156,8 @@ def load_prior(run: Run, fitted: FittedPrior) -> "Prior":
         of_kind = IndependentPrior if fitted["kind"] == "independent" else AutoregressivePrior
         return of_kind.from_arrays(run.latent, run.load_prior(fitted), max(1, len(fitted["labels"])))
     except (KeyError, ValueError) as error:
-        raise RunError(f"{run.prior_json}: the arrays of its {fitted['kind']} prior do not fit ({error})") from None
+        why = f"no {error.args[0]}" if isinstance(error, KeyError) else error
+        raise RunError(f"{run.prior_json}: the arrays of its {fitted['kind']} prior do not fit ({why})") from None
 
 
 def _coded(run: Run, asked: Asked, data_dir: Path | None, fetching: Progress, counting: Counting) -> Coded:
@@ -184,7 +187,7 @@ def classes_of(found: "NDArray[np.int32] | None", labels: list[int], count: int)
     if not labels or found is None:
         return np.zeros(count, np.int64)
     if unknown := set(map(int, np.unique(found))) - set(labels):
-        raise DataError(f"test images of label {min(unknown)}, which no training image has: --conditional needs both")
+        raise DataError(f"--conditional: test images have the label {min(unknown)}, and no training image has it")
     return np.searchsorted(labels, found).astype(np.int64)
 
 

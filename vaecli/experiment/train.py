@@ -4,7 +4,7 @@ import contextlib
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vaecli.backend.process import chatter, import_keras, last_words
 from vaecli.config import Config
@@ -17,9 +17,6 @@ from vaecli.runs.extend import copy_state, shorter_run
 from vaecli.runs.identity import settings, state_hash
 from vaecli.runs.provenance import changes, provenance, session
 from vaecli.runs.run import is_kept
-
-if TYPE_CHECKING:
-    pass
 
 YOUNG = 2.0  # seconds; an epoch that ends with a younger checkpoint saves none, so a kill costs no more than this
 
@@ -190,8 +187,7 @@ def _failure(error: Exception, plan: Plan) -> Exception:
     if isinstance(error, OSError):
         return RunFailed(f"{error.filename or plan.run.path}: {error.strerror or error}")
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's
-        key = f"network.{plan.config.network.widths}"
-        return RunFailed(f"{plan.run.path}: out of memory; a smaller training.batch_size or {key} needs less")
+        return RunFailed(f"{plan.run.path}: out of memory; {memory.way_out(plan.config, plan.dataset)}")
     return error
 
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vaecli.backend.process import prepared
+from vaecli.backend.process import import_keras, prepared
 from vaecli.config import Config
 from vaecli.data.dataset import Images, channels_last, checked_pixels
 from vaecli.errors import DataError, RunError
 from vaecli.runs import Run
+from vaecli.runs.find import no_run
 
 if TYPE_CHECKING:
     from vaecli.models.autoencoder import Autoencoder
@@ -116,6 +117,7 @@ class TrainedRun:
     def autoencoder(self) -> "Autoencoder":
         """The model with its weights, in TensorFlow."""
         with prepared():
+            import_keras()
             from vaecli.models.autoencoder import build
 
             autoencoder = build(self.config, self.image_shape)
@@ -241,5 +243,5 @@ def load_run(path: str | Path, *, weights: str = "last") -> TrainedRun:
     """
     run = Run(Path(path).expanduser())
     if not run.exists:
-        raise RunError(f"{path}: not a run folder (no run.json in it)")
+        raise no_run(path)
     return TrainedRun(run, weights)

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 from vaecli.backend.process import last_words, python
 from vaecli.config import Config
-from vaecli.data import Dataset, Split, load
-from vaecli.errors import DataError, RunFailed
+from vaecli.data import Dataset, Split
+from vaecli.errors import RunFailed
 from vaecli.runs import Run
 from vaecli.runs.files import Arrays
 from vaecli.runs.provenance import changes, environment, session
@@ -76,14 +76,13 @@ def changed_here(run: Run) -> list[str]:
 def copy(run_path: str, output_dir: str, data_dir: str, kill: str) -> None:
     """Trains the short copy, in its own process; with kill = "kill" it is killed on the way."""
     from vaecli.backend.process import prepare
+    from vaecli.experiment.origin import dataset_of
     from vaecli.experiment.plan import plan_run
     from vaecli.experiment.train import train_run
 
     prepare()
     run = Run(Path(run_path))
-    dataset = load(run.config.data, Path(data_dir) if data_dir else None)
-    if dataset.digest != run.info["data"]["digest"]:
-        raise DataError(f"{dataset.source}: not the data that {run.name} was trained on")
+    dataset = dataset_of(run, Path(data_dir) if data_dir else None)
     calls = iter(range(1, sys.maxsize))
 
     def stop() -> None:

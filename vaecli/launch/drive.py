@@ -262,6 +262,6 @@ def _outcome(future: "Future[Outcome]", *, stopped: bool) -> Outcome:
     except Interrupted:
         return Outcome(interrupted=True)
     except VaecliError as error:
-        return Outcome(error.lines[-1])
+        return Outcome(error.lines[0])
     except Exception as error:  # the task returns its own errors: this one comes from the workers
         return Outcome(f"{type(error).__name__}: {error}")

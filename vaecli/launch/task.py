@@ -97,7 +97,7 @@ def perform(task: Task) -> Outcome:
         except BeingTrained as error:
             return Outcome(held_by=error.holder or "")
         except VaecliError as error:
-            return Outcome(error.lines[-1])
+            return Outcome(error.lines[0])
         except Exception as error:  # our bug: its traceback is in the run's train.log
             return Outcome(f"{task.output_dir / task.name / 'train.log'}: {type(error).__name__}: {error}")
         finally:

@@ -9,7 +9,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from vaecli.backend.layers import check_backend, drawn_as
+from vaecli.backend.layers import drawn_as
+from vaecli.backend.process import check_keras
 from vaecli.backend.progress import END, Progress
 from vaecli.backend.random import fold_in
 from vaecli.bottlenecks.bottleneck import Bottleneck, Latents, OfEncodings, Rows
@@ -274,7 +275,7 @@ def build(config: Config, image_shape: ImageShape, dataset: Dataset | None = Non
         image_shape: H, W, C; [H, W] means one channel.
         dataset: whose mean image the decoder may start at; not needed for weights that are to be loaded.
     """
-    check_backend()
+    check_keras(keras)
     sizes, training = shapes(config, image_shape), config.training
     loss = likelihood(config.objective)
     with drawn_as(training.initial_weights):

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vaecli.errors import Damaged, RunError
+from vaecli.errors import RunError
 from vaecli.runs.files import writing
 from vaecli.runs.run import Run
 from vaecli.runs.schema import AUDIT
@@ -126,10 +126,7 @@ class Audit:
         """The rows measured so far, in order of measurement."""
         if not self.audit_json.exists():
             return []
-        try:
-            return [AuditRow.from_dict(row) for row in self._tree["rows"]]
-        except (KeyError, TypeError, ValueError) as error:
-            raise Damaged(f"{self.audit_json}: damaged ({error!r}); {AGAIN}") from None
+        return [AuditRow.from_dict(row) for row in self._tree["rows"]]
 
     def write(self, about: Mapping[str, Any], rows: Iterable[AuditRow]) -> None:
         """Writes audit.json; raises RunFailed if the folder cannot be written."""

@@ -104,4 +104,9 @@ def _at(path: Path, output_dir: Path) -> list[Run]:
         return [Run(output_dir / whole.name if inside else whole)]
     if whole.parent.resolve() == output_dir.resolve():
         return [run for run in all_runs(output_dir) if run.name.startswith(whole.name)]
-    raise RunError(f"{path}: not a run folder (no run.json in it)")
+    raise no_run(path)
+
+
+def no_run(path: Path | str) -> RunError:
+    """The refusal of a folder that is no run."""
+    return RunError(f"{path}: not a run folder (no run.json in it)")

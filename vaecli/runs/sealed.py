@@ -74,9 +74,7 @@ def parse_sealed(path: Path, raw: bytes, schema: TypeAdapter[Tree], *, newest: i
     if has_seal(raw):
         if hashlib.sha256(raw[: -_DIGITS - len(_END)]).hexdigest() != tree.pop("seal"):
             raise Damaged(f"{path}: was changed after it was written; {way_out}")
-    elif number > newest:
-        raise RunError(f"{path}: written by a newer version of vaecli")
-    elif number > 1:
+    elif 1 < number <= newest:
         raise Damaged(f"{path}: was changed after it was written, its seal is gone; {way_out}")
     if number > newest:
         raise RunError(f"{path}: written by a newer version of vaecli")

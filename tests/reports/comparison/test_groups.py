@@ -141,6 +141,25 @@ def test_unlike_runs_are_never_on_one_scale_and_the_difference_comes_first(tmp_p
     assert [group.best.name for group in groups] == [group.rows[0].name for group in groups]
 
 
+def with_and_without(folder, block, **keys):
+    """Two runs that differ in these keys of a block alone."""
+    one, other = (made_up(folder / name, "gumbel", 0, 0.05, distortion=100.0, beta=1.0) for name in ("one", "other"))
+    return [one, forge(other, lambda info: info["config"][block].update(keys))]
+
+
+def test_a_learned_prior_stands_in_one_table_with_a_uniform_one_and_both_say_which(tmp_path):
+    (group,) = compared(with_and_without(tmp_path, "objective", prior="learned"))
+    assert {row.name for row in group.rows} == {"gumbel, prior uniform", "gumbel, prior learned"}
+
+
+@pytest.mark.parametrize("codes", ["mode", "relaxed"])
+def test_what_is_no_bound_is_never_on_one_scale_with_a_bound(tmp_path, codes):
+    groups = compared(with_and_without(tmp_path, "evaluation", codes=codes))
+    assert [len(group.rows) for group in groups] == [1, 1]
+    assert [title.startswith("codes ") for title in titles(groups)] == [False, True]
+    assert titles(groups)[1].startswith(f"codes {codes}, data ")
+
+
 def test_every_format_holds_the_same_figures(three_seeds):
     groups = compared(three_seeds)
     rows = list(csv.DictReader(io.StringIO(csv_text(groups))))

@@ -250,7 +250,7 @@ def _words(text: str) -> str:
 
 def protocol_of(config: Config, data: Mapping[str, Any]) -> dict[str, Any]:
     """The protocol that must be equal for two errors to be comparable; `data` as in run.json."""
-    beta = config.objective.beta
+    beta, codes = config.objective.beta, config.evaluation.codes
     return {
         "data": data_name(data) + (f" (fallback for {data['fallback_for']})" if data["fallback_for"] else ""),
         "digest": data["digest"][:12],
@@ -258,6 +258,7 @@ def protocol_of(config: Config, data: Mapping[str, Any]) -> dict[str, Any]:
         "latent": str(latent_of(config, data["image_shape"])),
         "likelihood": str(config.objective),
         "beta": f"{beta.schedule} {beta:g}" if isinstance(beta, Schedule) else beta,
+        "codes": codes if config.objective.in_nats and codes != "sample" else None,  # else distortion + rate is a bound
         "epochs": config.training.epochs,
         "steps": config.training.steps,
     }

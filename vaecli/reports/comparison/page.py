@@ -22,7 +22,7 @@ from vaecli.runs.files import write, write_json, writing
 from vaecli.runs.provenance import data_name
 from vaecli.runs.references import references_path
 
-VERSION = 10  # raise it when drawings or sentences change for the same runs
+VERSION = 11  # raise it when drawings or sentences change for the same runs
 PAGE, TABLE, RECORDS = "report.html", "comparison.csv", "comparison.json"
 ALTERNATIVES = {
     "reconstructions": "Test images in the first row, and what each method makes of them below",
@@ -85,7 +85,7 @@ def _inputs(groups: Sequence[Group], failures: Mapping[str, str], audits: Sequen
         references = references_path(run.path.parent, data["name"], data["digest"])
         if f"references {references.stem}" not in found and references.is_file():
             found[f"references {references.stem}"] = _digest(references.read_bytes())
-        files = (run.summary_json, run.run_json, run.metrics_csv, run.evaluation_json, run.prior_json)
+        files = (run.summary_json, run.run_json, run.metrics_csv, run.evaluation_json, run.prior_json, run.quality_json)
         read = b"".join(path.read_bytes() for path in files if path.is_file())
         found[f"{order} {run.path}"] = _digest(read)
     return found | {audit.name: _digest(audit.audit_json.read_bytes()) for audit in audits}

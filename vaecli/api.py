@@ -245,6 +245,7 @@ def compare(
     set: Settings = (),
     sweep: Sweeps = (),
     epochs: int | None = None,
+    code_prior: str | None = None,
     no_train: bool = False,
     jobs: int | None = None,
     scheduler: str | None = None,
@@ -269,6 +270,9 @@ def compare(
         sweep: values to try for a key, as {"model.temperature": [0.5, 1.0]} or ["model.temperature=0.5,1.0"]; several
             sweeps multiply.
         epochs: short for "training.epochs".
+        code_prior: "independent" or "autoregressive": each trained run gets this prior over its codes too, as `prior`
+            fits it, and code lengths are under it; default: none is fitted, and of those that a run has the one that
+            gives the shortest codes counts.
         no_train: compare what is finished, and leave the rest.
         jobs: runs trained side by side, one thread each; default: as many as cores and memory allow.
         scheduler: train on the workers of this dask scheduler: its address or its file.
@@ -292,7 +296,7 @@ def compare(
     """
     with _console(quiet) as console, _stop() as stop:
         from vaecli.experiment.plan import data_lines
-        from vaecli.launch.asked import absent_of, ask, plan_lines
+        from vaecli.launch.asked import absent_of, ask, plan_lines, without_prior
         from vaecli.launch.drive import train_missing
         from vaecli.launch.forecast import side_by_side, speeds
         from vaecli.reports.comparison.groups import compared, sort_key, unseen
@@ -305,6 +309,7 @@ def compare(
         if jobs is not None and scheduler:
             raise ConfigError([f"--jobs {jobs}: has no effect with --scheduler, whose workers are counted there"])
         column, folder = sort_key(sort_by) if sort_by else None, path_of(output_dir)
+        kind = None if code_prior is None else one_of("code-prior", code_prior, PRIORS)
         asked = ask(
             _names(names, all=all, family=family),
             settings=[*settings_of(set), *settings_of({} if epochs is None else {"training.epochs": epochs})],
@@ -319,7 +324,8 @@ def compare(
         console.lines(data_lines({plan.dataset.digest: plan.dataset for plan in asked.plans}.values()))
         pace = speeds(all_runs(folder))
         jobs, limited = (whole("jobs", jobs, 1), None) if jobs is not None else side_by_side(asked.plans)
-        plan = [*plan_lines(asked, pace, jobs), *asked.notes]
+        fitting = None if no_train else kind
+        plan = [*plan_lines(asked, pace, jobs, fitting), *asked.notes, *(without_prior(asked, kind) if kind else ())]
         console.lines(plan)
         if limited and not scheduler:
             console.say(limited)
@@ -339,6 +345,7 @@ def compare(
                     speeds=pace,
                     stop=stop,
                     idle=_load_report,
+                    code_prior=kind,
                 )
         stop.at_once("stopped before the report; the same command writes it")
         finished, damaged = whole_runs(asked.runs)
@@ -346,7 +353,7 @@ def compare(
         absent = absent_of(asked, failures)
         if not finished and not failures:
             raise RunError("none of these runs is finished, so there is nothing to compare")
-        groups = compared(finished, column, absent)
+        groups = compared(finished, column, absent, kind)
         console.lines(remarks(finished))
         console.lines(f"not in the table: {name}: {why}" for name, why in unseen(groups, absent).items())
         found = Comparison(plan, groups, failures)
@@ -843,13 +850,6 @@ def prior(
 
 
 @dataclass(frozen=True)
-class Verification:
-    """Whether a run's files are unchanged, and whether a short copy of it repeats bit for bit."""
-
-    run: "Run"
-    files: "Files"
-    changed_since: Sequence[str]  # what may change bits here compared with when the run was made
-@dataclass(frozen=True)
 class SampleQuality:
     """How alike what a run draws is to test images. `print` shows it."""
 
@@ -931,6 +931,13 @@ def quality(
         return SampleQuality(found, measured)
 
 
+@dataclass(frozen=True)
+class Verification:
+    """Whether a run's files are unchanged, and whether a short copy of it repeats bit for bit."""
+
+    run: "Run"
+    files: "Files"
+    changed_since: Sequence[str]  # what may change bits here compared with when the run was made
     proof: "Proof | None"  # result of the copy; None if none was trained
 
     @property
@@ -1232,6 +1239,7 @@ def sample(
         target = free(path_of(output), force=force)
         if target.suffix != ".npz":
             checked_format(target.suffix[1:], target)
+        of_images = numbers("images", images, int) if len(images) or images == "" else ()
         kind = None if prior is None else one_of("prior", prior, PRIORS)
         whole("seed", seed, 0, 2**31 - 1)
         if count is not None:
@@ -1241,7 +1249,6 @@ def sample(
         wanted = Wanted(shown, count, of_images, temperature, label, seed, kind, of_source)
         checked(used.run, wanted)
         console.say(f"{used.run.name}: {show} -> {target}")
-        of_images = numbers("images", images, int) if len(images) or images == "" else ()
         with _prepared(threads, console), chatter(Path(os.devnull)):
             import_keras()
             drawn = draw(

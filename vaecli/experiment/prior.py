@@ -93,9 +93,9 @@ def default_epochs(num_images: int, num_codes: int) -> int:
     return min(MOST_EPOCHS, max(1, TOKENS // (num_images * num_codes)))
 
 
-def has_codes(config: Config, image_shape: Sequence[int]) -> bool:
-    """Whether a prior can be fitted to the codes of a run: it has some, and training images that stay as they are."""
-    return latent_of(config, image_shape).discrete and no_split(config, "train") is None
+def without_codes(config: Config, image_shape: Sequence[int]) -> str | None:
+    """Why no prior can be fitted to the codes of a run; None if one can."""
+    return no_split(config, "train") if latent_of(config, image_shape).discrete else "it has no codes"
 
 
 def lacks(run: Run, kind: PriorKind) -> bool:

@@ -27,6 +27,7 @@ PAGE, TABLE, RECORDS = "report.html", "comparison.csv", "comparison.json"
 ALTERNATIVES = {
     "reconstructions": "Test images in the first row, and what each method makes of them below",
     "loss": "Test error on sampled codes by epoch, for each method",
+    "rate_distortion": "Test error on sampled codes against the code length in bits, for each method",
     "bits": "Test error on sampled codes against the rate in bits, for each method",
     "codes": "What each code of each method draws, the most used first",
     "bias_variance": "Squared bias against variance of each gradient estimator at each temperature",
@@ -78,7 +79,7 @@ def write_report(groups: Sequence[Group], failures: Mapping[str, str], folder: P
 
 def _inputs(groups: Sequence[Group], failures: Mapping[str, str], audits: Sequence[Audit]) -> dict[str, str]:
     """Digests of everything that the report is made of."""
-    absent = [f"{row.name} {row.absent}" for group in groups for row in group.rows]
+    absent = [f"{row.name} {row.absent} {row.priors}" for group in groups for row in group.rows]
     found = {"failures": _digest(json.dumps([failures, absent], sort_keys=True).encode())}
     for order, run in enumerate(_runs(groups)):
         data = run.info["data"]

@@ -82,7 +82,7 @@ WEIGHTS: "tuple[Kept, ...]" = ("last", "best")
 SOURCES: "tuple[Source, ...]" = ("prior", "fitted")
 SHOWN: "tuple[Show, ...]" = ("samples", "nearest", "labels", "traversal", "interpolation")
 PRIORS: "tuple[PriorKind, ...]" = ("independent", "autoregressive")
-EXPORTED: "tuple[Exported, ...]" = ("whole", "encoder", "decoder")
+EXPORTED: "tuple[Exported, ...]" = ("whole", "encoder", "decoder", "prior", "prior-by-label")
 FORMATS: "tuple[Format, ...]" = ("keras", "savedmodel", "onnx")
 GUMBEL_MAX = "gumbel-max"
 ARTICLE_LOGITS = (1.2, 2.3, 1.4, 3.3, 0.1)
@@ -1339,7 +1339,9 @@ def export(
         run: a finished run's name or its beginning, its folder, or itself.
         output: the file to write; for "savedmodel" the folder.
         part: "encoder", images to codes; "decoder", codes to images; "whole", images to images. Codes are as `encode`
-            writes them, and images are floats in [0, 1].
+            writes them, and images are floats in [0, 1]. "prior" is the autoregressive prior that `prior` fitted, from
+            codes to log p of each value of each code given those before it; "prior-by-label" takes the place of each
+            image's label among all labels too.
         weights: "last", "best" on the validation split, or a milestone such as "epoch-00005".
         format: "keras", for keras.models.load_model in safe mode; "savedmodel", for TensorFlow; "onnx", which needs
             the packages of vaecli[onnx].
@@ -1352,12 +1354,13 @@ def export(
         What was written.
     Raises:
         ConfigError: a mistake in the request: the file exists, a package is missing, or ONNX has no such layer.
-        RunError: there is no such run, it is not finished, or has no such weights.
+        RunError: there is no such run, it is not finished, or has no such weights or prior.
         RunFailed: the file cannot be written.
         Interrupted: Ctrl-C or SIGTERM; nothing is written.
     """
     with _console(quiet) as console, _stop("stopped; nothing is written"):
-        from vaecli.experiment.export import place_of, write_model
+        from vaecli.experiment.export import PRIORS as OF_CODES
+        from vaecli.experiment.export import place_of, prior_of, write_model
 
         of_part, form = one_of("part", part, EXPORTED), one_of("format", format, FORMATS)
         target = place_of(path_of(output), form, force=force)
@@ -1365,7 +1368,11 @@ def export(
         console.say(f"{used.run.name}: {part} -> {target}")
         with _prepared(threads, console), chatter(Path(os.devnull)):
             import_keras()
-            write_model(used.trained.autoencoder.export(of_part), target, form)
+            if of_part in OF_CODES:
+                model = prior_of(used.run, of_part, weights)
+            else:
+                model = used.trained.autoencoder.export(of_part)
+            write_model(model, target, form)
         return target
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 
+import keras
 import numpy as np
 import pytest
 
@@ -96,3 +97,18 @@ def test_a_prior_is_what_its_arrays_are(prior):
     for wrong in ({}, {name: array[:1] for name, array in prior.arrays().items()}):
         with pytest.raises((KeyError, ValueError)):
             type(prior).from_arrays(GRID, wrong, 2)
+
+
+@pytest.mark.parametrize("num_classes", [1, 2])
+def test_an_exported_prior_has_the_log_p_of_every_code_in_plain_keras(num_classes, tmp_path):
+    prior, some = wild(num_classes), EVERY[::97]
+    prior.export().save(tmp_path / "prior.keras")
+    model = keras.models.load_model(tmp_path / "prior.keras", safe_mode=True)
+    codes = some.reshape(-1, 2, 2, 2)
+    for of_class in range(num_classes):
+        labels = np.full(len(some), of_class)
+        found = np.asarray(model([codes, labels.astype(np.int32)] if num_classes > 1 else codes))
+        assert found.shape == (len(some), 2, 2, 2, 3)
+        assert (found[..., 0, 2] < -1e8).all()  # the first code of a position has two values
+        picked = np.take_along_axis(found, codes[..., None], -1)[..., 0]
+        assert picked.reshape(-1, 8).sum(1) == pytest.approx(prior.log_p(some, labels), abs=1e-4)

@@ -50,6 +50,9 @@ def test_the_code_length_of_one_code_is_the_cross_entropy_of_its_use(vaecli, ten
     use = np.bincount(test, minlength=10) / len(test)
     entropy = -sum(share * math.log2(share) for share in use if share)
     assert found["code_length"]["test"]["value"] == pytest.approx(entropy, abs=0.1)  # 360 images differ from 1,437
+    shares = np.bincount(train, minlength=10) / len(train)  # to which the prior was fitted
+    own = -sum(share * math.log2(share) for share in shares if share)
+    assert found["code_length"]["train"]["value"] == pytest.approx(own, abs=0.01)
     again = vaecli("prior", ten.name, "--json")
     assert (again.stdout, again.stderr) == (done.stdout, f"{ten.prior_json}: this is what it has\n")
 

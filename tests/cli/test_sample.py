@@ -94,6 +94,15 @@ def test_a_figure_is_drawn_by_its_ending(vaecli, grid):
     assert (refused.exit_code, refused.stderr) == (2, "s.gif: the format is one of png, svg, pdf\n")
 
 
+def test_the_images_of_ten_codes_are_what_each_of_the_codes_draws(vaecli, once):
+    run = copied(once(small_config("vqvae")), Path("outputs"))
+    assert vaecli("sample", run.name, "-n", 500, "-o", "ten.npz").exit_code == 0
+    found, prototypes = arrays("ten.npz"), run.reconstructions()["prototypes"]
+    assert found["images"] == pytest.approx(prototypes[found["codes"][:, 0]], abs=1e-6)
+    used = run.reconstructions()["code_counts"][0]
+    assert set(np.flatnonzero(used > 20)) <= set(found["codes"][:, 0])
+
+
 def test_each_sample_stands_beside_its_nearest_training_image(vaecli, grid):
     assert vaecli("sample", grid.name, "--show", "nearest", "-n", 6, "-o", "s.npz").exit_code == 0
     found, train = arrays("s.npz"), digits().train.images[..., 0].astype(np.float64) * digits().scale

@@ -95,10 +95,11 @@ def test_labels_make_one_prior_each(vaecli, grid):
 
 
 @pytest.mark.parametrize("stops", [(1, 2, 3), (4,)])
-def test_a_stopped_training_goes_on_to_the_same_bits(vaecli, grid, once, tmp_path, stops):
+def test_a_stopped_training_goes_on_to_the_same_bits(vaecli, grid, once, tmp_path, monkeypatch, stops):
     asked = Asked("autoregressive", False, 2)
     whole = fitted(copied(once(GRID), tmp_path / "whole"), asked)
     said = []
+    monkeypatch.setattr("vaecli.training.prior.SECONDS_PER_CALL", 0)  # one step a call, however fast it is
     for after in stops:
         polls = iter(range(100))
         with pytest.raises(prior_of_run.Interrupted, match="stopped and saved at epoch"):

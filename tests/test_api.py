@@ -30,7 +30,7 @@ from vaecli.terminal.console import Console
 
 USES = ("encode", "decode", "reconstruct", "export")
 FUNCTIONS = (
-    *("train", "compare", "reproduce", "evaluate", "prior", "sample", "audit"),
+    *("train", "compare", "reproduce", "evaluate", "prior", "sample", "quality", "audit"),
     *(*USES, "verify", "plot", "load_run"),
 )
 COMMANDS = FUNCTIONS[:-1]
@@ -278,8 +278,9 @@ def test_the_environment_is_put_back_and_threads_are_those_that_tensorflow_has(m
     )
 
 
-def test_the_program_of_the_readme_runs(capsys):
+def test_the_program_of_the_readme_runs(capsys, monkeypatch):
     """Without MNIST, as everywhere in these tests, it is the digits that the presets fall back to."""
+    monkeypatch.setattr("vaecli.evaluation.classifier.STEPS", 20)
     section = README.read_text(encoding="utf-8").partition("## From Python")[2].partition("\n## ")[0]
     program = re.search(r"```python\n(.*?)```", section, re.DOTALL)[1]
     images = digits().test.images[..., 0]

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from vaecli.config.toys import Polynomial
     from vaecli.experiment.apply import Applied
     from vaecli.experiment.export import Format
-    from vaecli.experiment.sample import Source
+    from vaecli.experiment.sample import Show, Source
     from vaecli.experiment.trained import TrainedRun
     from vaecli.experiment.verify import Proof
     from vaecli.papers.verdict import Found
@@ -61,11 +61,13 @@ if TYPE_CHECKING:
     from vaecli.runs.schema import (
         Bound,
         CodeLengths,
+        DrawnFigures,
         Estimate,
         Evaluated,
         FittedPrior,
         Kept,
         PriorKind,
+        Quality,
         SplitName,
     )
 
@@ -78,8 +80,9 @@ AUDIT_DRAWS, TOY_DRAWS = 4096, 16_384
 SPLITS: "tuple[SplitName, ...]" = ("test", "validation", "train")
 WEIGHTS: "tuple[Kept, ...]" = ("last", "best")
 SOURCES: "tuple[Source, ...]" = ("prior", "fitted")
+SHOWN: "tuple[Show, ...]" = ("samples", "nearest", "labels", "traversal", "interpolation")
 PRIORS: "tuple[PriorKind, ...]" = ("independent", "autoregressive")
-EXPORTED: "tuple[Exported, ...]" = ("whole", "encoder", "decoder")
+EXPORTED: "tuple[Exported, ...]" = ("whole", "encoder", "decoder", "prior", "prior-by-label")
 FORMATS: "tuple[Format, ...]" = ("keras", "savedmodel", "onnx")
 GUMBEL_MAX = "gumbel-max"
 ARTICLE_LOGITS = (1.2, 2.3, 1.4, 3.3, 0.1)
@@ -242,6 +245,7 @@ def compare(
     set: Settings = (),
     sweep: Sweeps = (),
     epochs: int | None = None,
+    code_prior: str | None = None,
     no_train: bool = False,
     jobs: int | None = None,
     scheduler: str | None = None,
@@ -266,6 +270,9 @@ def compare(
         sweep: values to try for a key, as {"model.temperature": [0.5, 1.0]} or ["model.temperature=0.5,1.0"]; several
             sweeps multiply.
         epochs: short for "training.epochs".
+        code_prior: "independent" or "autoregressive": each trained run gets this prior over its codes too, as `prior`
+            fits it, and code lengths are under it; default: none is fitted, and of those that a run has the one that
+            gives the shortest codes counts.
         no_train: compare what is finished, and leave the rest.
         jobs: runs trained side by side, one thread each; default: as many as cores and memory allow.
         scheduler: train on the workers of this dask scheduler: its address or its file.
@@ -289,7 +296,7 @@ def compare(
     """
     with _console(quiet) as console, _stop() as stop:
         from vaecli.experiment.plan import data_lines
-        from vaecli.launch.asked import absent_of, ask, plan_lines
+        from vaecli.launch.asked import absent_of, ask, plan_lines, without_prior
         from vaecli.launch.drive import train_missing
         from vaecli.launch.forecast import side_by_side, speeds
         from vaecli.reports.comparison.groups import compared, sort_key, unseen
@@ -302,6 +309,7 @@ def compare(
         if jobs is not None and scheduler:
             raise ConfigError([f"--jobs {jobs}: has no effect with --scheduler, whose workers are counted there"])
         column, folder = sort_key(sort_by) if sort_by else None, path_of(output_dir)
+        kind = None if code_prior is None else one_of("code-prior", code_prior, PRIORS)
         asked = ask(
             _names(names, all=all, family=family),
             settings=[*settings_of(set), *settings_of({} if epochs is None else {"training.epochs": epochs})],
@@ -316,7 +324,8 @@ def compare(
         console.lines(data_lines({plan.dataset.digest: plan.dataset for plan in asked.plans}.values()))
         pace = speeds(all_runs(folder))
         jobs, limited = (whole("jobs", jobs, 1), None) if jobs is not None else side_by_side(asked.plans)
-        plan = [*plan_lines(asked, pace, jobs), *asked.notes]
+        fitting = None if no_train else kind
+        plan = [*plan_lines(asked, pace, jobs, fitting), *asked.notes, *(without_prior(asked, kind) if kind else ())]
         console.lines(plan)
         if limited and not scheduler:
             console.say(limited)
@@ -336,6 +345,7 @@ def compare(
                     speeds=pace,
                     stop=stop,
                     idle=_load_report,
+                    code_prior=kind,
                 )
         stop.at_once("stopped before the report; the same command writes it")
         finished, damaged = whole_runs(asked.runs)
@@ -343,7 +353,7 @@ def compare(
         absent = absent_of(asked, failures)
         if not finished and not failures:
             raise RunError("none of these runs is finished, so there is nothing to compare")
-        groups = compared(finished, column, absent)
+        groups = compared(finished, column, absent, kind)
         console.lines(remarks(finished))
         console.lines(f"not in the table: {name}: {why}" for name, why in unseen(groups, absent).items())
         found = Comparison(plan, groups, failures)
@@ -840,6 +850,88 @@ def prior(
 
 
 @dataclass(frozen=True)
+class SampleQuality:
+    """How alike what a run draws is to test images. `print` shows it."""
+
+    run: "Run"
+    measured: "Quality"
+
+    @property
+    def figures(self) -> "Mapping[str, DrawnFigures]":
+        """The figures of each source: "test images", "reconstructions", "independent", "autoregressive by label"."""
+        return {one["source"]: one for one in self.measured["figures"]}
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"run": self.run.name, **self.measured}
+
+    def __str__(self) -> str:
+        from vaecli.reports.run.summary import quality_lines
+
+        return "\n".join([self.run.name, *quality_lines(self.measured, self.measured["figures"])])
+
+
+def quality(
+    run: Name,
+    *,
+    count: int | None = None,
+    output_dir: Name = OUTPUT_DIR,
+    data_dir: Name | None = None,
+    threads: int | None = None,
+    quiet: bool = False,
+) -> SampleQuality:
+    """Measures how alike the images that a finished run draws are to test images, without a network from elsewhere.
+
+    A small classifier of the run's training images, trained once for all runs on the data and kept beside them, gives
+    features and labels. Compared with test images are samples from every prior that the run has (without one, each code
+    by itself; of a vae N(0, 1) and a Gaussian fitted to its encodings), reconstructions of other test images, and
+    those images themselves. The result is kept in the run's folder, where `show` and `compare` read it; the same call
+    shows it again.
+
+    Args:
+        run: a finished run's name or its beginning, its folder, or itself.
+        count: images of each source, and test images that they are compared with; default: 1000, or half of the test
+            images where that is fewer.
+        output_dir: where run folders are.
+        data_dir: where data sets are; default: $VAECLI_DATA_DIR, then Keras' cache.
+        threads: processor threads of TensorFlow; default: all. It reads them once per process; later values have no
+            effect.
+        quiet: say nothing on stderr.
+
+    Returns:
+        Of each source precision, recall, density and coverage (arXiv 2002.09797), the share recognised as its label,
+        the entropy of the labels in bits, and how often it is nearer to a training image than test images are.
+    Raises:
+        ConfigError: a mistake in the request; images without labels, or too few.
+        DataError: its data is not available, or differs from what it was trained on.
+        RunError: there is no such run, it is not finished, or a prior cannot be read.
+        RunFailed: the folder cannot be written.
+        Interrupted: Ctrl-C or SIGTERM; nothing of this call is kept.
+    """
+    with _console(quiet) as console, _stop("stopped; nothing of it is kept"):
+        from vaecli.experiment.quality import count_of, known, measure
+        from vaecli.launch.witness import witnessed
+        from vaecli.runs import find_run
+
+        if count is not None:
+            whole("count", count, 1, 10**6)
+        found = find_run(os.fspath(run), path_of(output_dir))
+        number = count_of(found, count)
+        measured = known(found, number, console.say)
+        if measured is not None:
+            console.say(f"{found.quality_json}: this is what it has")
+        else:
+            console.say(f"{found.name}: {number:,} images of each source -> {found.quality_json}")
+            with _prepared(threads, console), witnessed(found.path, found.tensorflow_log, console.stream):
+                measured = measure(
+                    *(found, number, path_of(data_dir)),
+                    fetching=console.fetching,
+                    counting=console.counting,
+                    say=console.say,
+                )
+        return SampleQuality(found, measured)
+
+
+@dataclass(frozen=True)
 class Verification:
     """Whether a run's files are unchanged, and whether a short copy of it repeats bit for bit."""
 
@@ -1083,7 +1175,9 @@ def sample(
     run: Name,
     *,
     output: Name,
-    count: int = 64,
+    show: str = "samples",
+    count: int | None = None,
+    images: Numbers = (),
     temperature: float = 1.0,
     label: int | None = None,
     prior: str | None = None,
@@ -1098,12 +1192,21 @@ def sample(
     """Draws new images by a finished run: codes from a prior that `prior` fitted, of a vae vectors from N(0, 1).
 
     An npz has `images`, [N, H, W] or of colour [N, H, W, C], and the `codes` or `latents` that they were decoded from,
-    as `encode` has them, with the names of the run and the weights; any other ending is a figure of them.
+    as `encode` has them, with the names of the run and the weights; any other ending is a figure of them. Beside them
+    an npz has `nearest`, `nearest_index` and `nearest_distance` (a sum of squares over pixels) with show="nearest",
+    `labels` with "labels", and `row`, the line of each image, with "traversal" and "interpolation".
 
     Args:
         run: a finished run's name or its beginning, its folder, or itself.
         output: the file to write: .npz, .png, .svg or .pdf.
-        count: images.
+        show: "samples"; "nearest": each beside its nearest training image; "labels": a line for each label, from a
+            conditional prior; "traversal": a test image with one code changed through its values, or one number of a
+            vector from -2 to 2 standard deviations of the test images' encodings; "interpolation": from one test image
+            to another, code by code, or along the line between the means of a vae. The last two draw nothing.
+        count: images (64; 32 with their nearest), images of each label (10), lines of a traversal (10), or steps of an
+            interpolation (9).
+        images: the test images, counted from 0, of a traversal (0), or of an interpolation from each to the next
+            (0 and 1).
         temperature: T of p^(1/T) at each code, and the standard deviation of a vector's numbers; 0 draws the most
             probable codes, so all images are one.
         label: images of this label, from a conditional prior.
@@ -1121,7 +1224,7 @@ def sample(
     Returns:
         The file written.
     Raises:
-        ConfigError: a mistake in the request: the file exists, no such label, an option without effect.
+        ConfigError: a mistake in the request: the file exists, no such label or image, an option without effect.
         DataError: its data is needed and not available, or differs from what it was trained on.
         RunError: there is no such run, it is not finished, or has no such prior.
         RunFailed: the file cannot be written.
@@ -1130,19 +1233,22 @@ def sample(
     with _console(quiet) as console, _stop("stopped; nothing is written"):
         from vaecli.experiment.apply import free, write_arrays
         from vaecli.experiment.sample import Wanted, checked, draw
-        from vaecli.reports.run.samples import grid
+        from vaecli.reports.run.samples import figure_of
         from vaecli.reports.style import checked_format, save, styled
 
         target = free(path_of(output), force=force)
         if target.suffix != ".npz":
             checked_format(target.suffix[1:], target)
+        of_images = numbers("images", images, int) if len(images) or images == "" else ()
         kind = None if prior is None else one_of("prior", prior, PRIORS)
         whole("seed", seed, 0, 2**31 - 1)
-        whole("count", count, 1, 10**6)
+        if count is not None:
+            whole("count", count, 1, 10**6)
         used = _applied(run, "last", output_dir)
-        wanted = Wanted(count, temperature, label, seed, kind, one_of("from", source, SOURCES))
+        shown, of_source = one_of("show", show, SHOWN), one_of("from", source, SOURCES)
+        wanted = Wanted(shown, count, of_images, temperature, label, seed, kind, of_source)
         checked(used.run, wanted)
-        console.say(f"{used.run.name}: {count:,} samples -> {target}")
+        console.say(f"{used.run.name}: {show} -> {target}")
         with _prepared(threads, console), chatter(Path(os.devnull)):
             import_keras()
             drawn = draw(
@@ -1152,12 +1258,11 @@ def sample(
                 say=console.say,
             )
         if target.suffix == ".npz":
-            write_arrays(target, {"images": drawn.images, used.latents: drawn.latents, **used.origin})
+            arrays = {"images": drawn.images, used.latents: drawn.latents, **drawn.also}
+            write_arrays(target, {**arrays, **used.origin})
         else:
-            of_label = "" if label is None else f" · label {label}"
-            at = "" if temperature == 1 else f" · temperature {temperature:g}"
             with styled():
-                save(grid(used.run, drawn.images, f"{drawn.prior}{of_label}{at} · seed {seed} of the draws"), target)
+                save(figure_of(used.run, drawn.images, drawn.how, drawn.lines, drawn.also), target)
         return target
 
 
@@ -1234,7 +1339,9 @@ def export(
         run: a finished run's name or its beginning, its folder, or itself.
         output: the file to write; for "savedmodel" the folder.
         part: "encoder", images to codes; "decoder", codes to images; "whole", images to images. Codes are as `encode`
-            writes them, and images are floats in [0, 1].
+            writes them, and images are floats in [0, 1]. "prior" is the autoregressive prior that `prior` fitted, from
+            codes to log p of each value of each code given those before it; "prior-by-label" takes the place of each
+            image's label among all labels too.
         weights: "last", "best" on the validation split, or a milestone such as "epoch-00005".
         format: "keras", for keras.models.load_model in safe mode; "savedmodel", for TensorFlow; "onnx", which needs
             the packages of vaecli[onnx].
@@ -1247,12 +1354,13 @@ def export(
         What was written.
     Raises:
         ConfigError: a mistake in the request: the file exists, a package is missing, or ONNX has no such layer.
-        RunError: there is no such run, it is not finished, or has no such weights.
+        RunError: there is no such run, it is not finished, or has no such weights or prior.
         RunFailed: the file cannot be written.
         Interrupted: Ctrl-C or SIGTERM; nothing is written.
     """
     with _console(quiet) as console, _stop("stopped; nothing is written"):
-        from vaecli.experiment.export import place_of, write_model
+        from vaecli.experiment.export import PRIORS as OF_CODES
+        from vaecli.experiment.export import place_of, prior_of, write_model
 
         of_part, form = one_of("part", part, EXPORTED), one_of("format", format, FORMATS)
         target = place_of(path_of(output), form, force=force)
@@ -1260,7 +1368,11 @@ def export(
         console.say(f"{used.run.name}: {part} -> {target}")
         with _prepared(threads, console), chatter(Path(os.devnull)):
             import_keras()
-            write_model(used.trained.autoencoder.export(of_part), target, form)
+            if of_part in OF_CODES:
+                model = prior_of(used.run, of_part, weights)
+            else:
+                model = used.trained.autoencoder.export(of_part)
+            write_model(model, target, form)
         return target
 
 

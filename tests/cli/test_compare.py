@@ -46,6 +46,27 @@ def had(stock, tmp_path):
     return copy
 
 
+def test_a_prior_over_codes_is_planned_fitted_and_compared(vaecli, tmp_path, had):
+    had("vqvae", 0)
+    asked = ["compare", "vqvae", *SMALL, "--code-prior", "independent", "--format", "json"]
+    planned = vaecli(*asked, "--dry-run").stderr.splitlines()
+    assert planned[0].startswith("finished   vqvae-")
+    assert "independent prior, about " in planned[0]
+    first = vaecli(*asked)
+    (row,) = json.loads(first.stdout)
+    (run,) = all_runs(tmp_path / "outputs")
+    (prior,) = run.priors
+    assert row["prior.code_length"] == prior["code_length"]["test"]["value"]
+    assert (tmp_path / first.stderr.splitlines()[-1]).with_name("rate_distortion.png").is_file()
+    again = vaecli(*asked)
+    assert again.stdout == first.stdout
+    assert "prior" not in again.stderr
+    named = vaecli("compare", run.path, "--code-prior", "autoregressive", "--no-train")
+    assert f"no autoregressive prior: {run.name}; `vaecli prior RUN --kind autoregressive` fits it" in named.stderr
+    without = vaecli("compare", "vae", "vqvae", *SMALL, "--code-prior", "independent", "--dry-run")
+    assert without.stderr.splitlines()[-1] == "--code-prior independent: no effect with vae: it has no codes"
+
+
 def test_compare_trains_what_is_missing_and_then_only_compares(vaecli, tmp_path):
     first = vaecli("compare", "gumbel", "vqvae", "--seeds", "2", *SMALL)
     assert first.exit_code == 0

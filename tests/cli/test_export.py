@@ -12,6 +12,8 @@ from helpers import copied, small_config, written
 from vaecli import load_run
 from vaecli.config import config_from_text
 from vaecli.data.digits import digits
+from vaecli.experiment.prior import Asked, fit, load_prior
+from vaecli.terminal.console import Console
 
 IMAGES = digits().floats(digits().test.images[:50])[..., 0]
 CONV = "network: {kind: conv, channels: [4]}\ndata: digits\ntraining: {epochs: 1, output_bias: zero}\n"
@@ -49,6 +51,16 @@ def in_onnx(path):
     return lambda x: session.run(None, {session.get_inputs()[0].name: x})[0]
 
 
+@pytest.fixture(scope="module")
+def with_priors(once, tmp_path_factory):
+    """A grid of codes with an autoregressive prior, and one for each label."""
+    run, quiet = copied(once(CONFIGS["a grid"]), tmp_path_factory.mktemp("outputs")), Console(quiet=True)
+    options = {"fetching": quiet.fetching, "counting": quiet.counting, "say": quiet.say, "stop": lambda: None}
+    for conditional in (False, True):
+        fit(run, Asked("autoregressive", conditional, 1), None, **options)
+    return run
+
+
 READERS = [
     pytest.param("keras", ".keras", in_keras, 1e-6, id="keras"),
     pytest.param("savedmodel", "", in_tensorflow, 1e-6, id="savedmodel"),
@@ -71,6 +83,32 @@ def test_each_part_computes_what_load_run_does(vaecli, once, name, form, ending,
     np.testing.assert_allclose(found, latents, atol=within)  # of codes, which are whole numbers: equal
     np.testing.assert_allclose(models["decoder"](found), expected, atol=within)
     np.testing.assert_allclose(models["whole"](IMAGES), expected, atol=within)
+
+
+@pytest.mark.parametrize(("form", "ending", "reader", "within"), READERS)
+def test_a_prior_computes_what_ours_does(vaecli, with_priors, form, ending, reader, within):
+    run = with_priors
+    codes = load_run(run.path).latents(IMAGES).latents
+    labels = digits().test.labels[:50].astype(np.int32)
+    parts = ("prior", "prior-by-label") if form == "keras" else ("prior",)  # others name two inputs in other ways
+    for part, inputs, fitted in zip(parts, (codes, [codes, labels]), run.priors, strict=False):
+        done = vaecli("export", f"{run.path}/", "--part", part, "--format", form, "-o", f"{part}{ending}")
+        assert (done.stdout, done.exit_code) == (f"{part}{ending}\n", 0), done.stderr
+        found = np.asarray(reader(f"{part}{ending}")(inputs))
+        picked = np.take_along_axis(found, codes[..., None], -1).reshape(50, -1).sum(1)
+        classes = labels.astype(np.int64) if fitted["conditional"] else np.zeros(50, np.int64)
+        ours = load_prior(run, fitted).log_p(codes.reshape(50, -1), classes)
+        np.testing.assert_allclose(picked, ours, atol=100 * within)  # a sum over 16 codes, of the order of 30
+
+
+def test_a_prior_that_is_not_there_or_of_other_weights_is_a_line(vaecli, once):
+    run = once(CONFIGS["a grid"])
+    missing = vaecli("export", f"{run.path}/", "--part", "prior-by-label", "-o", "p.keras")
+    assert missing.stderr.splitlines()[-1].endswith("--kind autoregressive --conditional` fits it")
+    other = vaecli("export", f"{run.path}/", "--part", "prior", "--weights", "epoch-00001", "-o", "p.keras")
+    assert other.stderr.endswith("--weights epoch-00001: a prior is of the codes that the last weights give\n")
+    assert (missing.exit_code, other.exit_code) == (2, 2)
+    assert not Path("p.keras").exists()
 
 
 def test_weights_may_be_those_of_an_earlier_epoch(vaecli, once):

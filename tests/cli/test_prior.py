@@ -54,6 +54,9 @@ def test_the_code_length_of_one_code_is_the_cross_entropy_of_its_use(vaecli, ten
     use = np.bincount(test, minlength=10) / len(test)
     entropy = -sum(share * math.log2(share) for share in use if share)
     assert found["code_length"]["test"]["value"] == pytest.approx(entropy, abs=0.1)  # 360 images differ from 1,437
+    shares = np.bincount(train, minlength=10) / len(train)  # to which the prior was fitted
+    own = -sum(share * math.log2(share) for share in shares if share)
+    assert found["code_length"]["train"]["value"] == pytest.approx(own, abs=0.01)
     again = vaecli("prior", ten.name, "--json")
     assert (again.stdout, again.stderr) == (done.stdout, f"{ten.prior_json}: this is what it has\n")
 
@@ -96,10 +99,11 @@ def test_labels_make_one_prior_each(vaecli, grid):
 
 
 @pytest.mark.parametrize("stops", [(1, 2, 3), (4,)])
-def test_a_stopped_training_goes_on_to_the_same_bits(vaecli, grid, once, tmp_path, stops):
+def test_a_stopped_training_goes_on_to_the_same_bits(vaecli, grid, once, tmp_path, monkeypatch, stops):
     asked = Asked("autoregressive", False, 2)
     whole = fitted(copied(once(GRID), tmp_path / "whole"), asked)
     said = []
+    monkeypatch.setattr("vaecli.training.prior.SECONDS_PER_CALL", 0)  # one step a call, however fast it is
     for after in stops:
         polls = iter(range(100))
         with pytest.raises(prior_of_run.Interrupted, match="stopped and saved at epoch"):

@@ -194,3 +194,31 @@ def test_references_end_with_the_process_that_asked_for_them(folder, monkeypatch
     alone = popen(module.python(module.COMMAND), stdin=subprocess.PIPE)
     alone.stdin.close()  # as the system does when the parent dies
     assert alone.wait(30) == 0
+
+
+def test_a_prior_is_a_part_of_the_task_and_a_stopped_one_goes_on_to_the_same_bits(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("vaecli.experiment.prior.MOST_EPOCHS", 2)
+    config = small_config("{name: vqvae, num_latents: 2, num_codes: 4}", epochs=1)
+    task = task_of(config, folder)._replace(code_prior="autoregressive")
+    run = Run(folder.parent / task.name)
+    counting = module.Beacon.counting
+
+    def stopping(beacon, what, total):
+        if what == "steps":
+            (folder / STOP).write_text("130")
+        return counting(beacon, what, total)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module.Beacon, "counting", stopping)
+        assert perform(task) == Outcome(interrupted=True)
+    assert run.finished
+    assert run.prior_file("autoregressive", conditional=False, state=True).exists()
+    assert read_beat(folder, task.name).part.startswith("its prior, ")
+    (folder / STOP).unlink()
+    assert perform(task) == Outcome()
+    assert any("resumed in epoch 1" in line for line in read_beat(folder, task.name).said)
+    alone = task_of(config, tmp_path / "other" / "launch")._replace(code_prior="autoregressive")
+    alone.folder.mkdir(parents=True)
+    assert perform(alone) == Outcome()
+    assert Run(alone.output_dir / alone.name).priors == run.priors  # with the digest of its arrays
+    assert perform(task) == Outcome()  # as it is there

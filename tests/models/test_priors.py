@@ -1,20 +1,23 @@
 """Priors over codes: probabilities by enumeration, and what is drawn from them."""
 
 import itertools
+from dataclasses import replace
 
+import keras
 import numpy as np
 import pytest
 
 from vaecli.config.latent import Latent
+from vaecli.models import priors
 from vaecli.models.priors import AutoregressivePrior, IndependentPrior
 
 GRID = Latent((2, 2), 2, (2, 3), 1)  # 1,296 different codes
 EVERY = np.array(list(itertools.product(*(range(values) for values in (2, 3) * 4))), np.int32)
 
 
-def wild(num_classes=1):
+def wild(num_classes=1, latent=GRID):
     """A transformer with weights so large that its probabilities are far from equal."""
-    prior = AutoregressivePrior(GRID, num_classes, seed=3)
+    prior = AutoregressivePrior(latent, num_classes, seed=3)
     rng = np.random.default_rng(0)
     prior.assign(
         {name: array + rng.normal(0, 0.3, array.shape).astype(np.float32) for name, array in prior.arrays().items()}
@@ -45,12 +48,23 @@ def test_counts_are_those_of_a_loop_and_one_more():
         assert prior.log_p(codes[image : image + 1], np.array([of_class])) == pytest.approx([expected], rel=1e-12)
 
 
-@pytest.mark.parametrize("prior", [wild(), counted()[0]], ids=["autoregressive", "independent"])
+DRAWS = 100_000
+APART = replace(GRID, width=2)
+
+
+@pytest.fixture(params=["autoregressive", "independent"])
+def prior(request, monkeypatch):
+    """A prior that draws quickly: a narrow transformer, in programs of its own, as its latent has another width."""
+    for name, value in {"WIDTH": 8, "HEADS": 2, "BLOCKS": 1, "AT_ONCE": DRAWS // 5}.items():
+        monkeypatch.setattr(priors, name, value)
+    return wild(latent=APART) if request.param == "autoregressive" else counted()[0]
+
+
 @pytest.mark.parametrize("temperature", [1.0, 0.5])
 def test_drawn_codes_are_as_frequent_as_they_are_probable(prior, temperature):
-    """Chi-square over the first three codes of 20,000 draws; p^(1/T) is normalised code by code."""
-    drawn = prior.draw(20_000, temperature=temperature, of_class=0, seed=4)
-    assert drawn.shape == (20_000, 8)
+    """Chi-square over the first three codes of 100,000 draws; p^(1/T) is normalised code by code."""
+    drawn = prior.draw(DRAWS, temperature=temperature, of_class=0, seed=4)
+    assert drawn.shape == (DRAWS, 8)
     first = np.array(list(itertools.product(range(2), range(3), range(2))))
     joint = np.exp(prior.log_p(EVERY, np.zeros(len(EVERY), int)))
     expected = []
@@ -61,9 +75,9 @@ def test_drawn_codes_are_as_frequent_as_they_are_probable(prior, temperature):
             share = [joint[of_prefix & (EVERY[:, place] == value)].sum() for value in range((2, 3)[place % 2])]
             sharp = (np.array(share) / sum(share)) ** (1 / temperature)
             p *= sharp[code] / sharp.sum()
-        expected.append(20_000 * p)
+        expected.append(DRAWS * p)
     found = [(drawn[:, :3] == codes).all(1).sum() for codes in first]
-    assert sum(expected) == pytest.approx(20_000, rel=1e-5)
+    assert sum(expected) == pytest.approx(DRAWS, rel=1e-5)
     chi_square = (np.square(np.array(found) - expected) / expected).sum()
     assert chi_square < 31.3  # 11 degrees of freedom: exceeded once in 1,000
 
@@ -96,3 +110,18 @@ def test_a_prior_is_what_its_arrays_are(prior):
     for wrong in ({}, {name: array[:1] for name, array in prior.arrays().items()}):
         with pytest.raises((KeyError, ValueError)):
             type(prior).from_arrays(GRID, wrong, 2)
+
+
+@pytest.mark.parametrize("num_classes", [1, 2])
+def test_an_exported_prior_has_the_log_p_of_every_code_in_plain_keras(num_classes, tmp_path):
+    prior, some = wild(num_classes), EVERY[::97]
+    prior.export().save(tmp_path / "prior.keras")
+    model = keras.models.load_model(tmp_path / "prior.keras", safe_mode=True)
+    codes = some.reshape(-1, 2, 2, 2)
+    for of_class in range(num_classes):
+        labels = np.full(len(some), of_class)
+        found = np.asarray(model([codes, labels.astype(np.int32)] if num_classes > 1 else codes))
+        assert found.shape == (len(some), 2, 2, 2, 3)
+        assert (found[..., 0, 2] < -1e8).all()  # the first code of a position has two values
+        picked = np.take_along_axis(found, codes[..., None], -1)[..., 0]
+        assert picked.reshape(-1, 8).sum(1) == pytest.approx(prior.log_p(some, labels), abs=1e-4)

@@ -22,6 +22,7 @@ from vaecli.cli import (
     methods,
     plot,
     prior,
+    quality,
     reproduce,
     runs,
     sample,
@@ -69,6 +70,7 @@ app.command(cls=Command)(plot.plot)
 app.command(cls=Command)(evaluate.evaluate)
 app.command(cls=Command)(prior.prior)
 app.command(cls=Command)(sample.sample)
+app.command(cls=Command)(quality.quality)
 app.command(cls=Command)(audit.audit)
 app.command(cls=Command)(apply.encode)
 app.command(cls=Command)(apply.decode)

@@ -13,6 +13,7 @@ from vaecli import api
 from vaecli.cli.complete import config_and_run_names
 from vaecli.cli.echo import echo
 from vaecli.cli.options import OUTPUT_DIR, DataDirOption, OutputDirOption, QuietOption, SetOption
+from vaecli.cli.prior import Kind
 from vaecli.errors import SOME_FAILED
 from vaecli.registry import BUILT_IN
 
@@ -54,6 +55,10 @@ def compare(
         typer.Option("--sweep", metavar="KEY.PATH=V1,V2", help="Try each of these values; several sweeps multiply."),
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Short for --set training.epochs=N.")] = None,
+    code_prior: Annotated[
+        Kind | None,
+        typer.Option(help="Fit this prior over the codes of each run that is trained too, and compare code lengths."),
+    ] = None,
     no_train: Annotated[bool, typer.Option("--no-train", help="Compare the finished runs and train nothing.")] = False,
     jobs: Annotated[
         int | None,
@@ -101,6 +106,7 @@ def compare(
         set=set_ or (),
         sweep=sweep or (),
         epochs=epochs,
+        code_prior=code_prior,
         no_train=no_train,
         jobs=jobs,
         scheduler=scheduler,

@@ -23,6 +23,8 @@ class Part(StrEnum):
     whole = "whole"
     encoder = "encoder"
     decoder = "decoder"
+    prior = "prior"
+    prior_by_label = "prior-by-label"
 
 
 class Format(StrEnum):
@@ -34,7 +36,12 @@ class Format(StrEnum):
 def export(
     run: FinishedRunArgument,
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write; of a SavedModel, the folder.")],
-    part: Annotated[Part, typer.Option(help="Images to images, images to codes, or codes to images.")] = Part.whole,
+    part: Annotated[
+        Part,
+        typer.Option(
+            help="Images to images, images to codes, codes to images, or codes to log p under an autoregressive prior."
+        ),
+    ] = Part.whole,
     weights: WeightsOption = "last",
     format_: Annotated[
         Format, typer.Option("--format", "-f", help="For Keras, TensorFlow or ONNX (pip install 'vaecli[onnx]').")

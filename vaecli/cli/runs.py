@@ -42,13 +42,14 @@ def show(run: RunArgument, output_dir: OutputDirOption = OUTPUT_DIR, json: JsonO
     from vaecli.reports.health import findings
     from vaecli.reports.run.listing import show_lines
     from vaecli.runs import find_run
-    from vaecli.runs.added import usable_evaluations, usable_priors
+    from vaecli.runs.added import kept_quality, usable_evaluations, usable_priors
 
     found = find_run(run, output_dir)
     if json:
         whole: dict[str, Any] = {"run": found.name, "status": found.status, **found.info}
         whole |= {"config": found.config.to_dict(), "summary": found.summary if found.finished else None}
-        whole |= {"evaluations": usable_evaluations(found), "priors": usable_priors(found), "metrics": found.metrics}
+        whole |= {"evaluations": usable_evaluations(found), "priors": usable_priors(found)}
+        whole |= {"quality": kept_quality(found), "metrics": found.metrics}
         whole["health"] = [finding._asdict() for finding in findings(found)]
         echo(json_format.dumps(whole, indent=2))
         return

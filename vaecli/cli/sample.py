@@ -25,10 +25,38 @@ class Source(StrEnum):
     fitted = "fitted"
 
 
+Show = StrEnum("Show", api.SHOWN)  # type: ignore[misc]
+SAMPLES = Show("samples")
+
+
 def sample(
     run: FinishedRunArgument,
     output: Annotated[Path, typer.Option("--output", "-o", help="The npz to write, or a figure: png, svg, pdf.")],
-    count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many images.")] = 64,
+    show: Annotated[
+        Show,
+        typer.Option(
+            help="Samples; each beside its nearest training image; a line for each label; a test image with one code "
+            "changed at a time; or the way from one test image to another, code by code."
+        ),
+    ] = SAMPLES,
+    count: Annotated[
+        int | None,
+        typer.Option(
+            "--count",
+            "-n",
+            min=1,
+            help="How many images; of labels, of each; of a traversal, lines; of an interpolation, steps. [default: "
+            "64; 32 with nearest; 10; 10; 9]",
+        ),
+    ] = None,
+    images: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I,J",
+            help="Which test images, counted from 0, a traversal changes, or an interpolation leads from and to. "
+            "[default: 0; 0,1]",
+        ),
+    ] = None,
     temperature: Annotated[
         float,
         typer.Option(help="T of p^(1/T) at each code; 0 draws the most probable codes, less than 1 likelier ones."),
@@ -51,12 +79,15 @@ def sample(
     """Draw new images by a finished run.
 
     Draws codes from a prior that `vaecli prior` fitted, of a vae vectors, and decodes them. Without a prior each code
-    is drawn by itself, as often as the training images have it.
+    is drawn by itself, as often as the training images have it. A traversal and an interpolation begin with test images
+    and draw nothing.
     """
     written = api.sample(
         run,
         output=output,
+        show=show.value,
         count=count,
+        images=() if images is None else images,
         temperature=temperature,
         label=label,
         prior=prior,

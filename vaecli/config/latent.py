@@ -14,7 +14,7 @@ from vaecli.registry import Codes
 
 # Above this, decoding every code and k-means as a reference are no longer sensible.
 MAX_ENUMERATED_CODES = 256
-Exported = Literal["whole", "encoder", "decoder"]  # parts of a model on either side of the latent
+Exported = Literal["whole", "encoder", "decoder", "prior", "prior-by-label"]  # parts of a model around the latent
 MOST_CODES = 16_384  # that an audit or an evaluation decodes, each once
 
 

@@ -5,14 +5,19 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from vaecli.errors import ConfigError
+from vaecli.config.latent import Exported
+from vaecli.errors import ConfigError, RunError
 from vaecli.experiment.apply import free
+from vaecli.experiment.prior import load_prior
+from vaecli.runs import Run
+from vaecli.runs.added import usable_priors
 from vaecli.runs.files import write_by, write_folder_by
 
 if TYPE_CHECKING:
     import keras
 
 Format = Literal["keras", "savedmodel", "onnx"]
+PRIORS: tuple[Exported, ...] = ("prior", "prior-by-label")  # parts that are no part of the autoencoder
 
 ENDINGS: Mapping[Format, str] = {"keras": ".keras", "savedmodel": "", "onnx": ".onnx"}
 CONVERTERS = ("tf2onnx", "onnx")
@@ -35,6 +40,27 @@ def place_of(output: Path, form: Format, *, force: bool) -> Path:
     return free(output, force=force)
 
 
+def prior_of(run: Run, part: Exported, weights: str) -> "keras.Model":
+    """The model of a run's autoregressive prior, that of all images or that by label.
+
+    Raises:
+        ConfigError: other weights than the last are asked for, whose codes it is of.
+        RunError: the run has no such prior.
+    """
+    from vaecli.models.priors import AutoregressivePrior
+
+    by_label = part == "prior-by-label"
+    if weights != "last":
+        raise ConfigError([f"--weights {weights}: a prior is of the codes that the last weights give"])
+    for fitted in usable_priors(run):
+        if (fitted["kind"], fitted["conditional"]) == ("autoregressive", by_label):
+            prior = load_prior(run, fitted)
+            assert isinstance(prior, AutoregressivePrior)
+            return prior.export()
+    option = " --conditional" * by_label
+    raise RunError(f"{run.name}: has no such prior; `vaecli prior {run.name} --kind autoregressive{option}` fits it")
+
+
 def write_model(model: "keras.Model", path: Path, form: Format) -> None:
     """Writes the model beside and renames it.
 
@@ -53,8 +79,8 @@ def _to_onnx(model: "keras.Model", part: Path) -> None:
     import numpy as np
     import onnx
 
-    (read,) = model.inputs
-    model(np.zeros((1, *read.shape[1:]), read.dtype))  # Keras exports what has been called
+    zeros = [np.zeros((1, *read.shape[1:]), read.dtype) for read in model.inputs]
+    model(zeros if len(zeros) > 1 else zeros[0])  # Keras exports what has been called
     model.export(part, format="onnx", verbose=False)
     try:
         onnx.checker.check_model(part)

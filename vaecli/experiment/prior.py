@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,13 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vaecli.backend.process import chatter, import_keras
-from vaecli.data import Split
+from vaecli.config import Config
+from vaecli.config.shapes import latent_of
+from vaecli.data import Dataset, Split
 from vaecli.data.download import Progress
 from vaecli.errors import ConfigError, DataError, Interrupted, RunError, RunFailed
 from vaecli.experiment.memory import LIBRARIES, available
 from vaecli.experiment.origin import dataset_of, digest_of, no_split
 from vaecli.experiment.trained import TrainedRun
 from vaecli.runs import Run
+from vaecli.runs.added import usable_priors
 from vaecli.runs.checkpoints import is_of
 from vaecli.runs.schema import CodeLengths, Estimate, FittedPrior, PriorKind
 
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
 
 VERSION = 1  # rises when the same training gives other weights
 SAVED_EVERY = 20.0  # seconds between two saved states
+TOKENS = 15_000_000  # codes that are predicted, after which it ends: some minutes on two cores
+MOST_EPOCHS = 50
 ATTENTIONS = 10  # arrays [B, H, N, N] that a step of the transformer holds at most
 
 Told = Callable[[int], None]
@@ -85,6 +90,21 @@ def known(run: Run, asked: Asked, say: Callable[[str], None]) -> FittedPrior | N
     return None
 
 
+def default_epochs(num_images: int, num_codes: int) -> int:
+    """Epochs of an autoregressive prior at most: as many as TOKENS allows."""
+    return min(MOST_EPOCHS, max(1, TOKENS // (num_images * num_codes)))
+
+
+def without_codes(config: Config, image_shape: Sequence[int]) -> str | None:
+    """Why no prior can be fitted to the codes of a run; None if one can."""
+    return no_split(config, "train") if latent_of(config, image_shape).discrete else "it has no codes"
+
+
+def lacks(run: Run, kind: PriorKind) -> bool:
+    """Whether a run has no prior of this kind without labels, or none that can be used."""
+    return not any(prior["kind"] == kind and not prior["conditional"] for prior in usable_priors(run))
+
+
 def fit(
     run: Run,
     asked: Asked,
@@ -94,11 +114,13 @@ def fit(
     counting: Counting,
     say: Callable[[str], None],
     stop: Callable[[], int | None],
+    dataset: Dataset | None = None,
 ) -> FittedPrior:
     """Fits the prior to the codes of the training images, measures both splits' code lengths, and keeps it.
 
     Args:
         counting: makes a function that is called with how many of a total are done.
+        dataset: what the run was trained on, where that is loaded already.
         stop: the exit code to stop with, or None.
 
     Raises:
@@ -110,7 +132,7 @@ def fit(
     digest = digest_of(run, "last")
     with run.lock(), chatter(run.tensorflow_log):
         import_keras()
-        coded = _coded(run, asked, data_dir, fetching, counting)
+        coded = _coded(run, asked, dataset or dataset_of(run, data_dir, fetching), counting)
         classes, latent = max(1, len(coded.labels)), run.latent
         from vaecli.models.priors import AutoregressivePrior, IndependentPrior
 
@@ -119,7 +141,7 @@ def fit(
         if asked.kind == "independent":
             prior = IndependentPrior.fit(latent, coded.train, coded.train_classes, classes)
         else:
-            from vaecli.training.prior import PriorTrainer, default_epochs
+            from vaecli.training.prior import PriorTrainer
 
             _check_memory(run)
             seed = run.config.training.seed
@@ -160,8 +182,7 @@ def load_prior(run: Run, fitted: FittedPrior) -> "Prior":
         raise RunError(f"{run.prior_json}: the arrays of its {fitted['kind']} prior do not fit ({why})") from None
 
 
-def _coded(run: Run, asked: Asked, data_dir: Path | None, fetching: Progress, counting: Counting) -> Coded:
-    dataset = dataset_of(run, data_dir, fetching)
+def _coded(run: Run, asked: Asked, dataset: Dataset, counting: Counting) -> Coded:
     trained = TrainedRun(run)
     labels: list[int] = []
     if asked.conditional:

@@ -13,11 +13,13 @@ from vaecli.data.load import silent
 from vaecli.data.source import source_of
 from vaecli.errors import ConfigError, DataError, RunError, VaecliError
 from vaecli.experiment.plan import Plan, plan_run
-from vaecli.launch.forecast import in_words, seconds_left
+from vaecli.experiment.prior import lacks, without_codes
+from vaecli.launch.forecast import in_words, prior_seconds, seconds_left
 from vaecli.registry import METHODS, suggest
 from vaecli.runs import Run, all_runs
 from vaecli.runs.absent import Absent, reason_of
 from vaecli.runs.provenance import facts
+from vaecli.runs.schema import PriorKind
 
 SEED = "training.seed"
 NAMED = 5  # runs on a line
@@ -87,9 +89,12 @@ def _shortened(names: Sequence[str]) -> list[str]:
     return [*names[:NAMED], *([f"and {len(names) - NAMED:,} more"] if len(names) > NAMED else [])]
 
 
-def plan_lines(asked: Asked, speeds: Mapping[str, float], jobs: int) -> Iterator[str]:
-    """One line per run (finished, half done or missing, with the time it will take), and a total."""
-    left = {plan.run.name: seconds_left(plan, speeds) for plan in asked.plans}
+def plan_lines(
+    asked: Asked, speeds: Mapping[str, float], jobs: int, code_prior: PriorKind | None = None
+) -> Iterator[str]:
+    """One line per run (finished, half done or missing, with its prior and the time it will take), and a total."""
+    fitting = {plan.run.name: prior_seconds(plan, code_prior) for plan in asked.plans}
+    left = {plan.run.name: seconds_left(plan, speeds) + fitting[plan.run.name] for plan in asked.plans}
     planned = {plan.run.name: plan.config for plan in asked.plans}
     states = []
     for run in asked.runs:
@@ -98,6 +103,7 @@ def plan_lines(asked: Asked, speeds: Mapping[str, float], jobs: int) -> Iterator
         if states[-1] == "half done":
             training = (planned.get(run.name) or run.config).training
             notes.append(f"{run.done(training.unit):,.0f} of {training.length}")
+        notes += [f"{code_prior} prior"] if fitting.get(run.name) else []
         notes += [in_words(left[run.name])] if left.get(run.name) else []
         yield f"{states[-1]:<9}  {run.name}{'  ' * bool(notes)}{', '.join(notes)}"
     counts = [f"{states.count(state)} {state}" for state in ("finished", "half done", "missing") if state in states]
@@ -106,6 +112,21 @@ def plan_lines(asked: Asked, speeds: Mapping[str, float], jobs: int) -> Iterator
     whole = max(sum(rest) / at_once, max(rest, default=0))
     time = f"; {in_words(whole)} with {at_once} job{'s' * (at_once > 1)}" if rest else ""
     yield f"{len(states)} run{'s' * (len(states) != 1)}: {', '.join(counts)}{time}"
+
+
+def without_prior(asked: Asked, kind: PriorKind) -> Iterator[str]:
+    """What a comparison says of runs that get no prior over their codes, or are not asked for one."""
+    reasons: dict[str, str] = {}
+    for plan in asked.plans:
+        if reason := without_codes(plan.config, plan.dataset.image_shape):
+            reasons.setdefault(reason, plan.config.model.name)
+    for reason, name in reasons.items():
+        yield f"--code-prior {kind}: no effect with {name}: {reason}"
+    planned = {plan.run.path.resolve() for plan in asked.plans}
+    named = [run for run in asked.runs if run.finished and run.path.resolve() not in planned]
+    lacking = [run.name for run in named if run.latent.discrete and lacks(run, kind)]
+    if lacking:
+        yield f"no {kind} prior: {', '.join(_shortened(lacking))}; `vaecli prior RUN --kind {kind}` fits it"
 
 
 def sort_out(names: Iterable[str], output_dir: Path) -> tuple[list[str], list[Run]]:

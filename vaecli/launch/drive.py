@@ -20,11 +20,12 @@ from vaecli.experiment.plan import Plan
 from vaecli.filesystems import where_supported
 from vaecli.launch.asked import DataSets
 from vaecli.launch.executors import Workers, open_cluster, open_pool
-from vaecli.launch.forecast import seconds_left
-from vaecli.launch.task import REFERENCES, STOP, Outcome, Task, perform, read_beat
+from vaecli.launch.forecast import prior_seconds, seconds_left
+from vaecli.launch.task import REFERENCES, STOP, TRAINING, Outcome, Task, perform, read_beat
 from vaecli.launch.watch import Job, View, Waiting, Watcher, left
 from vaecli.runs.files import write
 from vaecli.runs.references import load_references, references_path, wanted
+from vaecli.runs.schema import PriorKind
 
 PREFIX, ALIVE = ".launch-", "alive"
 SECONDS_BETWEEN_LOOKS = 0.2
@@ -47,7 +48,7 @@ class Launch:
         if not self.stop_file.exists():
             return False
         beat = read_beat(self.folder, task.name)
-        return beat is None or math.isnan(beat.loss)
+        return beat is None or (beat.part == TRAINING and math.isnan(beat.loss))
 
 
 @contextlib.contextmanager
@@ -93,15 +94,18 @@ def jobs_of(
     argv: Sequence[str],
     speeds: Mapping[str, float],
     references: bool = True,
+    code_prior: PriorKind | None = None,
 ) -> list[Job]:
-    """The missing runs, longest first, so that none is left at the end; references are one task per data set."""
+    """The missing runs and priors, longest first, so that none is left at the end; of references one per data set."""
     jobs = []
     for plan in plans:
-        if not plan.run.whole:
+        fitting = prior_seconds(plan, code_prior)
+        if not plan.run.whole or fitting:
             folder = data.folder(plan.config)
             text, where = dump(plan.config.to_dict()), plan.run.path.parent.resolve()
             task = Task(plan.run.name, text, where, folder, launch.folder, tuple(argv), log_size=_size(plan))
-            jobs.append(Job(task, seconds_left(plan, speeds), plan))
+            task = task._replace(code_prior=code_prior if fitting else None)
+            jobs.append(Job(task, seconds_left(plan, speeds) + fitting, plan))
     if references:
         jobs += _references(plans, launch, data)
     return sorted(jobs, key=lambda job: -job.seconds)
@@ -155,13 +159,15 @@ def train_missing(
     stop: Callable[[], int | None],
     idle: Callable[[], None],
     references: bool = True,
+    code_prior: PriorKind | None = None,
 ) -> dict[str, str]:
-    """Trains or resumes what is not finished, and computes the missing references.
+    """Trains or resumes what is not finished, fits missing priors, and computes the missing references.
 
     A single job has all cores; several jobs, here or on a cluster, have one thread each.
 
     Args:
         references: whether the missing references are computed.
+        code_prior: the prior over its codes that each run is to have, if it has any.
         idle: called in a thread once fewer tasks are left than can run at once.
 
     Returns:
@@ -171,10 +177,12 @@ def train_missing(
         RunError: the output folder cannot be written, or the scheduler cannot be reached.
     """
     lacking = references and _lacking(plans) and os.access(output_dir, os.W_OK)
-    if all(plan.run.whole for plan in plans) and not lacking:
+    fitting = any(prior_seconds(plan, code_prior) for plan in plans)
+    if all(plan.run.whole for plan in plans) and not lacking and not fitting:
         return {}  # so a read-only folder is no obstacle
     with open_launch(output_dir) as launch:
-        asked = jobs_of(plans, launch, data, argv=argv, speeds=speeds, references=references)
+        more = {"references": references, "code_prior": code_prior}
+        asked = jobs_of(plans, launch, data, argv=argv, speeds=speeds, **more)  # type: ignore[arg-type]
         jobs = min(jobs, len(asked))
         threads = None if jobs == 1 and scheduler is None else 1
         asked = [job._replace(task=job.task._replace(threads=threads)) for job in asked]

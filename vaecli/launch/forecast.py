@@ -4,14 +4,17 @@ import statistics
 from collections.abc import Iterable, Mapping
 
 from vaecli.backend.process import cores
-from vaecli.config.shapes import shapes
+from vaecli.config.shapes import latent_of, shapes
 from vaecli.errors import RunError
 from vaecli.experiment import memory
 from vaecli.experiment.plan import Plan
+from vaecli.experiment.prior import default_epochs, lacks, without_codes
 from vaecli.runs import Run
+from vaecli.runs.schema import PriorKind
 
 START_SECONDS = 4.0  # compiling, evaluating, drawing
 COMPILING = 0.4e9  # bytes that a worker takes at its peak in addition to a training's
+CODES_PER_SECOND = 4e4  # that an autoregressive prior is trained on, by one thread
 PRODUCTS_PER_SECOND = 2e10  # of one thread, if no finished run gives a better value
 
 
@@ -40,6 +43,17 @@ def seconds_left(plan: Plan, known: Mapping[str, float]) -> float:
     speed = known.get(config.model.name) or statistics.median([*known.values()] or [PRODUCTS_PER_SECOND])
     epochs = max(0, config.training.passes(len(dataset.train)) - plan.run.done("epoch"))
     return START_SECONDS + shapes(config, dataset.image_shape).products * len(dataset.train) * epochs / speed
+
+
+def prior_seconds(plan: Plan, kind: PriorKind | None) -> float:
+    """The approximate time of fitting a prior to a run's codes on one thread; 0 if it has one, or cannot have any."""
+    config, dataset = plan.config, plan.dataset
+    if kind is None or without_codes(config, dataset.image_shape) or not lacks(plan.run, kind):
+        return 0.0
+    if kind == "independent":
+        return START_SECONDS
+    images, codes = len(dataset.train), latent_of(config, dataset.image_shape).num_codes
+    return START_SECONDS + default_epochs(images, codes) * images * codes / CODES_PER_SECOND
 
 
 def side_by_side(plans: Iterable[Plan]) -> tuple[int, str | None]:

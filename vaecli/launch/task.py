@@ -24,15 +24,17 @@ from vaecli.backend.process import last_words, prepare, python
 from vaecli.config import config_from_text
 from vaecli.config.schema import DataConfig
 from vaecli.data import Dataset
-from vaecli.data.load import prepared
+from vaecli.data.load import prepared, silent
 from vaecli.data.source import source_of
 from vaecli.errors import BeingTrained, Interrupted, RunError, RunFailed, VaecliError
-from vaecli.experiment.plan import plan_run
+from vaecli.experiment import prior
+from vaecli.experiment.plan import Plan, plan_run
 from vaecli.experiment.train import train_run
 from vaecli.launch.witness import record_death
 from vaecli.launch.worker import RENEWED, is_renewed
 from vaecli.runs import Run, but_for_the_seed
 from vaecli.runs.files import write_json
+from vaecli.runs.schema import PriorKind
 
 if TYPE_CHECKING:
     from vaecli.training.trainer import Chunk, Trainer
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 STOP = "stop"
 SECONDS_BETWEEN_BEATS = 0.5
 REFERENCES = "references"
+TRAINING = "training"
 COMMAND = "from vaecli.launch.worker import end_with_stdin; end_with_stdin(); from vaecli.cli import main; main()"
 # XLA never frees a compiled program: some 400 memory maps and 20 MB for each setting at the article's size, while its
 # seeds share one. Measured on MNIST, the largest worker peaks 470 to 480 MB above importing TensorFlow with the five
@@ -63,6 +66,7 @@ class Task(NamedTuple):
     threads: int | None = None  # of TensorFlow; None: all
     configs: tuple[Path, ...] = ()
     log_size: int = 0  # bytes of the run's tensorflow.log before this launch
+    code_prior: PriorKind | None = None  # the prior over its codes that the run is to have
 
 
 class Outcome(NamedTuple):
@@ -85,6 +89,7 @@ class Beat(NamedTuple):
     host: str
     pid: int
     said: list[str]
+    part: str = TRAINING  # what the steps are of
 
 
 def perform(task: Task) -> Outcome:
@@ -140,6 +145,19 @@ def _perform(task: Task) -> None:
         raise RunError(f"{platform.node()}: has another version of vaecli or of the data (run {plan.run.name})")
     beacon = Beacon(task.folder / f"{task.name}.json")
     train_run(plan, beacon, argv=task.argv, stop=stop)
+    if task.code_prior is not None:
+        _fit_prior(plan, task.code_prior, beacon, stop)
+
+
+def _fit_prior(plan: Plan, kind: PriorKind, beacon: "Beacon", stop: Callable[[], int | None]) -> None:
+    """Fits a prior over the codes of a finished run, or resumes; one that is there is left alone."""
+    run, dataset = Run(plan.run.path), plan.dataset
+    say = lambda line: beacon.say(line.removeprefix(f"{run.name}: "))  # noqa: E731
+    asked = prior.asked_of(run, kind, conditional=False, epochs=None)
+    if prior.known(run, asked, say) is None:
+        say(f"{kind} prior over its {run.latent}")
+        options = {"fetching": silent, "counting": beacon.counting, "say": say, "stop": stop}
+        prior.fit(run, asked, None, dataset=dataset, **options)  # type: ignore[arg-type]
 
 
 def _stop_code(folder: Path) -> int | None:
@@ -207,12 +225,22 @@ class Beacon:
         _beat(self.path, trainer.done(chunk.state), trainer.end.steps, chunk.loss, self.said)
         self._next = time.monotonic() + SECONDS_BETWEEN_BEATS
 
+    def counting(self, what: str, total: int) -> Callable[[int], None]:
+        """Writes how many of `total` are done of what follows a run's training."""
+
+        def count(done: int) -> None:
+            if time.monotonic() >= self._next:
+                _beat(self.path, done, total, float("nan"), self.said, f"its prior, {what}")
+                self._next = time.monotonic() + SECONDS_BETWEEN_BEATS
+
+        return count
+
     def epoch(self, row: Mapping[str, float | None], last: int) -> None:
         """Does nothing: the parent reads metrics.csv."""
 
 
-def _beat(path: Path, done: int, of: int, loss: float, said: list[str]) -> None:
-    beat = Beat(done, of, loss, platform.node(), os.getpid(), said)
+def _beat(path: Path, done: int, of: int, loss: float, said: list[str], part: str = TRAINING) -> None:
+    beat = Beat(done, of, loss, platform.node(), os.getpid(), said, part)
     if path.parent.is_dir():  # the launch may be over and its folder gone
         write_json(path, {**beat._asdict(), "loss": loss if math.isfinite(loss) else None})
 

@@ -95,7 +95,7 @@ class View:
             for line in beat.said[self.said :]:
                 self.watcher.said(name, line)
             self.said = len(beat.said)
-            if not math.isnan(beat.loss):
+            if not math.isnan(beat.loss):  # what follows the training has no loss
                 self.first = beat.done if self.first is None else self.first
                 self.share = (beat.done - self.first) / max(1, beat.of - self.first)
             if _is_gone(beat):

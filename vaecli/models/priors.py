@@ -265,6 +265,46 @@ class AutoregressivePrior:
         h += block.after(tf.reshape(mixed, (-1, h.shape[1], WIDTH)))
         return h + block.narrow(block.wide(block.between(h)))
 
+    def export(self) -> keras.Model:
+        """log p of each value of each code given those before it, in layers that plain Keras loads in safe mode.
+
+        Codes are [B, L], of a grid [B, H', W', L], int32; of a prior by label there is a second input, the place [B] of
+        each image's label among all labels. The result has K more numbers at the end, FORBIDDEN where a code has fewer
+        values; summed over the codes of an image at their values it is `log_p`.
+        """
+        latent, num_classes = self.key
+        sizes, inside = latent.alphabets or (), latent.codes_per_position
+        ops = keras.ops
+        inputs = [keras.Input(latent.layout, dtype="int32", name="codes")]
+        codes = ops.reshape(inputs[0], (-1, latent.num_positions, inside))
+        parts = [codes[:, :, place] + int(self.offsets[place]) for place in range(inside)]
+        columns = ops.reshape(ops.stack(parts, axis=2), (-1, self.num_codes))
+        places = ops.cumsum(ops.ones_like(columns), axis=1) - 1
+        label = ops.zeros_like(columns[:, :1])
+        if num_classes > 1:
+            inputs.append(keras.Input((), dtype="int32", name="label"))
+            label = ops.reshape(inputs[1], (-1, 1))
+        before = self.start(label)
+        if self.num_codes > 1:
+            before = ops.concatenate([before, self.values(columns[:, :-1])], axis=1)
+        h = before + self.places(places)
+        later = ops.cast(places[:, None, :, None] < places[:, None, None, :], "float32")  # [B, 1, T, S]
+        for block in self.blocks:
+            split = ops.reshape(block.heads(block.before(h)), (-1, self.num_codes, 3, HEADS, WIDTH // HEADS))
+            query, keys, values = split[:, :, 0], split[:, :, 1], split[:, :, 2]
+            scores = ops.einsum("bthd,bshd->bhts", query, keys) / math.sqrt(WIDTH // HEADS) + FORBIDDEN * later
+            mixed = ops.einsum("bhts,bshd->bthd", ops.softmax(scores), values)
+            h = h + block.after(ops.reshape(mixed, (-1, self.num_codes, WIDTH)))
+            h = h + block.narrow(_gelu(_linear(block.wide)(block.between(h))))
+        logits = ops.reshape(self.out(self.last(h)), (-1, latent.num_positions, inside, self.columns))
+        found = []
+        for place, size in enumerate(sizes):
+            first = int(self.offsets[place])
+            of_code = ops.log_softmax(logits[:, :, place, first : first + size])
+            found.append(ops.pad(of_code, [[0, 0], [0, 0], [0, max(sizes) - size]], constant_values=FORBIDDEN))
+        log_p = ops.reshape(ops.stack(found, axis=2), (-1, *latent.layout, max(sizes)))
+        return keras.Model(inputs if num_classes > 1 else inputs[0], log_p, name="prior")
+
     def _tensors(self) -> list[tf.Tensor]:
         return [v.value for v in self.weights.values()]
 
@@ -277,6 +317,20 @@ class AutoregressivePrior:
                 return function(*arguments)
 
         return program(with_weights, f"prior: {what}", *self.key, compiler="graph")
+
+
+def _linear(layer: keras.layers.Dense) -> keras.layers.Dense:
+    """A copy of a layer without its activation."""
+    weights = layer.get_weights()
+    copy = keras.layers.Dense(layer.units, name=f"{layer.name}_linear")
+    copy.build((None, len(weights[0])))
+    copy.set_weights(weights)
+    return copy
+
+
+def _gelu(x: Any) -> Any:
+    """x Phi(x), by a function that ONNX' converter knows; Keras' own gelu is not."""
+    return 0.5 * x * (1.0 + keras.ops.erf(x / math.sqrt(2)))
 
 
 Prior = IndependentPrior | AutoregressivePrior

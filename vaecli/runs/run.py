@@ -27,11 +27,13 @@ from vaecli.runs.schema import (
     FAILURE,
     INFO,
     PRIOR,
+    QUALITY,
     SUMMARY,
     Evaluated,
     FittedPrior,
     Info,
     PriorKind,
+    Quality,
     Summary,
 )
 from vaecli.runs.sealed import MAX_BYTES, parse_sealed, read_json, read_sealed, write_sealed
@@ -99,6 +101,7 @@ class Run:
     evaluation_json = Place("evaluation.json")
     prior_json = Place("prior.json")
     priors_folder = Place("priors")
+    quality_json = Place("quality.json")
     failure_json = Place("failure.json")
     checkpoints = Place("checkpoints")
     weights = Place("weights")
@@ -324,6 +327,21 @@ class Run:
             raise Damaged(f"{self.prior_json}: of the codes of other weights than {path}; {way_out}")
         return found
 
+    @property
+    def quality(self) -> Quality | None:
+        """What `vaecli quality` has measured, if it has; raises Damaged if it was changed, or is of other weights."""
+        return self._quality(self.summary)
+
+    def _quality(self, summary: Summary) -> Quality | None:
+        if not os.path.exists(self.quality_json):
+            return None
+        way_out = f"`vaecli quality {self.name}` makes it again"
+        found = read_sealed(self.quality_json, QUALITY, newest=FORMAT, way_out=way_out)["quality"]
+        path = self.weights / "last.npz"
+        if found["digest"] != summary["files"].get(str(path.relative_to(self.path)), found["digest"]):
+            raise Damaged(f"{self.quality_json}: of what other weights than {path} draw; {way_out}")
+        return found
+
     def prior_file(self, kind: PriorKind, *, conditional: bool, state: bool = False) -> Path:
         """The npz of a prior, or of the state of its training while that is not finished."""
         name = f"{kind}{'-conditional' * conditional}{'.state' * state}.npz"
@@ -364,7 +382,12 @@ class Run:
                 found.missing.append(name)
                 continue
             (found.whole if same else found.changed).append(name)
-        for path, read_it in ((self.evaluation_json, self._evaluations), (self.prior_json, self._priors)):
+        added: dict[Path, Callable[[Summary], Any]] = {
+            self.evaluation_json: self._evaluations,
+            self.prior_json: self._priors,
+            self.quality_json: self._quality,
+        }
+        for path, read_it in added.items():
             if os.path.exists(path):
                 try:
                     _ = read_it(summary)
@@ -384,9 +407,8 @@ class Run:
 
     def is_added(self, name: str) -> bool:
         """Whether a file was added to the finished run later, by another command than the one that trained it."""
-        return name in (self.evaluation_json.name, self.prior_json.name) or name.startswith(
-            f"{self.priors_folder.name}/"
-        )
+        names = (self.evaluation_json.name, self.prior_json.name, self.quality_json.name)
+        return name in names or name.startswith(f"{self.priors_folder.name}/")
 
     @property
     def whole(self) -> bool:
@@ -616,6 +638,10 @@ class Run:
         path = self.prior_file(kind, conditional=conditional, state=True)
         with writing(path):
             path.unlink(missing_ok=True)
+
+    def save_quality(self, quality: Quality) -> None:
+        self._lock.check()
+        write_sealed(self.quality_json, {"format": FORMAT, "quality": quality}, within=self.path)
 
     def fail(self, reason: str) -> None:
         self._lock.check()

@@ -277,6 +277,65 @@ class PriorFile(TypedDict):
     priors: list[FittedPrior]
 
 
+Sources = Literal[
+    "test images",
+    "reconstructions",
+    "independent",
+    "autoregressive",
+    "independent by label",
+    "autoregressive by label",
+    "N(0, 1)",
+    "fitted Gaussian",
+]
+
+
+@with_config(_STRICT)
+class DrawnFigures(TypedDict):
+    """How alike images of one source are to test images."""
+
+    source: Sources
+    prior: Digest | None  # of the file of the prior that they were drawn from
+    precision: Share
+    recall: Share
+    density: Number
+    coverage: Share
+    recognised: Share | None  # the share that has the label it should have
+    label_entropy: Number  # bits, of the labels that are recognised
+    nearer: Share  # to a training image than test images are, over pairs
+
+
+@with_config(_STRICT)
+class Quality(TypedDict):
+    """What `vaecli quality` measured."""
+
+    digest: Digest  # of the file of the weights
+    count: Size  # images of each source, and of the test images that they are compared with
+    classifier: Digest  # of its arrays
+    accuracy: Share  # of the classifier, on all test images
+    label_entropy: Number  # bits, of the labels of the test images
+    figures: list[DrawnFigures]
+
+
+@with_config(_STRICT)
+class QualityFile(TypedDict):
+    """quality.json."""
+
+    format: int
+    quality: Quality
+
+
+@with_config(_STRICT)
+class ClassifierFile(TypedDict):
+    """references/<data>-<digest>.classifier.json."""
+
+    data: Text
+    digest: Digest  # of the data
+    version: Count
+    labels: list[int]
+    accuracy: Share  # on the test images
+    file: Digest  # of its arrays
+
+
 @with_config(_STRICT)
 class Failure(TypedDict):
     """failure.json."""
@@ -364,6 +423,8 @@ INFO: TypeAdapter[Info] = TypeAdapter(Info)
 SUMMARY: TypeAdapter[Summary] = TypeAdapter(Summary)
 EVALUATION: TypeAdapter[EvaluationFile] = TypeAdapter(EvaluationFile)
 PRIOR: TypeAdapter[PriorFile] = TypeAdapter(PriorFile)
+QUALITY: TypeAdapter[QualityFile] = TypeAdapter(QualityFile)
+CLASSIFIER: TypeAdapter[ClassifierFile] = TypeAdapter(ClassifierFile)
 FAILURE: TypeAdapter[Failure] = TypeAdapter(Failure)
 AUDIT: TypeAdapter[AuditFile] = TypeAdapter(AuditFile)
 TOY: TypeAdapter[ToyFile] = TypeAdapter(ToyFile)

@@ -46,8 +46,10 @@ class Board:
             self._tasks[name] = self._bars.add_task(name, total=None, words="")
             if WHOLE in self._tasks:  # keeps it the last line
                 self._bars.remove_task(self._tasks.pop(WHOLE))
-        if beat.loss == beat.loss:
-            words = f"loss {beat.loss:.4f}"
+        from vaecli.launch.task import TRAINING
+
+        if beat.loss == beat.loss or beat.part != TRAINING:
+            words = f"loss {beat.loss:.4f}" if beat.part == TRAINING else beat.part
             self._bars.update(self._tasks[name], completed=beat.done, total=beat.of, words=words)
 
     def epoch(self, name: str, row: Mapping[str, float | None], last: int) -> None:

@@ -24,8 +24,6 @@ RATE, WARM_UP, LOWEST = (
     100,
     0.05,
 )  # of Adam: the highest, the steps towards it, and the share that a cosine ends at
-TOKENS = 15_000_000  # codes that are predicted, after which it ends: some minutes on two cores
-MOST_EPOCHS = 50
 PATIENCE = 3  # epochs without a smaller loss on the held-out codes
 HELD = 12  # one image of so many is held out
 
@@ -40,11 +38,6 @@ class PriorState(NamedTuple):
     best_epoch: int
     epoch: int  # finished epochs
     step: int  # finished steps of the current one
-
-
-def default_epochs(num_images: int, num_codes: int) -> int:
-    """As many as TOKENS allows."""
-    return min(MOST_EPOCHS, max(1, TOKENS // (num_images * num_codes)))
 
 
 class Steps:

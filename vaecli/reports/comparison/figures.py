@@ -8,8 +8,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from vaecli.metrics.intervals import Interval, interval
 from vaecli.reports.columns import numbers
-from vaecli.reports.comparison.groups import seed_of
+from vaecli.reports.comparison.groups import LENGTH, SQUARED, seed_of
 from vaecli.reports.comparison.panels import Member, Reference, Scene, apart
 from vaecli.reports.style import (
     COLOURS,
@@ -38,6 +39,7 @@ REFERENCES: Mapping[str, Any] = {
 }
 REFERENCE_COLOUR = "0.45"
 MOST_CODES = 20  # per row; the most used
+WIDE = 20  # times the shortest code length; a longer axis is logarithmic
 LINEAR_BITS = 16  # codes of at most this many bits are on a linear axis
 ERROR = "test error on sampled codes\n(mean squared error per pixel)"
 
@@ -49,6 +51,8 @@ def figures(scene: Scene) -> dict[str, Callable[[], Figure]]:
         "loss": partial(loss_curves, scene),
         "bits": partial(distortion_and_bits, scene),
     }
+    if with_code_length(scene):
+        found["rate_distortion"] = partial(rate_and_distortion, scene)
     if with_prototypes(scene):
         found["codes"] = partial(what_codes_draw, scene)
     return found
@@ -150,6 +154,47 @@ def distortion_and_bits(scene: Scene) -> Figure:
     means = "large: mean over seeds; dots: seeds" if len(scene.seeds) > 1 else "rate: KL(q(z|x) ‖ p(z)) on the test set"
     heading(figure, f"{title(scene, scene.seeds)}\n{means}", 8, left=True)
     return figure
+
+
+def with_code_length(scene: Scene) -> list[Member]:
+    """The members that have a prior over their codes."""
+    return [member for member in scene.members if member.row.values[LENGTH]]
+
+
+def rate_and_distortion(scene: Scene) -> Figure:
+    """Test error against the code length under a prior, with intervals over seeds; a thin mark at the capacity."""
+    members = with_code_length(scene)
+    handles = [Line2D([], [], label=member.label, **{**_look(member), "linestyle": ""}) for member in members]
+    figure = Figure(figsize=(WIDTH, max(3.4, 0.2 * len(handles) + 0.9)))
+    axis = figure.subplots()
+    places = []
+    for member in members:
+        length, error = lengths_and_errors(member)
+        look, capacity = _look(member), member.row.runs[0].latent.capacity_bits or length.mean
+        thin: Any = {"color": look["color"], "linewidth": 0.6, "zorder": 1}
+        axis.plot([length.mean, capacity], [error.mean] * 2, **thin)
+        axis.plot([capacity], [error.mean], marker="|", markersize=9, **thin)
+        bars: Any = {"xerr": length.half_width, "yerr": error.half_width, "capsize": 2, "elinewidth": 1}
+        axis.errorbar(length.mean, error.mean, **{**look, "linestyle": "", "markersize": 6}, **bars)
+        places += [length.mean, capacity]
+    axis.set(xlabel="code length (bits per image)", ylabel=ERROR, xlim=(0, 1.05 * max(places)))
+    if max(places) > WIDE * min(places):
+        axis.set(xscale="log", xlabel="code length (bits per image, log scale)")
+        axis.set_xlim(min(places) / 1.5, max(places) * 1.5)
+        axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.margins(y=0.1)
+    figure.legend(handles=handles, loc="outside right upper", fontsize=7)
+    kinds = dict.fromkeys(kind for member in members for kind in member.row.priors)
+    words = f"test images' codes under {' and '.join(kinds)} priors; at the right their capacity"
+    words += "\nbars: 95 % intervals over seeds" * (len(scene.seeds) > 1)
+    heading(figure, f"{title(scene, scene.seeds)}\n{words}", 8, left=True)
+    return figure
+
+
+def lengths_and_errors(member: Member) -> tuple[Interval, Interval]:
+    """Code length and test error on sampled codes, over the seeds that have a prior."""
+    lengths, errors = member.row.values[LENGTH], member.row.values[SQUARED]
+    return interval([*lengths.values()]), interval([errors[seed] for seed in lengths])
 
 
 def bits_and_errors(runs: Sequence[Run]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

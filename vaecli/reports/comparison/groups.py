@@ -24,13 +24,14 @@ from vaecli.runs.added import added, evaluation_of
 from vaecli.runs.identity import settings
 from vaecli.runs.provenance import data_name, made_with
 from vaecli.runs.references import references_of, references_problem
+from vaecli.runs.schema import PriorKind
 
 Settings = dict[str, dict[int, list[Run]]]  # the runs of each setting, by seed
 SQUARED, ELBO = (
     "mse sampled",
     "-elbo",
 )  # the columns that methods are judged by: an error, or nats if the likelihood has them
-BOUND, SAMPLES = "bound", "bound samples"
+BOUND, SAMPLES, LENGTH = "bound", "bound samples", "code length"
 METHOD = "method"  # to sort by
 
 
@@ -42,6 +43,7 @@ class Row:
     runs: Sequence[Run]
     values: Mapping[str, Mapping[int, float]]
     absent: Mapping[int, str] = field(default_factory=dict)  # reasons by seed
+    priors: tuple[str, ...] = ()  # the kinds of those that its code lengths are under
 
     @cached_property
     def intervals(self) -> Mapping[str, Interval]:
@@ -104,13 +106,19 @@ class Group:
         return None if row is best else paired(row.values[self.judged], best.values[self.judged])
 
 
-def compared(runs: Sequence[Run], sort_by: str | None = None, absent: Sequence[Absent] = ()) -> list[Group]:
+def compared(
+    runs: Sequence[Run],
+    sort_by: str | None = None,
+    absent: Sequence[Absent] = (),
+    code_prior: PriorKind | None = None,
+) -> list[Group]:
     """Groups finished runs by protocol, then by everything but the seed; duplicates of a run count once.
 
     Args:
         sort_by: "method" or a column of vaecli.metrics.metric: the best first, rows without a value last. None: each
             group by the column that decides it.
         absent: requested runs without figures; a row names the seeds missing from its means, with reasons.
+        code_prior: the kind of prior that code lengths are under; None: of each run the one that gives the shortest.
     """
     by_protocol: dict[str, tuple[dict[str, Any], Settings]] = {}
     for run in runs:
@@ -129,7 +137,10 @@ def compared(runs: Sequence[Run], sort_by: str | None = None, absent: Sequence[A
         of_rows = [[_chosen(alike, notes) for alike in of_seeds.values()] for of_seeds in found.values()]
         names = _labels([of_row[0].config for of_row in of_rows])
         rows = [
-            _row(name, of_row, {seed: why for seed, why in missing.get((key, place), {}).items() if seed not in seeds})
+            _row(
+                *(name, of_row, code_prior),
+                {seed: why for seed, why in missing.get((key, place), {}).items() if seed not in seeds},
+            )
             for name, of_row, (place, seeds) in zip(names, of_rows, found.items(), strict=True)
         ]
         by = sort_by or Group(protocol, rows).judged
@@ -213,6 +224,12 @@ def _notes(rows: Sequence[Row]) -> Iterator[str]:
             yield f"{row.name}: its bounds are of {_counts(of_seeds)} samples, so there is no mean of them"
     if len(samples) > 1:
         yield f"bounds of {_counts(samples)} samples are not on one scale: more samples lower them"
+    kinds = dict.fromkeys(kind for row in rows for kind in row.priors)
+    for row in rows:
+        if len(row.priors) > 1:
+            yield f"{row.name}: its code lengths are under {' and '.join(row.priors)} priors, so they have no mean"
+    if len(kinds) > 1:
+        yield f"code lengths under {' and '.join(kinds)} priors are not on one scale; --code-prior chooses one"
     of_rows = []
     for row in rows:
         made = [made_with(run.info) for run in row.runs]
@@ -316,13 +333,16 @@ def csv_text(groups: Sequence[Group], failures: Mapping[str, str] | None = None)
     return text.getvalue()
 
 
-def _row(name: str, runs: Sequence[Run], absent: Mapping[int, str]) -> Row:
+def _row(name: str, runs: Sequence[Run], code_prior: PriorKind | None, absent: Mapping[int, str]) -> Row:
     runs = sorted(runs, key=seed_of)
     values: dict[str, dict[int, float]] = {column: {} for column in COLUMNS}
+    kinds: dict[str, None] = {}
     for run in runs:
         references = references_of(run)
         learned = references.learned(run.latent, run.summary["test"]["mse"]["sampled"]) if references else None
-        summary = {**run.summary, "learned": learned, **added(run)}
+        later = added(run, code_prior)
+        kinds |= dict.fromkeys([later["prior"]["kind"]] if later["prior"] else [])
+        summary = {**run.summary, "learned": learned, **later}
         for column, metric in COLUMNS.items():
             value = metric.value(summary)
             if value is not None:
@@ -331,7 +351,9 @@ def _row(name: str, runs: Sequence[Run], absent: Mapping[int, str]) -> Row:
         values["seconds"] = {}  # on different machines their mean is meaningless
     if len(set(values[SAMPLES].values())) > 1:
         values[BOUND], values[SAMPLES] = {}, {}  # bounds of other numbers of samples have no mean
-    return Row(name, runs, values, absent)
+    if len(kinds) > 1:
+        values[LENGTH] = {}  # nor have code lengths under other kinds of priors
+    return Row(name, runs, values, absent, tuple(kinds))
 
 
 def seed_of(run: Run) -> int:

@@ -22,11 +22,12 @@ from vaecli.runs.files import write, write_json, writing
 from vaecli.runs.provenance import data_name
 from vaecli.runs.references import references_path
 
-VERSION = 10  # raise it when drawings or sentences change for the same runs
+VERSION = 11  # raise it when drawings or sentences change for the same runs
 PAGE, TABLE, RECORDS = "report.html", "comparison.csv", "comparison.json"
 ALTERNATIVES = {
     "reconstructions": "Test images in the first row, and what each method makes of them below",
     "loss": "Test error on sampled codes by epoch, for each method",
+    "rate_distortion": "Test error on sampled codes against the code length in bits, for each method",
     "bits": "Test error on sampled codes against the rate in bits, for each method",
     "codes": "What each code of each method draws, the most used first",
     "bias_variance": "Squared bias against variance of each gradient estimator at each temperature",
@@ -78,14 +79,14 @@ def write_report(groups: Sequence[Group], failures: Mapping[str, str], folder: P
 
 def _inputs(groups: Sequence[Group], failures: Mapping[str, str], audits: Sequence[Audit]) -> dict[str, str]:
     """Digests of everything that the report is made of."""
-    absent = [f"{row.name} {row.absent}" for group in groups for row in group.rows]
+    absent = [f"{row.name} {row.absent} {row.priors}" for group in groups for row in group.rows]
     found = {"failures": _digest(json.dumps([failures, absent], sort_keys=True).encode())}
     for order, run in enumerate(_runs(groups)):
         data = run.info["data"]
         references = references_path(run.path.parent, data["name"], data["digest"])
         if f"references {references.stem}" not in found and references.is_file():
             found[f"references {references.stem}"] = _digest(references.read_bytes())
-        files = (run.summary_json, run.run_json, run.metrics_csv, run.evaluation_json, run.prior_json)
+        files = (run.summary_json, run.run_json, run.metrics_csv, run.evaluation_json, run.prior_json, run.quality_json)
         read = b"".join(path.read_bytes() for path in files if path.is_file())
         found[f"{order} {run.path}"] = _digest(read)
     return found | {audit.name: _digest(audit.audit_json.read_bytes()) for audit in audits}

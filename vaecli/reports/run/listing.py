@@ -117,7 +117,7 @@ def differences(one: Run, two: Run) -> dict[str, dict[str, list[Any]]]:
         not_compared = ("config", "argv", "started", "extends", "history", "format", "run", "changed", "latent")
         sections["environment"].append(flat({key: info[key] for key in info if key not in not_compared}))
         summary: dict[str, Any] = {**run.summary, **added(run)} if run.finished else {}
-        kept = ("test", "evaluation", "prior", "gradient_norm", "parameters", "seconds")
+        kept = ("test", "evaluation", "prior", "quality", "gradient_norm", "parameters", "seconds")
         sections["figures"].append(flat({key: summary[key] for key in kept if key in summary}))
     return {
         name: {key: [first.get(key), second.get(key)] for key in first | second if first.get(key) != second.get(key)}

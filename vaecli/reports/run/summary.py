@@ -4,12 +4,13 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from vaecli.reports.columns import aligned
 from vaecli.reports.health import findings
 from vaecli.runs import Run
-from vaecli.runs.added import usable_evaluations, usable_priors
+from vaecli.runs.added import current_figures, kept_quality, usable_evaluations, usable_priors
 from vaecli.runs.provenance import data_name
 from vaecli.runs.references import references_of, references_problem, without_reference
-from vaecli.runs.schema import Estimate, Evaluated, FittedPrior
+from vaecli.runs.schema import DrawnFigures, Estimate, Evaluated, FittedPrior, Quality
 
 
 def epoch_line(row: Mapping[str, float | None], last: int) -> str:
@@ -38,6 +39,8 @@ def summary_lines(run: Run) -> Iterator[str]:
     yield from _errors(test, run.config.objective.likelihood)
     yield from evaluation_lines(usable_evaluations(run))
     yield from prior_lines(run, usable_priors(run))
+    if (quality := kept_quality(run)) is not None:
+        yield from quality_lines(quality, current_figures(run, quality))
     yield from _of_mean_image(summary)
     yield from _code_use(test)
     yield from _learned(run, test["mse"]["sampled"])
@@ -92,6 +95,21 @@ def prior_lines(run: Run, priors: Iterable[FittedPrior]) -> Iterator[str]:
                 f"  lossy code          {test['distortion'] + nats:.2f} nats per image = distortion "
                 f"{test['distortion']:.2f} + code length {nats:.2f}, a bound on -log p(x)"
             )
+
+
+def quality_lines(quality: Quality, figures: Iterable[DrawnFigures]) -> Iterator[str]:
+    """How alike images of each source are to test images."""
+    yield (
+        f"  samples             {quality['count']:,} of each against as many test images, in the features of a "
+        f"classifier that is right for {100 * quality['accuracy']:.1f}% of the test images"
+    )
+    rows = [("", "precision", "recall", "density", "coverage", "recognised", "label entropy", "nearer")]
+    for one in figures:
+        shares = [f"{one[key]:.3f}" for key in ("precision", "recall", "density", "coverage")]
+        right = "" if one["recognised"] is None else f"{one['recognised']:.3f}"
+        entropy = f"{one['label_entropy']:.2f} of {quality['label_entropy']:.2f}"
+        rows.append((one["source"], *shares, right, entropy, f"{one['nearer']:.3f}"))  # type: ignore[arg-type]
+    yield from (f"    {line}" for line in aligned(rows))
 
 
 def _mean(found: Estimate) -> str:

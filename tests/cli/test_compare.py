@@ -133,6 +133,7 @@ def test_an_error_of_one_local_worker_is_one_line_and_the_other_runs_are_compare
 
     monkeypatch.setattr(task, "train_run", failing)
     monkeypatch.setattr(drive, "open_pool", threads)
+    monkeypatch.setattr(task, "prepare", lambda number: None)  # which would set the environment of this process
     result = vaecli("compare", "vae", "exact", *SETTINGS, "--jobs", "2", "--format", "csv")
     assert result.exit_code == 3
     told = [line for line in result.stderr.splitlines() if "exact-digits-" in line and "failed" in line]

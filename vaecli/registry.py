@@ -150,7 +150,10 @@ DIVEQ = Bottleneck(
 )
 RESIDUAL = Bottleneck(
     "vaecli.bottlenecks.residual:ResidualQuantizer",
-    ("stages", "num_codes", "code_dim", "commitment", *LEARNED_ROWS, "gradient", "unquantized_steps"),
+    (
+        *("stages", "of", "num_codes", "code_dim", "commitment"),
+        *(*LEARNED_ROWS, "gradient", "unquantized_steps", "noise_variance"),
+    ),
     codes=lambda options: Codes(
         options["stages"], [options["num_codes"]] * options["stages"], options["code_dim"], summed=True
     ),

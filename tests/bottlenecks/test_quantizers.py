@@ -25,6 +25,8 @@ MAKE = {
     "simvq": lambda p: SimVQ(6, p, seed=0, num_latents=2, **ROWS, commitment=0.25),
     "diveq": lambda p: DiVeQ(6, p, seed=0, num_latents=2, **ROWS, noise_variance=1e-3),
     "residual": lambda p: ResidualQuantizer(6, p, seed=0, stages=3, **ROWS, commitment=0.25),
+    "residual of simvq": lambda p: ResidualQuantizer(6, p, seed=0, stages=3, of="simvq", **ROWS, commitment=0.25),
+    "residual of diveq": lambda p: ResidualQuantizer(6, p, seed=0, stages=3, of="diveq", **ROWS, noise_variance=1e-3),
     "fsq": lambda p: FiniteScalarQuantizer(6, p, seed=0, levels=(5, 4, 2)),
     "lfq": lambda p: LookupFreeQuantizer(6, p, seed=0, bits=4, entropy_weight=0.1, commitment=0.25),
 }
@@ -38,7 +40,7 @@ def read(bottleneck, features=FEATURES):
     return *seen[0], step
 
 
-@pytest.mark.parametrize("name", [name for name in MAKE if name != "diveq"])
+@pytest.mark.parametrize("name", [name for name in MAKE if "diveq" not in name])
 def test_the_decoder_reads_exactly_what_the_codes_stand_for_in_training_too(name):
     bottleneck = MAKE[name](1)
     z, codes, _ = read(bottleneck)
@@ -66,7 +68,8 @@ def test_positions_are_quantised_alike(name):
 def test_the_prior_is_uniform_over_all_codes_and_the_posterior_is_a_point(name):
     bottleneck = MAKE[name](1)
     codes = bottleneck.encode(FEATURES).codes
-    sizes = {"vqvae": [7] * 2, "residual": [7] * 3, "fsq": [40], "lfq": [16]}.get(name, [7] * 2)
+    stages = 3 if name.startswith("residual") else 2
+    sizes = {"fsq": [40], "lfq": [16]}.get(name, [7] * stages)
     every = np.array(list(itertools.product(*map(range, sizes))), np.int32)
     assert np.exp(bottleneck.log_prior(every).numpy().astype(np.float64)).sum() == pytest.approx(1, rel=1e-5)
     log_q = bottleneck.log_posterior(FEATURES, every).numpy()
@@ -131,14 +134,15 @@ def test_the_codes_of_lfq_are_the_signs_of_its_numbers():
     assert np.array_equal(latents.codes, (e > 0) @ [1, 2, 4, 8])
 
 
-def test_the_stages_of_a_residual_reconstruct_the_sum_and_each_leaves_the_nearest():
-    bottleneck = MAKE["residual"](2)
+@pytest.mark.parametrize("name", ["residual", "residual of simvq", "residual of diveq"])
+def test_the_stages_of_a_residual_reconstruct_the_sum_and_each_leaves_the_nearest(name):
+    bottleneck = MAKE[name](2)
     features = tf.tile(FEATURES[:, None], (1, 2, 1))
     left = bottleneck.embed(features).numpy()
     latents = bottleneck.encode(features)
     codes, total = latents.codes.numpy().reshape(64, 2, 3), 0
     for stage, book in enumerate(bottleneck.books):
-        rows = book.table.embeddings.numpy()
+        rows = tf.convert_to_tensor(book.rows).numpy()
         distances = ((left[:, :, None] - rows) ** 2).sum(-1)
         assert np.array_equal(codes[..., stage], distances.argmin(-1))
         total, left = total + rows[codes[..., stage]], left - rows[codes[..., stage]]
@@ -190,6 +194,24 @@ def test_the_gradient_of_diveq_reaches_encoder_and_rows_without_a_loss_of_its_ow
     found = gradients(bottleneck)
     np.testing.assert_allclose(tf.convert_to_tensor(found["codebook/embeddings"]), rows, rtol=1e-3, atol=1e-3)
     np.testing.assert_allclose(found["embedding/bias"], (1 - along).numpy().sum(0).reshape(-1), rtol=1e-3, atol=1e-3)
+
+
+def test_a_residual_of_diveq_is_one_step_to_the_sum_with_a_gradient_to_the_rows_of_each_stage():
+    bottleneck = MAKE["residual of diveq"](1)
+    e, total = bottleneck.embed(FEATURES).numpy(), bottleneck.encode(FEATURES).z.numpy()
+    z, _, step = read(bottleneck)
+    assert not step.penalty.numpy().any()
+    np.testing.assert_allclose(np.linalg.norm(z - e, axis=-1), np.linalg.norm(total - e, axis=-1), rtol=1e-3)
+    found = gradients(bottleneck, loss=lambda step: tf.reduce_sum(step.surrogate))
+    for stage in range(3):
+        assert np.abs(tf.convert_to_tensor(found[f"codebook_{stage}/embeddings"])).max() > 0
+
+
+def test_a_residual_of_simvq_moves_each_stage_by_a_matrix_of_its_own():
+    found = gradients(MAKE["residual of simvq"](1))
+    moved = {name for name, gradient in found.items() if np.abs(tf.convert_to_tensor(gradient)).max() > 0}
+    assert {f"matrix_{stage}/kernel" for stage in range(3)} <= moved
+    assert not any("codebook" in name for name in found)
 
 
 @pytest.mark.parametrize("name", ["vqvae", "simvq", "residual", "fsq", "lfq", "rotation"])

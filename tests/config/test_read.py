@@ -172,6 +172,14 @@ KNOWN_BLOCKS = "(known: model, network, data, objective, training, evaluation)"
             "f.yaml:1:22: model.decay: `decay` has no effect with codebook: gradient, received 0.8",
         ),
         (
+            "model: {name: residual, of: diveq, restart: 1.0}",
+            "f.yaml:1:36: model.restart: `restart` has no effect with of: diveq, received 1.0",
+        ),
+        (
+            "model: {name: residual, noise_variance: 0.1}",
+            "f.yaml:1:25: model.noise_variance: `noise_variance` has no effect with of: vqvae, received 0.1",
+        ),
+        (
             "model: {name: fsq, levels: [256, 256, 2]}",
             "f.yaml:1:20: model.levels: should be at most 65,536 codes together, received [256, 256, 2]",
         ),

@@ -70,6 +70,7 @@ LATENT = {
     "unquantized_steps": 0,
     "noise_variance": 1e-3,
     "stages": 2,
+    "of": "vqvae",
     "levels": [5, 2],
     "bits": 3,
     "entropy_weight": 0.1,

@@ -21,6 +21,7 @@ MODELS = {
     "restart": "{name: vqvae, init: kmeans, restart: 1.0, unquantized_steps: 9}",
     "residual": f"{{name: residual, {EVERYTHING}}}",
     "diveq": "diveq",
+    "residual of simvq": "{name: residual, of: simvq}",
 }
 
 

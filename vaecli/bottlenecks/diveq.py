@@ -36,9 +36,15 @@ class DiVeQ(OfCodebook):
 
     def quantized(self, e: tf.Tensor, *, seed: tf.Tensor) -> Quantized:
         q, _ = self.book.quantize(e)
-        step = q - e
-        noise = self.noise_variance**0.5 * normal(tf.shape(e), seed=seed)
-        direction = tf.stop_gradient(tf.math.l2_normalize(step + noise, -1))
-        # (0): the root has no gradient there
-        length = tf.sqrt(tf.reduce_sum(tf.square(step), -1, keepdims=True) + SMALLEST)
-        return Quantized(e + length * direction, None, tf.zeros_like(e[:, 0, 0]))
+        z = stepped(e, q, noise_variance=self.noise_variance, seed=seed)
+        return Quantized(z, None, tf.zeros_like(e[:, 0, 0]))
+
+
+def stepped(e: tf.Tensor, q: tf.Tensor, *, noise_variance: float, seed: tf.Tensor) -> tf.Tensor:
+    """z of e and q [..., D], as DiVeQ has it."""
+    step = q - e
+    noise = noise_variance**0.5 * normal(tf.shape(e), seed=seed)
+    direction = tf.stop_gradient(tf.math.l2_normalize(step + noise, -1))
+    # (0): the root has no gradient there
+    length = tf.sqrt(tf.reduce_sum(tf.square(step), -1, keepdims=True) + SMALLEST)
+    return e + length * direction

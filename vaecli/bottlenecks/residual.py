@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from vaecli.backend.random import fold_in
 from vaecli.bottlenecks.bottleneck import Rows
 from vaecli.bottlenecks.codebook import Codebook
+from vaecli.bottlenecks.diveq import stepped
 from vaecli.bottlenecks.kmeans import nearest
 from vaecli.bottlenecks.quantizer import Quantized, Quantizer
+from vaecli.bottlenecks.simvq import Turned
 from vaecli.bottlenecks.vector_quantizer import PASSED, Gradient
 
 
@@ -24,7 +26,9 @@ class ResidualQuantizer(Quantizer):
         backward   dz = de, or rotation's (VectorQuantizer)
         penalty  = sum_s of VectorQuantizer's losses of r_s and q_s
 
-    A position has S codes of K values each, and one vector.
+    A position has S codes of K values each, and one vector. That is `of: vqvae`; `of: simvq` has the rows of SimVQ in
+    each stage, and `of: diveq` goes from e to the sum of the rows by DiVeQ's step, which has a gradient to all of them
+    and no penalty.
     """
 
     def __init__(
@@ -34,33 +38,41 @@ class ResidualQuantizer(Quantizer):
         *,
         seed: int,
         stages: int,
+        of: Literal["vqvae", "simvq", "diveq"] = "vqvae",
         num_codes: int,
         code_dim: int,
-        commitment: float,
+        commitment: float = 0.0,
         codebook: Literal["gradient", "ema"] = "gradient",
         decay: float = 0.99,
         init: Literal["normal", "kmeans"] = "normal",
         restart: float = 0.0,
         gradient: Gradient = "straight_through",
         unquantized_steps: int = 0,
+        noise_variance: float = 0.0,
     ) -> None:
         super().__init__(inputs, positions, (1, code_dim), seed=seed, values=num_codes, stages=stages)
         self.commitment = commitment
         self.passed = PASSED[gradient]
+        self.noise_variance = noise_variance if of == "diveq" else None
         self.unquantized_steps = unquantized_steps
-        self.books = [
-            Codebook(
-                num_codes,
-                code_dim,
-                seed=seed,
-                codebook=codebook,
-                decay=decay,
-                init=init,
-                restart=restart,
-                name=f"codebook_{stage}",
-            )
-            for stage in range(stages)
-        ]
+        names = [f"codebook_{stage}" for stage in range(stages)]
+        self.books: list[Codebook] = (
+            [Turned(num_codes, code_dim, seed=seed, name=name) for name in names]
+            if of == "simvq"
+            else [
+                Codebook(
+                    num_codes,
+                    code_dim,
+                    seed=seed,
+                    codebook=codebook,
+                    decay=decay,
+                    init=init,
+                    restart=restart,
+                    name=name,
+                )
+                for name in names
+            ]
+        )
         self.layers += [layer for book in self.books for layer in book.layers]
         self.begins_at = unquantized_steps if init == "kmeans" else None
 
@@ -70,11 +82,16 @@ class ResidualQuantizer(Quantizer):
         replaced: dict[str, Rows] = {}
         for stage, book in enumerate(self.books):
             q, codes = book.quantize(left)
-            penalty += book.loss(left, q, commitment=self.commitment)
+            if self.noise_variance is None:
+                penalty += book.loss(left, q, commitment=self.commitment)
             moved = book.moved(left, codes, seed=fold_in(seed, stage))
             updates, replaced = updates | moved[0], replaced | moved[1]
-            total, left = total + tf.stop_gradient(q), left - tf.stop_gradient(q)
-        return Quantized(self.passed(e, total), None, penalty, updates, replaced)
+            total, left = total + q, left - tf.stop_gradient(q)
+        if self.noise_variance is None:
+            z = self.passed(e, total)
+        else:
+            z = stepped(e, total, noise_variance=self.noise_variance, seed=seed)
+        return Quantized(z, None, penalty, updates, replaced)
 
     def nearest(self, e: tf.Tensor) -> tf.Tensor:
         found = []

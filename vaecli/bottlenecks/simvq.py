@@ -34,11 +34,12 @@ class SimVQ(OfCodebook):
 class Turned(Codebook):
     """A frozen table times a learned matrix."""
 
-    def __init__(self, num_codes: int, code_dim: int, *, seed: int) -> None:
-        super().__init__(num_codes, code_dim, seed=seed, stddev=code_dim**-0.5)
+    def __init__(self, num_codes: int, code_dim: int, *, seed: int, name: str = "codebook") -> None:
+        super().__init__(num_codes, code_dim, seed=seed, name=name, stddev=code_dim**-0.5)
         self.table.trainable = False
-        initializer = keras.initializers.GlorotUniform(layer_seed(seed, "matrix"))
-        self.matrix = keras.layers.Dense(code_dim, use_bias=False, kernel_initializer=initializer, name="matrix")
+        name = name.replace("codebook", "matrix")
+        initializer = keras.initializers.GlorotUniform(layer_seed(seed, name))
+        self.matrix = keras.layers.Dense(code_dim, use_bias=False, kernel_initializer=initializer, name=name)
         self.matrix.build((None, code_dim))
         self.layers.append(self.matrix)
 

@@ -6,7 +6,7 @@ same names; a test compares them, because a config is read without TensorFlow.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
@@ -38,7 +38,7 @@ class Option:
     type: Any
     default: Any
     help: str
-    only_with: tuple[str, Any] | None = None  # another option and its only value with which this one has an effect
+    only_with: tuple[str, tuple[Any, ...]] | None = None  # another option, and its values with which it has an effect
 
 
 Count = Annotated[int, Field(ge=1, le=65_536)]
@@ -227,7 +227,7 @@ OPTIONS: Mapping[str, Option] = {
         "rows learned by gradient, or as moving averages of their encodings: ema",
     ),
     "decay": Option(
-        Share, 0.99, "share of the averages that each step keeps (short runs: 0.8)", only_with=("codebook", "ema")
+        Share, 0.99, "share of the averages that each step keeps (short runs: 0.8)", only_with=("codebook", ("ema",))
     ),
     "init": Option(
         Literal["normal", "kmeans"], "normal", "the first rows: N(0, 0.05^2), or kmeans of some 16,000 encodings"
@@ -250,6 +250,9 @@ OPTIONS: Mapping[str, Option] = {
     ),
     "noise_variance": Option(NonNegative, 1e-3, "of the noise in the direction of a step from encoding to row"),
     "stages": Option(Annotated[int, Field(ge=1, le=64)], 2, "codebooks, each of what those before it left"),
+    "of": Option(
+        Literal["vqvae", "simvq", "diveq"], "vqvae", "the quantiser that each stage is: vqvae, simvq or diveq"
+    ),
     "levels": Option(Levels, (5, 2), "of each rounded number; their product is the number of codes"),
     "bits": Option(Annotated[int, Field(ge=1, le=16)], 3, "signs of a position, which has 2^bits codes"),
     "entropy_weight": Option(NonNegative, 0.1, "of the loss for sure codes of an image and diverse codes of a batch"),
@@ -274,7 +277,18 @@ OPTIONS: Mapping[str, Option] = {
 }
 
 
+# The options of a stage that only some quantisers have.
+OF_STAGES = {
+    "commitment": ("vqvae", "simvq"),
+    **dict.fromkeys(("codebook", "init", "restart", "gradient"), ("vqvae",)),
+    "noise_variance": ("diveq",),
+}
+
+
 def described(method: Method) -> Mapping[str, Option]:
     """The options of a method; a method of another package describes its own."""
     every = {**OPTIONS, **method.described}
-    return {name: every[name] for name in method.options}
+    found = {name: every[name] for name in method.options}
+    if "of" in found:
+        found |= {name: replace(found[name], only_with=("of", kinds)) for name, kinds in OF_STAGES.items()}
+    return found

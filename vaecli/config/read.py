@@ -311,8 +311,8 @@ def _combinations(config: Config, source: Source) -> Iterable[tuple[str, str]]:
         )
     options, known = config.model.options(), described(method)
     for key, option in known.items():
-        other, only = option.only_with or (key, options[key])
-        if options[key] != option.default and options[other] != only:
+        other, only = option.only_with or (key, (options[key],))
+        if options[key] != option.default and options[other] not in only:
             yield (
                 source.place(("model", key)),
                 f"model.{key}: `{key}` has no effect with {other}: {options[other]}, received {options[key]!r}",

@@ -101,12 +101,25 @@ def test_a_classifier_is_trained_once_to_the_same_bits_and_again_where_it_is_dam
     assert again.stdout == first.stdout
 
 
+def test_a_classifier_of_other_labels_is_trained_again(vaecli, grid):
+    first = vaecli("quality", grid.name, "--json")
+    path = classifier_path(Path("outputs"), "digits", digits().digest)
+    reseal(path, lambda tree: tree.update(labels=[*range(9), 12]))
+    grid.quality_json.unlink()
+    again = vaecli("quality", grid.name, "--json")
+    assert "of another classifier (other labels); it is trained again" in again.stderr
+    assert again.stdout == first.stdout
+
+
 def test_figures_of_another_prior_or_of_other_weights_are_not_used(vaecli, grid):
     assert vaecli("prior", grid.name, "--kind", "independent", "-q").exit_code == 0
     assert vaecli("quality", grid.name, "-q").exit_code == 0
     assert quality_of(grid)["coverage"] >= 0
     reseal(grid.quality_json, lambda tree: tree["quality"]["figures"][2].update(prior="1" * 64))
     assert "coverage" not in quality_of(grid)
+    assert "coverage_of_reconstructions" in quality_of(grid)
+    reseal(grid.quality_json, lambda tree: tree["quality"]["figures"].clear())
+    assert quality_of(grid) == {"recognised": None}
     reseal(grid.quality_json, lambda tree: tree["quality"].update(digest="0" * 64))
     assert quality_of(grid) == {}
     show = vaecli("show", grid.name).stdout

@@ -142,10 +142,14 @@ def _classifier(
         raise ConfigError([f"{run.name}: a classifier measures what is drawn, and {dataset.called} has no labels"])
     path = classifier_path(run.path.parent, dataset.name, dataset.digest)
     labels = sorted(map(int, np.unique(train.labels)))
+    if unknown := set(map(int, np.unique(test.labels))) - set(labels):
+        raise ConfigError([f"{run.name}: no training image has the label {min(unknown)} of test images"])
     classifier = Classifier(dataset.image_shape, len(labels))
     try:
         kept = load_classifier(path, dataset.digest, VERSION)
         if kept is not None:
+            if kept[0]["labels"] != labels:
+                raise ValueError("other labels")
             classifier.assign(kept[1])
             return classifier, kept[0], kept[0]["accuracy"]
     except Damaged as error:
@@ -156,7 +160,7 @@ def _classifier(
     told = counting("steps of the classifier", total_steps(len(train)))
     classes = classes_of(train.labels, labels, len(train))
     classifier.train(train.images, classes, scale=dataset.scale, told=told)
-    found = classifier.classify(dataset.floats(test.images)).classes
+    found = classifier.classify(test.images, scale=dataset.scale).classes
     accuracy = float((np.array(labels)[found] == test.labels).mean())
     about: ClassifierFile = {
         "data": dataset.name,

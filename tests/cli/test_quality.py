@@ -1,12 +1,13 @@
 """`vaecli quality`: what is measured, kept, shown and refused."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from helpers import copied, reseal, small_config
+from helpers import copied, forge, reseal, small_config
 from vaecli import load_run
 from vaecli.config import config_from_text
 from vaecli.data.digits import digits
@@ -136,6 +137,32 @@ def test_mistakes_are_a_line(vaecli, grid, count, line):
     assert (done.exit_code, len(done.stderr.splitlines())) == (2, 1)
     assert line in done.stderr
     assert not grid.quality_json.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (lambda info: info["data"].update(test=11), "12 test images or more are needed, and there are 11"),
+        (
+            lambda info: info["config"]["data"].update(binarization="dynamic"),
+            "a classifier is trained on the training images, but data.binarization: dynamic draws these images again",
+        ),
+    ],
+)
+def test_a_run_without_enough_images_is_refused(vaecli, grid, change, line):
+    forge(grid, change)
+    done = vaecli("quality", grid.name)
+    assert (done.exit_code, len(done.stderr.splitlines())) == (2, 1)
+    assert line in done.stderr
+
+
+def test_a_label_that_only_test_images_have_is_refused(vaecli, grid, monkeypatch):
+    found = digits()
+    other = replace(found, test=replace(found.test, labels=np.where(found.test.labels == 3, 12, found.test.labels)))
+    monkeypatch.setattr("vaecli.experiment.quality.dataset_of", lambda *arguments: other)
+    done = vaecli("quality", grid.name)
+    assert done.exit_code == 2
+    assert done.stderr.splitlines()[-1] == f"{grid.name}: no training image has the label 12 of test images"
 
 
 def test_images_without_labels_have_no_classifier(vaecli, tmp_path):

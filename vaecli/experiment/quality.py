@@ -47,11 +47,12 @@ def count_of(run: Run, asked: int | None) -> int:
         ConfigError: the run's data has too few test images, or its training images are drawn again at each use.
         RunError: the run is not finished.
     """
-    _, most = run.summary, run.info["data"]["test"] // 2
+    _, images = run.summary, run.info["data"]["test"]
+    most = images // 2
     if reason := no_split(run.config, "train"):
         raise ConfigError([f"{run.name}: a classifier is trained on the training images, but {reason}"])
     if most <= K:
-        raise ConfigError([f"{run.name}: {2 * (K + 1)} test images or more are needed, and there are {2 * most}"])
+        raise ConfigError([f"{run.name}: {2 * (K + 1)} test images or more are needed, and there are {images}"])
     if asked is not None and not K < asked <= most:
         halves = f"{K + 1} to {most:,}: they are compared with a half of the test images, and the other half with it"
         raise ConfigError([f"--count {asked}: {halves}"])

@@ -1,12 +1,13 @@
 """`vaecli quality`: what is measured, kept, shown and refused."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from helpers import copied, reseal, small_config
+from helpers import copied, forge, reseal, small_config
 from vaecli import load_run
 from vaecli.config import config_from_text
 from vaecli.data.digits import digits
@@ -101,12 +102,25 @@ def test_a_classifier_is_trained_once_to_the_same_bits_and_again_where_it_is_dam
     assert again.stdout == first.stdout
 
 
+def test_a_classifier_of_other_labels_is_trained_again(vaecli, grid):
+    first = vaecli("quality", grid.name, "--json")
+    path = classifier_path(Path("outputs"), "digits", digits().digest)
+    reseal(path, lambda tree: tree.update(labels=[*range(9), 12]))
+    grid.quality_json.unlink()
+    again = vaecli("quality", grid.name, "--json")
+    assert "of another classifier (other labels); it is trained again" in again.stderr
+    assert again.stdout == first.stdout
+
+
 def test_figures_of_another_prior_or_of_other_weights_are_not_used(vaecli, grid):
     assert vaecli("prior", grid.name, "--kind", "independent", "-q").exit_code == 0
     assert vaecli("quality", grid.name, "-q").exit_code == 0
     assert quality_of(grid)["coverage"] >= 0
     reseal(grid.quality_json, lambda tree: tree["quality"]["figures"][2].update(prior="1" * 64))
     assert "coverage" not in quality_of(grid)
+    assert "coverage_of_reconstructions" in quality_of(grid)
+    reseal(grid.quality_json, lambda tree: tree["quality"]["figures"].clear())
+    assert quality_of(grid) == {"recognised": None}
     reseal(grid.quality_json, lambda tree: tree["quality"].update(digest="0" * 64))
     assert quality_of(grid) == {}
     show = vaecli("show", grid.name).stdout
@@ -123,6 +137,32 @@ def test_mistakes_are_a_line(vaecli, grid, count, line):
     assert (done.exit_code, len(done.stderr.splitlines())) == (2, 1)
     assert line in done.stderr
     assert not grid.quality_json.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (lambda info: info["data"].update(test=11), "12 test images or more are needed, and there are 11"),
+        (
+            lambda info: info["config"]["data"].update(binarization="dynamic"),
+            "a classifier is trained on the training images, but data.binarization: dynamic draws these images again",
+        ),
+    ],
+)
+def test_a_run_without_enough_images_is_refused(vaecli, grid, change, line):
+    forge(grid, change)
+    done = vaecli("quality", grid.name)
+    assert (done.exit_code, len(done.stderr.splitlines())) == (2, 1)
+    assert line in done.stderr
+
+
+def test_a_label_that_only_test_images_have_is_refused(vaecli, grid, monkeypatch):
+    found = digits()
+    other = replace(found, test=replace(found.test, labels=np.where(found.test.labels == 3, 12, found.test.labels)))
+    monkeypatch.setattr("vaecli.experiment.quality.dataset_of", lambda *arguments: other)
+    done = vaecli("quality", grid.name)
+    assert done.exit_code == 2
+    assert done.stderr.splitlines()[-1] == f"{grid.name}: no training image has the label 12 of test images"
 
 
 def test_images_without_labels_have_no_classifier(vaecli, tmp_path):

@@ -1,12 +1,13 @@
 """`vaecli sample`: from which prior images are drawn, what is written, and what is refused."""
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from helpers import copied, small_config
+from helpers import copied, forge, small_config
 from vaecli import load_run
 from vaecli.config import config_from_text
 from vaecli.data.digits import digits
@@ -170,6 +171,18 @@ def test_a_vae_goes_along_lines_and_through_its_deviations(vaecli, once):
         steps = means[:, axis].mean() + np.linspace(-2, 2, 9) * means[:, axis].std()
         assert of_row[:, axis] == pytest.approx(steps, abs=1e-5)
         assert np.array_equal(np.delete(of_row, axis, 1), np.delete(np.tile(means[:1], (9, 1)), axis, 1))
+
+
+def test_lines_of_labels_need_labels_and_the_nearest_needs_training_images(vaecli, grid, monkeypatch):
+    found = digits()
+    bare = replace(found, train=replace(found.train, labels=None))
+    monkeypatch.setattr("vaecli.experiment.sample.dataset_of", lambda *arguments: bare)
+    labels = vaecli("sample", grid.name, "--show", "labels", "-o", "s.npz")
+    assert labels.stderr.splitlines()[-1] == f"--show labels: the training images of {grid.name} have no labels"
+    forge(grid, lambda info: info["config"]["data"].update(binarization="dynamic"))
+    nearest = vaecli("sample", grid.name, "--show", "nearest", "-o", "s.npz")
+    assert "--show nearest: among the training images, but data.binarization: dynamic" in nearest.stderr
+    assert (labels.exit_code, nearest.exit_code) == (2, 2)
 
 
 @pytest.mark.parametrize(

@@ -100,13 +100,13 @@ class Classifier:
                 told(done + len(part))
         self.assign(dict(zip(self.weights, (w.numpy() for w in nest[0]), strict=True)))
 
-    def classify(self, images: NDArray[np.float32]) -> Classified:
-        """Images [N, H, W] or [N, H, W, C] in [0, 1], any number of them by one program."""
+    def classify(self, images: Images, *, scale: float = 1.0) -> Classified:
+        """Images [N, H, W] or [N, H, W, C], times `scale` in [0, 1], any number of them by one program."""
         compiled = program(Outputs(self), "classifier: outputs", *self.key, compiler="graph")
         weights, shape = [v.value for v in self.weights.values()], self.key[0]
         features, classes = np.empty((len(images), FEATURES)), np.empty(len(images), np.int64)
         for start in range(0, len(images), AT_ONCE):
-            part = images[start : start + AT_ONCE].reshape(-1, *shape)
+            part = images[start : start + AT_ONCE].reshape(-1, *shape).astype(np.float32) * np.float32(scale)
             whole = np.resize(part, (AT_ONCE, *shape))
             found = compiled(weights, whole)
             place = slice(start, start + len(part))

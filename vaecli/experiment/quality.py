@@ -47,11 +47,12 @@ def count_of(run: Run, asked: int | None) -> int:
         ConfigError: the run's data has too few test images, or its training images are drawn again at each use.
         RunError: the run is not finished.
     """
-    _, most = run.summary, run.info["data"]["test"] // 2
+    _, images = run.summary, run.info["data"]["test"]
+    most = images // 2
     if reason := no_split(run.config, "train"):
         raise ConfigError([f"{run.name}: a classifier is trained on the training images, but {reason}"])
     if most <= K:
-        raise ConfigError([f"{run.name}: {2 * (K + 1)} test images or more are needed, and there are {2 * most}"])
+        raise ConfigError([f"{run.name}: {2 * (K + 1)} test images or more are needed, and there are {images}"])
     if asked is not None and not K < asked <= most:
         halves = f"{K + 1} to {most:,}: they are compared with a half of the test images, and the other half with it"
         raise ConfigError([f"--count {asked}: {halves}"])
@@ -142,10 +143,14 @@ def _classifier(
         raise ConfigError([f"{run.name}: a classifier measures what is drawn, and {dataset.called} has no labels"])
     path = classifier_path(run.path.parent, dataset.name, dataset.digest)
     labels = sorted(map(int, np.unique(train.labels)))
+    if unknown := set(map(int, np.unique(test.labels))) - set(labels):
+        raise ConfigError([f"{run.name}: no training image has the label {min(unknown)} of test images"])
     classifier = Classifier(dataset.image_shape, len(labels))
     try:
         kept = load_classifier(path, dataset.digest, VERSION)
         if kept is not None:
+            if kept[0]["labels"] != labels:
+                raise ValueError("other labels")
             classifier.assign(kept[1])
             return classifier, kept[0], kept[0]["accuracy"]
     except Damaged as error:
@@ -156,7 +161,7 @@ def _classifier(
     told = counting("steps of the classifier", total_steps(len(train)))
     classes = classes_of(train.labels, labels, len(train))
     classifier.train(train.images, classes, scale=dataset.scale, told=told)
-    found = classifier.classify(dataset.floats(test.images)).classes
+    found = classifier.classify(test.images, scale=dataset.scale).classes
     accuracy = float((np.array(labels)[found] == test.labels).mean())
     about: ClassifierFile = {
         "data": dataset.name,

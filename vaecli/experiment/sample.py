@@ -176,7 +176,7 @@ def _walked(run: Run, wanted: Wanted, trained: TrainedRun, dataset: Dataset, cou
         for place, start in enumerate(encoded):
             steps.append((Walk(f"image {chosen[place]}", start[None], ["image", "decoded"]), [place]))
             steps += [(walk, []) for walk in traversal(latent, every, start, wanted.number)]
-        how = "each line changes one code through the values most used there; framed: the image's own"
+        how = "each line changes one code through its most used values · framed: the image's own"
         how = how if latent.discrete else "each line changes one number, from -2 to 2 standard deviations"
     else:
         for place in range(len(chosen) - 1):

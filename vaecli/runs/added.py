@@ -98,7 +98,8 @@ def quality_of(run: Run) -> dict[str, Any]:
     source = NORMAL if not run.latent.discrete else INDEPENDENT if best is None else name_of(best)
     found: dict[str, Any] = dict(figures.get(source, {}))
     found["recognised"] = figures[name]["recognised"] if by_label and (name := name_of(by_label)) in figures else None
-    found["coverage_of_reconstructions"] = figures["reconstructions"]["coverage"]
+    if "reconstructions" in figures:
+        found["coverage_of_reconstructions"] = figures["reconstructions"]["coverage"]
     return found
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from vaecli.backend.process import prepare
+from vaecli.backend.process import import_keras, prepare
 
 prepare()  # before anything imports TensorFlow
+import_keras()  # as the program does, whatever keras.json says
 
 from helpers import KINDS, small_config, train  # noqa: E402
 from vaecli.config import Config  # noqa: E402

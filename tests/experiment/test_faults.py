@@ -57,6 +57,7 @@ def full_disk(monkeypatch):
     return refused
 
 
+@pytest.mark.drawn
 def test_a_disk_that_is_full_at_every_write_one_after_another(finished, tmp_path, request):
     """Each time it is one line and a failed run; each time the same command goes on once there is room."""
     finished("vae")  # which other tests read: trained while there is room

@@ -186,21 +186,21 @@ def heading(figure: Figure, text: str, fontsize: float, *, left: bool = False) -
 
 
 def _broken(line: str, separator: str, room: float, fontsize: float) -> list[str]:
-    if _width(line, fontsize) <= room:
+    if points_wide(line, fontsize) <= room:
         return [line]
     first, *others = line.split(separator)
     parts = [first]
     for piece in others:
         longer = f"{parts[-1]}{separator}{piece}"
-        if _width(longer, fontsize) > room:
+        if points_wide(longer, fontsize) > room:
             parts.append(piece)
         else:
             parts[-1] = longer
     return parts
 
 
-def _width(text: str, fontsize: float) -> float:
-    """The width of one line, in points."""
+def points_wide(text: str, fontsize: float) -> float:
+    """The width of one line of text, in points."""
     width, _, _ = text_to_path.get_text_width_height_descent(text, FontProperties(size=fontsize), ismath=False)
     return float(width)
 

@@ -11,6 +11,7 @@ from vaecli.reports.columns import numbers
 from vaecli.reports.comparison import figures
 from vaecli.reports.comparison.groups import compared
 from vaecli.reports.comparison.panels import scenes
+from vaecli.reports.style import styled
 from vaecli.runs.references import references_of
 
 
@@ -78,6 +79,21 @@ def test_a_curve_is_the_mean_over_seeds_inside_its_band(scene):
     bands = [band.get_paths()[0].get_extents() for axis in figure.axes for band in axis.collections]
     assert any(band.y0 == pytest.approx(np.min(rows)) and band.y1 == pytest.approx(np.max(rows)) for band in bands)
     assert len(bands) == 2  # the Gaussian has one seed
+
+
+@pytest.mark.parametrize(("widest", "beside"), [(1.0, True), (0.0, False)])
+def test_a_legend_of_long_labels_stands_below_and_leaves_the_axes_their_width(scene, monkeypatch, widest, beside):
+    monkeypatch.setattr(figures, "WIDEST_LEGEND", widest)
+    with styled():
+        figure = figures.loss_curves(scene)
+        figure.draw_without_rendering()
+    (legend,) = figure.legends
+    axes = [axis.get_window_extent() for axis in figure.axes]
+    box = legend.get_window_extent()
+    assert bool(box.x0 > max(axis.x1 for axis in axes)) == beside
+    assert bool(box.y1 < min(axis.y0 for axis in axes)) != beside
+    assert 0 <= box.x0 < box.x1 <= figure.bbox.x1
+    assert 0 <= box.y0 < box.y1 <= figure.bbox.y1
 
 
 def test_references_stand_at_their_values(scene, runs):

@@ -107,6 +107,13 @@ def test_rows_of_one_method_are_named_by_what_differs(tmp_path):
     assert [row.name for row in group.rows] == ["exact", "gumbel, temperature 0.5", "gumbel, temperature 1"]
 
 
+def test_what_a_method_is_without_is_not_named(tmp_path):
+    models = ("vqvae, codebook: ema, restart: 1.0", "vqvae", "vqvae, gradient: rotation")
+    runs = [made_up(tmp_path, model, 0, 0.05 + place / 100) for place, model in enumerate(models)]
+    (group,) = compared(runs)
+    assert [row.name for row in group.rows] == ["vqvae, codebook ema, restart 1", "vqvae", "vqvae, gradient rotation"]
+
+
 def test_a_setting_that_methods_do_not_share_is_named_in_every_row(tmp_path):
     runs = [made_up(tmp_path, "gumbel", 0, 0.05, batch_size=32), made_up(tmp_path, "exact", 0, 0.06, batch_size=64)]
     (group,) = compared(runs)

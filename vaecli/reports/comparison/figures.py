@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from textwrap import wrap
 from typing import Any, Literal
 
 import numpy as np
@@ -26,6 +27,7 @@ from vaecli.reports.style import (
     heading,
     labelled,
     look,
+    points_wide,
     thinned,
     tile_size,
     tiles,
@@ -40,6 +42,9 @@ REFERENCES: Mapping[str, Any] = {
 REFERENCE_COLOUR = "0.45"
 MOST_CODES = 20  # per row; the most used
 WIDE = 20  # times the shortest code length; a longer axis is logarithmic
+WIDEST_LEGEND = 0.35  # of a figure, beside the axes
+LEGEND_SIZE = 7  # points
+WIDEST_LABEL = 26  # characters in a line beside reconstructions
 LINEAR_BITS = 16  # codes of at most this many bits are on a linear axis
 ERROR = "test error on sampled codes\n(mean squared error per pixel)"
 
@@ -72,7 +77,10 @@ def reconstructions(scene: Scene) -> Figure:
     tests = [run.summary["test"] for run in firsts]
     labels = [
         "input",
-        *(f"{m.label}\nMSE {t['mse']['sampled']:.4f}" for m, t in zip(scene.members, tests, strict=True)),
+        *(
+            "\n".join([*wrap(member.label, WIDEST_LABEL), f"MSE {test['mse']['sampled']:.4f}"])
+            for member, test in zip(scene.members, tests, strict=True)
+        ),
     ]
     count = len(lines[0])
     wide, high = tile_size(lines[0])
@@ -165,7 +173,7 @@ def rate_and_distortion(scene: Scene) -> Figure:
     """Test error against the code length under a prior, with intervals over seeds; a thin mark at the capacity."""
     members = with_code_length(scene)
     handles = [Line2D([], [], label=member.label, **{**_look(member), "linestyle": ""}) for member in members]
-    figure = Figure(figsize=(WIDTH, 3.6 + 0.17 * len(handles)))
+    figure = Figure(figsize=(WIDTH, 3.6))
     axis = figure.subplots()
     places = []
     for member in members:
@@ -183,7 +191,7 @@ def rate_and_distortion(scene: Scene) -> Figure:
         axis.set_xlim(min(places) / 1.5, max(places) * 1.5)
         axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.margins(y=0.1)
-    figure.legend(handles=handles, loc="outside lower left", fontsize=7)  # of quantisers the labels are long
+    _explained(figure, handles)
     kinds = dict.fromkeys(kind for member in members for kind in member.row.priors)
     words = f"test images' codes under {' and '.join(kinds)} priors; at the right their capacity"
     words += "\nbars: 95 % intervals over seeds" * (len(scene.seeds) > 1)
@@ -293,14 +301,27 @@ def _panels(scene: Scene, *, lines: bool = True) -> tuple[Figure, dict[bool, Axe
     """Axes of the same height for codes (True) and Gaussian vectors (False), if there are any, and the legend."""
     kinds = sorted({member.discrete for member in scene.members}, reverse=True)
     handles = _legend(scene, {} if lines else {"linestyle": ""})
-    figure = Figure(figsize=(WIDTH, max(3.2, 0.2 * len(handles) + 0.7)))
+    figure = Figure(figsize=(WIDTH, 3.2))
     drawn = figure.subplots(1, len(kinds), sharey=True, squeeze=False, width_ratios=[3, 2][: len(kinds)])[0]
     axes = dict(zip(kinds, drawn, strict=True))
     for discrete, axis in axes.items():
         axis.set_title("codes" if discrete else "Gaussian vectors (not comparable)", fontsize=8)
     drawn[0].set_ylabel(ERROR if kinds[0] else ERROR.replace("codes", "vectors"))
-    figure.legend(handles=handles, loc="outside right upper", fontsize=7, handlelength=3.2)
+    _explained(figure, handles)
     return figure, axes
+
+
+def _explained(figure: Figure, handles: Sequence[Line2D]) -> None:
+    """Adds the legend: at the right, or below where it would take more than WIDEST_LEGEND of the figure's width."""
+    wide, high = figure.get_size_inches()
+    longest = max(points_wide(str(handle.get_label()), LEGEND_SIZE) for handle in handles)
+    options: Any = {"handles": handles, "fontsize": LEGEND_SIZE, "handlelength": 3.2}
+    if longest <= WIDEST_LEGEND * 72 * wide:
+        figure.set_size_inches(wide, max(high, 0.2 * len(handles) + 0.7))
+        figure.legend(loc="outside right upper", **options)
+    else:
+        figure.set_size_inches(wide, high + 0.4 + 0.17 * len(handles))
+        figure.legend(loc="outside lower left", **options)
 
 
 def _legend(scene: Scene, look: Mapping[str, Any]) -> list[Line2D]:

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from vaecli.config import Config
-from vaecli.config.options import Schedule
+from vaecli.config.options import Schedule, described
 from vaecli.config.shapes import latent_of
 from vaecli.errors import ConfigError
 from vaecli.metrics.intervals import Interval, interval, paired, resolved
@@ -371,7 +371,11 @@ def _settings(config: Config) -> dict[str, Any]:
 
 
 def _labels(configs: Sequence[Config]) -> list[str]:
-    """The name of a row: the method, and what else distinguishes it: "gumbel, temperature 0.5"."""
+    """The name of a row: the method, and what else distinguishes it: "gumbel, temperature 0.5".
+
+    A choice of the method (a word) or a remedy (0 is without) is not named where it is the default: of two rows that
+    differ in it, the one is "vqvae" and the other "vqvae, restart 1".
+    """
     every = [_settings(config) for config in configs]
     values: dict[tuple[str, str], set[str]] = {}
     rows: dict[tuple[str, str], int] = {}
@@ -381,12 +385,16 @@ def _labels(configs: Sequence[Config]) -> list[str]:
             rows[_scope(key, mine)] = rows.get(_scope(key, mine), 0) + 1
     of_model = Counter(mine["model.name"] for mine in every)
     labels = []
-    for mine in every:
+    for config, mine in zip(configs, every, strict=True):
+        defaults = {f"model.{key}": option.default for key, option in described(config.model.method).items()}
+        unsaid = {key: value for key, value in defaults.items() if value == 0 or isinstance(value, str)}
         named = []
         for key, value in mine.items():
             scope = _scope(key, mine)
             others = of_model[scope[0]] if scope[0] else len(every)
-            if key not in ("model.name", "objective.beta") and (len(values[scope]) > 1 or rows[scope] < others):
+            if key in ("model.name", "objective.beta") or unsaid.get(key, ...) == value:
+                continue
+            if len(values[scope]) > 1 or rows[scope] < others:
                 named.append(f"{key.rpartition('.')[2]} {plain(value)}")
         labels.append(", ".join([mine["model.name"], *named]))
     return labels

@@ -169,11 +169,25 @@ def test_a_mistake_in_an_override_is_one_line(vaecli, tmp_path, arguments, line)
     assert not written(tmp_path)
 
 
-@pytest.mark.parametrize("arguments", [("--epochs", "x"), ("--threads", "0"), ("--nonsense",), ()])
+@pytest.mark.parametrize("arguments", [("--epochs", "x"), ("--threads", "0"), ("--nonsense",)])
 def test_a_mistake_in_an_option_is_two(vaecli, tmp_path, arguments):
-    result = vaecli("train", *(("-c", "vae") if arguments else ()), *arguments)
+    result = vaecli("train", "-c", "vae", *arguments)
     assert result.exit_code == 2
     assert "Error: " in result.stderr
+    assert not written(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ((), "name a config, such as `vaecli train gumbel`; `vaecli methods` lists the methods"),
+        (("vae", "-c", "gumbel"), "vae --config gumbel: name one config, in one of the two ways"),
+        (("vae", "--config", "vae", "--dry-run"), "vae --config vae: name one config, in one of the two ways"),
+    ],
+)
+def test_train_takes_one_config(vaecli, tmp_path, arguments, line):
+    result = vaecli("train", *arguments)
+    assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"{line}\n")
     assert not written(tmp_path)
 
 

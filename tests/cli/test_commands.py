@@ -18,7 +18,8 @@ SMALL = ["--set", "data=digits", *QUICK]
 
 
 def test_version(vaecli):
-    assert vaecli("--version").stdout == f"vaecli {__version__}\n"
+    for option in ("--version", "-V"):
+        assert vaecli(option).stdout == f"vaecli {__version__}\n"
 
 
 @pytest.mark.parametrize(
@@ -127,6 +128,14 @@ def test_dry_run_prints_a_config_and_writes_nothing(vaecli, tmp_path):
     assert "# data: digits, found: bundled with scikit-learn" in result.stdout
     assert "# parameters: 2,474" in result.stdout  # 64*16+16 + 16*10+10 + 10*16+16 + 16*64+64
     assert not written(tmp_path)
+
+
+def test_a_config_is_named_with_and_without_its_option(vaecli):
+    (first, *others) = (
+        vaecli("train", *way, *SMALL, "--dry-run") for way in (["vae"], ["-c", "vae"], ["--config=vae"])
+    )
+    assert first.stderr.startswith("vaecli train: reading vae\n")
+    assert [other.stdout for other in others] == [first.stdout, first.stdout]
 
 
 def test_dry_run_says_what_would_be_fetched(vaecli, tmp_path):

@@ -8,14 +8,17 @@ import typer
 from vaecli.cli.complete import config_names, run_names
 from vaecli.config.arguments import path_of
 
-ConfigOption = Annotated[
-    str,
-    typer.Option(
-        "--config",
-        "-c",
+ConfigArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="CONFIG",
         help="A YAML file (- is standard input), or the name of a file in configs/ or of a shipped preset.",
+        show_default=False,
         autocompletion=config_names,
     ),
+]
+ConfigOption = Annotated[
+    str | None, typer.Option("--config", "-c", help="Another way to name CONFIG.", autocompletion=config_names)
 ]
 SetOption = Annotated[
     list[str] | None,

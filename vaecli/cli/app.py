@@ -17,6 +17,7 @@ from vaecli.cli import (
     compare,
     configs,
     data,
+    doctor,
     evaluate,
     export,
     methods,
@@ -83,6 +84,7 @@ app.command(cls=Command)(verify.verify)
 app.command(cls=Command)(methods.methods)
 app.command(cls=Command)(configs.check)
 app.command(cls=Command)(configs.init)
+app.command(cls=Command)(doctor.doctor)
 app.add_typer(data.app, name="data")
 
 

@@ -201,6 +201,16 @@ def test_a_removed_working_directory_and_a_full_stdout_are_one_line(vaecli, monk
     assert error.value.lines == ("standard output: cannot be written (No space left on device)",)
 
 
+def test_explain_fits_the_terminal(vaecli, monkeypatch):
+    for columns in (60, 80):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        lines = vaecli("explain", "mse sampled").stdout.splitlines()
+        assert lines[0] == "test.mse.sampled: a metric"
+        assert (len(lines) == 9) == (columns == 80)
+        assert max(map(len, lines)) < columns
+    assert vaecli("explain", "gumble").stderr == "gumble: no such method, metric or key, did you mean 'gumbel'?\n"
+
+
 def test_check_prints_the_complete_config(vaecli):
     config = json.loads(vaecli("check", "vae", "--set", "training.epochs=3", "--json").stdout)
     assert config["training"]["epochs"] == 3

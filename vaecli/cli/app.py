@@ -19,6 +19,7 @@ from vaecli.cli import (
     data,
     doctor,
     evaluate,
+    explain,
     export,
     methods,
     plot,
@@ -82,6 +83,7 @@ app.command(cls=Command)(runs.show)
 app.command(cls=Command)(runs.diff)
 app.command(cls=Command)(verify.verify)
 app.command(cls=Command)(methods.methods)
+app.command(cls=Command)(explain.explain)
 app.command(cls=Command)(configs.check)
 app.command(cls=Command)(configs.init)
 app.command(cls=Command)(doctor.doctor)

@@ -43,10 +43,15 @@ def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 NARROWEST, WIDEST = 40, 100  # of lines that are folded at words: no terminal is narrower, and no text is wider
 
 
+def text_width(width: int) -> int:
+    """The columns that text takes on a terminal of this width, whose last one stays free."""
+    return min(max(width, NARROWEST), WIDEST) - 1
+
+
 def beside(rows: Sequence[tuple[str, str]], width: int) -> Iterator[str]:
     """Two columns: a name, only where it changes, and a text that is folded at words; a longer word stays whole."""
     indent = max((len(name) for name, _ in rows), default=0) + 2
-    room = min(max(width, NARROWEST), WIDEST) - 1 - indent
+    room = text_width(width) - indent
     before = None
     for name, text in rows:
         shown, before = "" if name == before else name, name

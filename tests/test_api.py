@@ -31,11 +31,16 @@ from vaecli.terminal.console import Console
 USES = ("encode", "decode", "reconstruct", "export")
 FUNCTIONS = (
     *("train", "compare", "reproduce", "evaluate", "prior", "sample", "quality", "audit"),
-    *(*USES, "verify", "plot", "load_run"),
+    *(*USES, "verify", "plot", "prune", "load_run"),
 )
 COMMANDS = FUNCTIONS[:-1]
 HOOKS = {"shown", "told", "drawn"}  # who is told before the function returns
-OF_COMMANDS = {("train", "dry_run"), ("compare", "format"), ("reproduce", "format")}  # of what they print
+OF_COMMANDS = {
+    ("train", "dry_run"),
+    ("compare", "format"),
+    ("reproduce", "format"),
+    ("prune", "yes"),
+}  # of what they print
 OTHERWISE = {"list": "list_only", "named": "config"}  # a name that is Python's own, and a second way to name it
 TINY = {"model": "gumbel", "network": {"hidden": [16]}, "data": "digits", "training": {"epochs": 1}}
 TOY = {"objective": "linear", "estimators": ["exact", "zgr"], "temperatures": [1.0], "images": 4, "draws": 128}

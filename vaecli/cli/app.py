@@ -24,6 +24,7 @@ from vaecli.cli import (
     methods,
     plot,
     prior,
+    prune,
     quality,
     reproduce,
     runs,
@@ -82,6 +83,7 @@ app.command("list", cls=Command)(runs.list_runs)
 app.command(cls=Command)(runs.show)
 app.command(cls=Command)(runs.diff)
 app.command(cls=Command)(verify.verify)
+app.command(cls=Command)(prune.prune)
 app.command(cls=Command)(methods.methods)
 app.command(cls=Command)(explain.explain)
 app.command(cls=Command)(configs.check)

@@ -17,7 +17,7 @@ import pytest
 from typer.main import get_command
 
 import vaecli
-from helpers import written
+from helpers import made_up, written
 from vaecli import api
 from vaecli.backend import process
 from vaecli.cli.app import app
@@ -31,12 +31,17 @@ from vaecli.terminal.console import Console
 USES = ("encode", "decode", "reconstruct", "export")
 FUNCTIONS = (
     *("train", "compare", "reproduce", "evaluate", "prior", "sample", "quality", "audit"),
-    *(*USES, "verify", "plot", "load_run"),
+    *(*USES, "verify", "plot", "prune", "load_run"),
 )
 COMMANDS = FUNCTIONS[:-1]
 HOOKS = {"shown", "told", "drawn"}  # who is told before the function returns
-OF_COMMANDS = {("train", "dry_run"), ("compare", "format"), ("reproduce", "format")}  # of what they print
-OTHERWISE = {"list": "list_only"}  # a name that is Python's own
+OF_COMMANDS = {
+    ("train", "dry_run"),
+    ("compare", "format"),
+    ("reproduce", "format"),
+    ("prune", "yes"),
+}  # of what they print
+OTHERWISE = {"list": "list_only", "named": "config"}  # a name that is Python's own, and a second way to name it
 TINY = {"model": "gumbel", "network": {"hidden": [16]}, "data": "digits", "training": {"epochs": 1}}
 TOY = {"objective": "linear", "estimators": ["exact", "zgr"], "temperatures": [1.0], "images": 4, "draws": 128}
 README = Path(vaecli.__file__).parents[1] / "README.md"
@@ -117,6 +122,20 @@ def test_the_defaults_are_those_of_the_command(name):
             theirs = typing.cast("typing.Any", parameter.default)
             text = ",".join(f"{number:g}" for number in ours[key]) if isinstance(ours[key], tuple) else str(ours[key])
             assert str(getattr(theirs, "value", theirs)) == text
+
+
+def test_the_environment_names_the_output_folder_where_no_argument_does(monkeypatch):
+    monkeypatch.setenv("VAECLI_OUTPUT_DIR", "mine")
+    made_up(Path("mine"), "gumbel", 0, 0.05)
+    found = vaecli.verify("gumbel", files_only=True).files
+    assert sorted(found.whole) == ["config.yaml", "metrics.csv", "run.json", "summary.json"]
+    for folder in ("outputs", Path("outputs")):
+        with pytest.raises(VaecliError, match=r"^outputs: no run yet"):
+            vaecli.verify("gumbel", files_only=True, output_dir=folder)
+    with pytest.raises(ConfigError, match=r"^'': not the name of a file or folder"):
+        vaecli.verify("gumbel", output_dir="")
+    for name in COMMANDS:
+        assert "output_dir" not in parameters(name) or parameters(name)["output_dir"].default is None
 
 
 def test_a_config_may_be_a_name_a_mapping_or_a_config():

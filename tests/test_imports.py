@@ -55,7 +55,7 @@ WITHOUT_TENSORFLOW = {
     *("terminal", "api", "cli"),
     *("backend/process", "experiment/plan", "experiment/train", "experiment/memory", "experiment/verify"),
     *("experiment/trained", "experiment/evaluate", "experiment/origin", "experiment/apply", "experiment/export"),
-    *("experiment/prior", "experiment/sample"),
+    *("experiment/prior", "experiment/sample", "experiment/doctor"),
 }
 
 

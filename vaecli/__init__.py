@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from vaecli.api import export as export
     from vaecli.api import plot as plot
     from vaecli.api import prior as prior
+    from vaecli.api import prune as prune
     from vaecli.api import quality as quality
     from vaecli.api import reconstruct as reconstruct
     from vaecli.api import reproduce as reproduce
@@ -38,6 +39,7 @@ __all__ = [
     "load_run",
     "plot",
     "prior",
+    "prune",
     "quality",
     "reconstruct",
     "reproduce",

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vaecli.backend.process import chatter, import_keras, prepared, threads_in_use
 from vaecli.config.arguments import (
@@ -33,6 +33,7 @@ from vaecli.config.arguments import (
     one_of,
     parts,
     path_of,
+    runs_folder,
     seeds_of,
     settings_of,
     sweeps_of,
@@ -71,7 +72,6 @@ if TYPE_CHECKING:
         SplitName,
     )
 
-OUTPUT_DIR = Path("outputs")
 OBJECTIVES = ("linear", "quadratic", "cubic", "mlp")
 ARTICLE = ("vae", "categorical", "gumbel", "straight_through", "vqvae")
 FAMILIES = ("estimators", "quantizers")  # that `compare` trains together
@@ -98,7 +98,7 @@ def train(
     epochs: int | None = None,
     seed: int | None = None,
     batch_size: int | None = None,
-    output_dir: Name = OUTPUT_DIR,
+    output_dir: Name | None = None,
     data_dir: Name | None = None,
     threads: int | None = None,
     fresh: bool = False,
@@ -113,7 +113,7 @@ def train(
         epochs: short for "training.epochs": passes over the training images.
         seed: short for "training.seed".
         batch_size: short for "training.batch_size": images per step.
-        output_dir: where run folders are.
+        output_dir: where run folders are; default: $VAECLI_OUTPUT_DIR, then outputs.
         data_dir: where data sets are; default: $VAECLI_DATA_DIR, then Keras' cache.
         threads: processor threads of TensorFlow; default: all. It reads them once per process; later values have no
             effect.
@@ -144,7 +144,7 @@ def train(
             with _prepared(threads, console):
                 dataset = load(asked.data, path_of(data_dir), console.fetching)
                 console.lines(data_lines([dataset]))
-                plan = plan_run(asked, dataset, path_of(output_dir))
+                plan = plan_run(asked, dataset, runs_folder(output_dir))
                 if plan.run.finished and not fresh and not mendable(plan.run):
                     console.say(f"{plan.run.path} is already finished; this is its result (--fresh trains it again)")
                 else:
@@ -250,7 +250,7 @@ def compare(
     jobs: int | None = None,
     scheduler: str | None = None,
     sort_by: str | None = None,
-    output_dir: Name = OUTPUT_DIR,
+    output_dir: Name | None = None,
     data_dir: Name | None = None,
     output: Name | None = None,
     dry_run: bool = False,
@@ -278,7 +278,7 @@ def compare(
         scheduler: train on the workers of this dask scheduler: its address or its file.
         sort_by: a column of the table, best first; or "method". None: -elbo where the likelihood is in nats, else
             mse sampled.
-        output_dir: where run folders are.
+        output_dir: where run folders are; default: $VAECLI_OUTPUT_DIR, then outputs.
         data_dir: where data sets are; default: $VAECLI_DATA_DIR, then Keras' cache.
         output: folder for table, figures and page; default: a folder inside output_dir.
         dry_run: make the plan; neither train nor compare.
@@ -308,7 +308,7 @@ def compare(
             raise ConfigError([f"--all means every method: give it, or {', '.join(os.fspath(name) for name in names)}"])
         if jobs is not None and scheduler:
             raise ConfigError([f"--jobs {jobs}: has no effect with --scheduler, whose workers are counted there"])
-        column, folder = sort_key(sort_by) if sort_by else None, path_of(output_dir)
+        column, folder = sort_key(sort_by) if sort_by else None, runs_folder(output_dir)
         kind = None if code_prior is None else one_of("code-prior", code_prior, PRIORS)
         asked = ask(
             _names(names, all=all, family=family),
@@ -429,7 +429,7 @@ def reproduce(
     list_only: bool = False,
     jobs: int | None = None,
     scheduler: str | None = None,
-    output_dir: Name = OUTPUT_DIR,
+    output_dir: Name | None = None,
     data_dir: Name | None = None,
     output: Name | None = None,
     dry_run: bool = False,
@@ -447,7 +447,7 @@ def reproduce(
         list_only: look at the runs that there are, and train nothing.
         jobs: runs trained side by side, one thread each; default: as many as cores and memory allow.
         scheduler: train on the workers of this dask scheduler: its address or its file.
-        output_dir: where run folders are.
+        output_dir: where run folders are; default: $VAECLI_OUTPUT_DIR, then outputs.
         data_dir: where data sets are; default: $VAECLI_DATA_DIR, then Keras' cache.
         output: folder for table, records and page; default: a folder inside output_dir.
         dry_run: make the plan; train nothing and give no verdict.
@@ -471,7 +471,7 @@ def reproduce(
         from vaecli.reports.reproduction.page import report_folder, write_report
         from vaecli.runs import all_runs
 
-        folder, patterns = path_of(output_dir), [cells] if isinstance(cells, str) else list(cells)
+        folder, patterns = runs_folder(output_dir), [cells] if isinstance(cells, str) else list(cells)
         wanted = launch.select(sources, patterns)
         wanted = launch.earliest(wanted) if quick else wanted
         looking = list_only or dry_run
@@ -583,7 +583,7 @@ def audit(
     draws: int | None = None,
     warm_up: int = 1000,
     seed: int = 0,
-    output_dir: Name = OUTPUT_DIR,
+    output_dir: Name | None = None,
     data_dir: Name | None = None,
     threads: int | None = None,
     format: str = "png",
@@ -602,7 +602,7 @@ def audit(
         draws: the most draws to take where intervals stay wide, at least 128; default: 4096, for a toy 16,384.
         warm_up: steps that an adaptive estimator learns for before it is measured.
         seed: the seed of images, draws and toys.
-        output_dir: where run folders are; the audit gets a folder there.
+        output_dir: where run folders are, and the audit gets one; default: $VAECLI_OUTPUT_DIR, then outputs.
         data_dir: where data sets are; default: $VAECLI_DATA_DIR, then Keras' cache.
         threads: processor threads of TensorFlow; default: all. It reads them once per process; later values have no
             effect.
@@ -647,11 +647,11 @@ def audit(
                 epochs=of_epochs,
                 images=images,
                 seed=seed,
-                output_dir=path_of(output_dir),
+                output_dir=runs_folder(output_dir),
                 data_dir=path_of(data_dir),
             )
         question = {"subject": dict(found.description), **asked._asdict()}
-        where = audit_of(question, path_of(output_dir))
+        where = audit_of(question, runs_folder(output_dir))
         checked_format(format, where.path)
         about, skipped = {"title": found.title, "asked": question}, where.left_out
         console.lines(found.remarks)
@@ -715,7 +715,7 @@ def evaluate(
     bound_samples: int | None = None,
     split: str = "test",
     weights: str = "last",
-    output_dir: Name = OUTPUT_DIR,
+    output_dir: Name | None = None,
     data_dir: Name | None = None,
     threads: int | None = None,
     quiet: bool = False,
@@ -730,7 +730,7 @@ def evaluate(
             or none where q(z|x) is a point.
         split: the images: "test", "validation" or "train".
         weights: the weights: "last", or "best" on the validation split.
-        output_dir: where run folders are.
+        output_dir: where run folders are; default: $VAECLI_OUTPUT_DIR, then outputs.
         data_dir: where data sets are; default: $VAECLI_DATA_DIR, then Keras' cache.
         threads: processor threads of TensorFlow; default: all. It reads them once per process; later values have no
             effect.
@@ -752,7 +752,7 @@ def evaluate(
         of_split, of_weights = one_of("split", split, SPLITS), one_of("weights", weights, WEIGHTS)
         if bound_samples is not None:
             whole("bound-samples", bound_samples, 1, 10**6)
-        found = find_run(os.fspath(run), path_of(output_dir))
+        found = find_run(os.fspath(run), runs_folder(output_dir))
         samples = number_of_samples(found, of_split, bound_samples)
         measured = known(found, of_split, of_weights, console.say)
         if is_there(measured, samples):
@@ -793,7 +793,7 @@ def prior(
     kind: str | None = None,
     conditional: bool = False,
     epochs: int | None = None,
-    output_dir: Name = OUTPUT_DIR,
+    output_dir: Name | None = None,
     data_dir: Name | None = None,
     threads: int | None = None,
     quiet: bool = False,
@@ -810,7 +810,7 @@ def prior(
         conditional: one prior for each label.
         epochs: epochs of an autoregressive prior at most; default: some minutes' worth. It ends earlier when its loss
             on a twelfth of the training codes, which is held out, stops falling, and keeps its best weights.
-        output_dir: where run folders are.
+        output_dir: where run folders are; default: $VAECLI_OUTPUT_DIR, then outputs.
         data_dir: where data sets are; default: $VAECLI_DATA_DIR, then Keras' cache.
         threads: processor threads of TensorFlow; default: all. It reads them once per process; later values have no
             effect.
@@ -831,7 +831,7 @@ def prior(
         of_kind = None if kind is None else one_of("kind", kind, PRIORS)
         if epochs is not None:
             whole("epochs", epochs, 1, 10**6)
-        found = find_run(os.fspath(run), path_of(output_dir))
+        found = find_run(os.fspath(run), runs_folder(output_dir))
         asked = asked_of(found, of_kind, conditional=conditional, epochs=epochs)
         fitted = known(found, asked, console.say)
         if fitted is not None:
@@ -874,7 +874,7 @@ def quality(
     run: Name,
     *,
     count: int | None = None,
-    output_dir: Name = OUTPUT_DIR,
+    output_dir: Name | None = None,
     data_dir: Name | None = None,
     threads: int | None = None,
     quiet: bool = False,
@@ -891,7 +891,7 @@ def quality(
         run: a finished run's name or its beginning, its folder, or itself.
         count: images of each source, and test images that they are compared with; default: 1000, or half of the test
             images where that is fewer.
-        output_dir: where run folders are.
+        output_dir: where run folders are; default: $VAECLI_OUTPUT_DIR, then outputs.
         data_dir: where data sets are; default: $VAECLI_DATA_DIR, then Keras' cache.
         threads: processor threads of TensorFlow; default: all. It reads them once per process; later values have no
             effect.
@@ -914,7 +914,7 @@ def quality(
 
         if count is not None:
             whole("count", count, 1, 10**6)
-        found = find_run(os.fspath(run), path_of(output_dir))
+        found = find_run(os.fspath(run), runs_folder(output_dir))
         number = count_of(found, count)
         measured = known(found, number, console.say)
         if measured is not None:
@@ -956,7 +956,7 @@ class Verification:
 def verify(
     run: Name,
     *,
-    output_dir: Name = OUTPUT_DIR,
+    output_dir: Name | None = None,
     data_dir: Name | None = None,
     files_only: bool = False,
     told: Callable[[str], None] = lambda line: None,
@@ -968,7 +968,7 @@ def verify(
 
     Args:
         run: a finished run's name or its beginning, its folder, or itself.
-        output_dir: where run folders are.
+        output_dir: where run folders are; default: $VAECLI_OUTPUT_DIR, then outputs.
         data_dir: where data sets are; default: $VAECLI_DATA_DIR, then Keras' cache.
         files_only: check the files alone, and train nothing.
         told: called with each line that the command prints, as soon as it is known.
@@ -984,7 +984,7 @@ def verify(
     from vaecli.experiment.verify import changed_here, prove
     from vaecli.runs import find_run
 
-    found = find_run(os.fspath(run), path_of(output_dir))
+    found = find_run(os.fspath(run), runs_folder(output_dir))
     files, proof = found.examine(), None
     readable = {found.summary_json.name, found.run_json.name}.isdisjoint([*files.changed, *files.missing])
     changed = changed_here(found) if readable else []
@@ -1004,7 +1004,7 @@ def plot(
     *runs: Name,
     format: str = "png",
     output: Name | None = None,
-    output_dir: Name = OUTPUT_DIR,
+    output_dir: Name | None = None,
     drawn: Callable[[Path], None] = lambda path: None,
 ) -> list[Path]:
     """Draws the figures of finished runs: reconstructions, loss curves, what each code draws, and code use.
@@ -1014,7 +1014,7 @@ def plot(
             of the Gumbel-max trick.
         format: format of the files: "png", "svg" or "pdf".
         output: folder for the figures, with a subfolder for each of several runs; default: each run's own figures/.
-        output_dir: where run folders are.
+        output_dir: where run folders are; default: $VAECLI_OUTPUT_DIR, then outputs.
         drawn: called with each file that was written.
 
     Returns:
@@ -1027,7 +1027,7 @@ def plot(
     from vaecli.reports.style import Undrawn, checked_format, draw_each
     from vaecli.runs import find_runs, newest_finished
 
-    names, folder, target = [os.fspath(run) for run in runs], path_of(output_dir), path_of(output)
+    names, folder, target = [os.fspath(run) for run in runs], runs_folder(output_dir), path_of(output)
     paths: list[Path] = []
     wrong: list[str] = []
 
@@ -1066,7 +1066,7 @@ def encode(
     seed: int | None = None,
     weights: str = "last",
     force: bool = False,
-    output_dir: Name = OUTPUT_DIR,
+    output_dir: Name | None = None,
     data_dir: Name | None = None,
     threads: int | None = None,
     quiet: bool = False,
@@ -1084,7 +1084,7 @@ def encode(
         seed: a sample of q(z|x) with this seed; default: the most probable codes, of a Gaussian the mean.
         weights: "last", "best" on the validation split, or a milestone such as "epoch-00005".
         force: overwrite the file if it exists.
-        output_dir: where run folders are.
+        output_dir: where run folders are; default: $VAECLI_OUTPUT_DIR, then outputs.
         data_dir: where data sets are; default: $VAECLI_DATA_DIR, then Keras' cache.
         threads: processor threads of TensorFlow; default: all. It reads them once per process; later values have no
             effect.
@@ -1110,7 +1110,7 @@ def reconstruct(
     seed: int | None = None,
     weights: str = "last",
     force: bool = False,
-    output_dir: Name = OUTPUT_DIR,
+    output_dir: Name | None = None,
     data_dir: Name | None = None,
     threads: int | None = None,
     quiet: bool = False,
@@ -1126,7 +1126,7 @@ def reconstruct(
         seed: decode a sample of q(z|x) with this seed; default: the most probable codes, of a Gaussian the mean.
         weights: "last", "best" on the validation split, or a milestone such as "epoch-00005".
         force: overwrite the file if it exists.
-        output_dir: where run folders are.
+        output_dir: where run folders are; default: $VAECLI_OUTPUT_DIR, then outputs.
         data_dir: where data sets are; default: $VAECLI_DATA_DIR, then Keras' cache.
         threads: processor threads of TensorFlow; default: all, as in `encode`.
         quiet: say nothing on stderr.
@@ -1147,7 +1147,7 @@ def _from_images(
     seed: int | None,
     weights: str,
     force: bool,
-    output_dir: Name,
+    output_dir: Name | None,
     data_dir: Name | None,
     threads: int | None,
     quiet: bool,
@@ -1184,7 +1184,7 @@ def sample(
     source: str = "prior",
     seed: int = 0,
     force: bool = False,
-    output_dir: Name = OUTPUT_DIR,
+    output_dir: Name | None = None,
     data_dir: Name | None = None,
     threads: int | None = None,
     quiet: bool = False,
@@ -1215,7 +1215,7 @@ def sample(
         source: "prior"; or "fitted", of a vae: a Gaussian with the mean and covariance of the test images' encodings.
         seed: of the draws.
         force: overwrite the file if it exists.
-        output_dir: where run folders are.
+        output_dir: where run folders are; default: $VAECLI_OUTPUT_DIR, then outputs.
         data_dir: where data sets are; default: $VAECLI_DATA_DIR, then Keras' cache.
         threads: processor threads of TensorFlow; default: all. It reads them once per process; later values have no
             effect.
@@ -1273,7 +1273,7 @@ def decode(
     output: Name,
     weights: str = "last",
     force: bool = False,
-    output_dir: Name = OUTPUT_DIR,
+    output_dir: Name | None = None,
     threads: int | None = None,
     quiet: bool = False,
 ) -> Path:
@@ -1285,7 +1285,7 @@ def decode(
         output: the file to write; its array `images` is as in `reconstruct`.
         weights: "last", "best" on the validation split, or a milestone such as "epoch-00005".
         force: overwrite the file if it exists.
-        output_dir: where run folders are.
+        output_dir: where run folders are; default: $VAECLI_OUTPUT_DIR, then outputs.
         threads: processor threads of TensorFlow; default: all, as in `encode`.
         quiet: say nothing on stderr.
 
@@ -1314,11 +1314,11 @@ def decode(
         return target
 
 
-def _applied(run: Name, weights: str, output_dir: Name) -> "Applied":
+def _applied(run: Name, weights: str, output_dir: Name | None) -> "Applied":
     from vaecli.experiment.apply import Applied
     from vaecli.runs import find_run
 
-    return Applied(find_run(os.fspath(run), path_of(output_dir)), weights)
+    return Applied(find_run(os.fspath(run), runs_folder(output_dir)), weights)
 
 
 def export(
@@ -1329,7 +1329,7 @@ def export(
     weights: str = "last",
     format: str = "keras",
     force: bool = False,
-    output_dir: Name = OUTPUT_DIR,
+    output_dir: Name | None = None,
     threads: int | None = None,
     quiet: bool = False,
 ) -> Path:
@@ -1346,7 +1346,7 @@ def export(
         format: "keras", for keras.models.load_model in safe mode; "savedmodel", for TensorFlow; "onnx", which needs
             the packages of vaecli[onnx].
         force: overwrite the file, or the SavedModel, if it exists.
-        output_dir: where run folders are.
+        output_dir: where run folders are; default: $VAECLI_OUTPUT_DIR, then outputs.
         threads: processor threads of TensorFlow; default: all, as in `encode`.
         quiet: say nothing on stderr.
 
@@ -1374,6 +1374,65 @@ def export(
                 model = used.trained.autoencoder.export(of_part)
             write_model(model, target, form)
         return target
+
+
+class Pruned(NamedTuple):
+    """What `prune` removes of a run, or would remove."""
+
+    run: "Run"
+    files: Sequence[str]  # by their names in the run's folder
+    size: int  # bytes
+
+
+def prune(
+    *runs: Name,
+    states: bool = False,
+    dry_run: bool = False,
+    output_dir: Name | None = None,
+    told: Callable[[Pruned], None] = lambda pruned: None,
+) -> list[Pruned]:
+    """Removes what finished runs keep that neither their figures nor their models in use need.
+
+    These are milestones, the weights of earlier epochs, and the state of a prior's training that was stopped.
+    Afterwards there is no audit of those epochs, and what needs such a file says that it was pruned.
+
+    Args:
+        runs: names, beginnings of names, folders or runs; default: all finished runs.
+        states: the states of their trainings too: a longer `epochs` then begins again instead of extending the run.
+        dry_run: remove nothing.
+        output_dir: where run folders are; default: $VAECLI_OUTPUT_DIR, then outputs.
+        told: called for each run, once it is pruned.
+
+    Returns:
+        The runs that had something to remove.
+    Raises:
+        RunError: there is no such run, or it is not finished.
+        RunFailed: names every run that is damaged or in use, and every file that cannot be removed; the others were
+            pruned.
+    """
+    from vaecli.runs import all_runs, find_runs
+
+    names, folder = [os.fspath(run) for run in runs], runs_folder(output_dir)
+    found = find_runs(names, folder) if names else [run for run in all_runs(folder) if run.finished]
+    pruned: list[Pruned] = []
+    wrong: list[str] = []
+    for run in found:
+        try:
+            with contextlib.nullcontext() if dry_run else run.lock():
+                spare = run.spare(states=states)
+                if spare and not dry_run:
+                    run.prune(spare)
+        except RunError as error:
+            if len(found) == 1:
+                raise
+            wrong += error.lines
+            continue
+        if spare:
+            pruned.append(Pruned(run, list(spare), sum(spare.values())))
+            told(pruned[-1])
+    if wrong:
+        raise RunFailed(*wrong)
+    return pruned
 
 
 @contextlib.contextmanager

@@ -108,6 +108,7 @@ class Method:
     relaxes: bool = False  # the decoder is trained on a relaxed sample instead of a code
     described: Mapping[str, Any] = field(default_factory=dict, hash=False)  # its own options: Option by name
     in_all: bool = True  # `compare --all` has it; of the newer ones only those that are named are compared
+    when: str = ""  # a sentence: where to use it
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -170,128 +171,174 @@ LFQ = Bottleneck(
 )
 
 BUILT_IN: Mapping[str, Method] = {
-    "vae": Method("Gaussian latent, reparameterised: the continuous case", GAUSSIAN),
+    "vae": Method(
+        "Gaussian latent, reparameterised: the continuous case",
+        GAUSSIAN,
+        when="Where no code is needed: the continuous case that codes are held against.",
+    ),
     "categorical": Method(
         "a code is drawn and nothing else: no gradient reaches the encoder",
         CATEGORICAL,
         Component("vaecli.estimators.categorical:categorical"),
         learns=False,
+        when="To see what goes wrong where a code is drawn and nothing else is done.",
     ),
     "gumbel": Method(
         "Gumbel-softmax: a relaxed code instead of a hard one (arXiv 1611.01144, 1611.00712)",
         CATEGORICAL,
         Component("vaecli.estimators.gumbel:gumbel", ("temperature",)),
         relaxes=True,
+        when="Where points between the codes serve as well as codes do: it is these that its loss is of.",
     ),
     "straight_through": Method(
         "hard code forward, the gradient of its probabilities backward (arXiv 1308.3432)",
         CATEGORICAL,
         Component("vaecli.estimators.straight_through:straight_through"),
+        when="Where the decoder has to read codes: one decoding, and nothing to tune.",
     ),
-    "vqvae": Method("nearest row of a learned codebook (arXiv 1711.00937)", VECTOR_QUANTIZER, constant_rate=True),
+    "vqvae": Method(
+        "nearest row of a learned codebook (arXiv 1711.00937)",
+        VECTOR_QUANTIZER,
+        constant_rate=True,
+        when="Where each code is to stand for a learned vector; restart and codebook: ema keep many in use.",
+    ),
     "exact": Method(
         "every code is decoded: the true gradient, the yardstick of the others",
         CATEGORICAL,
         Component("vaecli.estimators.exact:exact"),
         enumerates=True,
+        when="Where all codes can be decoded, such as one code of ten values; and as the yardstick.",
     ),
     "identity_st": Method(
         "hard code forward, its gradient handed to the logits as it is (arXiv 1308.3432)",
         CATEGORICAL,
         Component("vaecli.estimators.identity_st:identity_st"),
+        when="To compare with the oldest rule: it does not know the codes' probabilities.",
     ),
     "gumbel_st": Method(
         "hard code forward, the gradient of its relaxed code backward (arXiv 1611.01144)",
         CATEGORICAL,
         Component("vaecli.estimators.gumbel_st:gumbel_st", ("temperature",)),
+        when="As straight_through, with a temperature: a low one has less bias and more noise.",
     ),
     "gumbel_rao": Method(
         "gumbel_st averaged over the noise that gives the same code (arXiv 2010.04838)",
         CATEGORICAL,
         Component("vaecli.estimators.gumbel_rao:gumbel_rao", ("temperature", "num_samples")),
+        when="In place of gumbel_st, with less noise and the same expectation for no further decoding.",
     ),
     "gst": Method(
         "gumbel_st with a fixed gap in place of noise (arXiv 2206.07235)",
         CATEGORICAL,
         Component("vaecli.estimators.gst:gst", ("temperature", "gap")),
+        when="In place of gumbel_st, where the noise of its relaxed code is not wanted.",
     ),
     "decoupled_st": Method(
         "gumbel_st with one temperature for the codes and one for the gradient (arXiv 2410.13331)",
         CATEGORICAL,
         Component("vaecli.estimators.decoupled_st:decoupled_st", ("forward_temperature", "backward_temperature")),
+        when="In place of gumbel_st, where codes are to be explored at a temperature of their own.",
     ),
     "darn": Method(
         "score function with a first-order baseline from the decoder's gradient (arXiv 1310.8499)",
         CATEGORICAL,
         Component("vaecli.estimators.darn:darn"),
+        when="To compare with straight_through, as exact as it is by another way; zgr is the mean of the two.",
     ),
     "zgr": Method(
         "mean of straight_through and darn, gumbel_rao at temperature 0 (Shekhovtsov 2023)",
         CATEGORICAL,
         Component("vaecli.estimators.zgr:zgr"),
+        when="Where one decoding is all that can be afforded, and nothing is to be tuned.",
     ),
     "reinmax": Method(
         "hard code forward, a second-order rule backward (arXiv 2304.08612)",
         CATEGORICAL,
         Component("vaecli.estimators.reinmax:reinmax", ("temperature",)),
         defaults={"temperature": 1.3},  # as published for small latents; at 1 it is zgr
+        when="Where one decoding is all that can be afforded, and a temperature may be tuned.",
     ),
     "muprop": Method(
         "score function with the loss's first-order expansion as control variate (arXiv 1511.05176)",
         CATEGORICAL,
         Component("vaecli.estimators.muprop:muprop"),
         in_all=False,
+        when="Where the gradient must be exact in expectation, and the loss is nearly linear around the mean code.",
     ),
     "unordered_set": Method(
         "score function of S different codes, drawn without replacement (arXiv 2002.06043)",
         CATEGORICAL,
         Component("vaecli.estimators.unordered_set:unordered_set", ("set_size",)),
         in_all=False,
+        when="Where the gradient must be exact in expectation, and a few codes have most of the probability.",
     ),
     "mve": Method(
         "hard code forward, the rule of least variance that is exact to first order (AISTATS 2026)",
         CATEGORICAL,
         Component("vaecli.estimators.mve:mve", ("second_order", "embedding")),
         in_all=False,
+        when="To trade bias for variance with one number, from straight_through to exact for quadratic losses.",
     ),
     "reinforce": Method(
         "score function with a moving-average baseline (Williams 1992)",
         CATEGORICAL,
         Component("vaecli.estimators.reinforce:reinforce"),
+        when="Where the gradient must be exact in expectation for one decoding, however noisy it is.",
     ),
     "rloo": Method(
         "score function of S codes, each with the others as its baseline (Kool et al. 2019)",
         CATEGORICAL,
         Component("vaecli.estimators.rloo:rloo", ("num_draws",)),
+        when="Where the gradient must be exact in expectation, and several decodings are cheap.",
     ),
     "arsm": Method(
         "losses compared at codes that exchanges of the noise lead to (arXiv 1905.01413)",
         CATEGORICAL,
         Component("vaecli.estimators.arsm:arsm"),
+        when="Where the gradient must be exact in expectation, and a code has few values.",
     ),
     "rebar": Method(
         "score function with the relaxed loss as control variate (arXiv 1703.07370)",
         CATEGORICAL,
         Component("vaecli.estimators.rebar:rebar", ("temperature",)),
+        when="Where the gradient must be exact in expectation for two decodings.",
     ),
     "relax": Method(
         "score function with a learned control variate (arXiv 1711.00123)",
         CATEGORICAL,
         Component("vaecli.estimators.relax:relax", ("temperature",)),
+        when="As rebar, in trainings that are long enough to learn a control variate.",
     ),
     "simvq": Method(
-        "nearest row of a frozen table times a learned matrix (arXiv 2411.02038)", SIMVQ, constant_rate=True
+        "nearest row of a frozen table times a learned matrix (arXiv 2411.02038)",
+        SIMVQ,
+        constant_rate=True,
+        when="Where a large codebook loses rows: each step moves all of them.",
     ),
     "diveq": Method(
-        "nearest codebook row, by a noisy step that has a gradient (arXiv 2509.26469)", DIVEQ, constant_rate=True
+        "nearest codebook row, by a noisy step that has a gradient (arXiv 2509.26469)",
+        DIVEQ,
+        constant_rate=True,
+        when="In place of vqvae, where no weight of a commitment loss is to be chosen.",
     ),
     "residual": Method(
         "a sum of codebook rows, each the nearest to what those before left (arXiv 2107.03312)",
         RESIDUAL,
         constant_rate=True,
+        when="Where one codebook would need too many rows: S stages of K rows have K^S sums.",
     ),
-    "fsq": Method("a few numbers, each rounded to one of its levels (arXiv 2309.15505)", FSQ, constant_rate=True),
-    "lfq": Method("the signs of a few numbers, with an entropy loss (arXiv 2310.05737)", LFQ, constant_rate=True),
+    "fsq": Method(
+        "a few numbers, each rounded to one of its levels (arXiv 2309.15505)",
+        FSQ,
+        constant_rate=True,
+        when="Where no codebook is to be kept in use, and no further loss to be weighed.",
+    ),
+    "lfq": Method(
+        "the signs of a few numbers, with an entropy loss (arXiv 2310.05737)",
+        LFQ,
+        constant_rate=True,
+        when="Where many codes are wanted without a codebook, and the weight of an entropy loss may be tuned.",
+    ),
 }
 
 

@@ -1,13 +1,16 @@
 """What a user gets wrong: a clear line, exit code 2, and nothing written."""
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.main import get_command
 
-from helpers import written
+from helpers import made_up, written
+from vaecli.cli.app import app
 
 CONFIGS = {
     "unknown model": ("model: gumble", "my.yaml:1:1: unknown model 'gumble', did you mean 'gumbel'?"),
@@ -169,11 +172,25 @@ def test_a_mistake_in_an_override_is_one_line(vaecli, tmp_path, arguments, line)
     assert not written(tmp_path)
 
 
-@pytest.mark.parametrize("arguments", [("--epochs", "x"), ("--threads", "0"), ("--nonsense",), ()])
+@pytest.mark.parametrize("arguments", [("--epochs", "x"), ("--threads", "0"), ("--nonsense",)])
 def test_a_mistake_in_an_option_is_two(vaecli, tmp_path, arguments):
-    result = vaecli("train", *(("-c", "vae") if arguments else ()), *arguments)
+    result = vaecli("train", "-c", "vae", *arguments)
     assert result.exit_code == 2
     assert "Error: " in result.stderr
+    assert not written(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ((), "name a config, such as `vaecli train gumbel`; `vaecli methods` lists the methods"),
+        (("vae", "-c", "gumbel"), "vae --config gumbel: name one config, in one of the two ways"),
+        (("vae", "--config", "vae", "--dry-run"), "vae --config vae: name one config, in one of the two ways"),
+    ],
+)
+def test_train_takes_one_config(vaecli, tmp_path, arguments, line):
+    result = vaecli("train", *arguments)
+    assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"{line}\n")
     assert not written(tmp_path)
 
 
@@ -216,6 +233,29 @@ def test_a_wish_that_another_one_takes_back_is_a_mistake(vaecli, tmp_path, argum
     assert result.stderr.startswith(line)
     assert result.exit_code == 2
     assert not written(tmp_path)
+
+
+def test_the_environment_names_the_output_folder_where_no_option_does(vaecli, tmp_path, monkeypatch):
+    made_up(tmp_path / "mine", "gumbel", 0, 0.05)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for variable, shown in (("mine", 1), ("~/mine", 1), ("", 0), ("elsewhere", 0)):
+        monkeypatch.setenv("VAECLI_OUTPUT_DIR", variable)
+        assert len(json.loads(vaecli("list", "--json").stdout)) == shown
+    assert len(json.loads(vaecli("list", "--json", "--output-dir", "mine").stdout)) == 1
+    for wrong in ("elsewhere/\udcff", "mine"):
+        monkeypatch.setenv("VAECLI_OUTPUT_DIR", wrong)
+        result = vaecli("show", "x")
+        asked = vaecli("show", "x", "--output-dir", wrong)
+        assert (result.exit_code, result.stderr) == (asked.exit_code, asked.stderr)
+        assert result.exit_code == 2
+
+
+def test_every_output_folder_may_come_from_the_environment():
+    commands = get_command(app).commands
+    options = [p for c in (*commands.values(), *commands["data"].commands.values()) for p in c.params]
+    folders = [option for option in options if option.name == "output_dir"]
+    assert len(folders) > 15
+    assert {option.envvar for option in folders} == {"VAECLI_OUTPUT_DIR"}
 
 
 def test_a_tilde_is_the_home_wherever_a_folder_is_named(vaecli, tmp_path, monkeypatch):

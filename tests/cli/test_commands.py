@@ -18,7 +18,8 @@ SMALL = ["--set", "data=digits", *QUICK]
 
 
 def test_version(vaecli):
-    assert vaecli("--version").stdout == f"vaecli {__version__}\n"
+    for option in ("--version", "-V"):
+        assert vaecli(option).stdout == f"vaecli {__version__}\n"
 
 
 @pytest.mark.parametrize(
@@ -129,6 +130,14 @@ def test_dry_run_prints_a_config_and_writes_nothing(vaecli, tmp_path):
     assert not written(tmp_path)
 
 
+def test_a_config_is_named_with_and_without_its_option(vaecli):
+    (first, *others) = (
+        vaecli("train", *way, *SMALL, "--dry-run") for way in (["vae"], ["-c", "vae"], ["--config=vae"])
+    )
+    assert first.stderr.startswith("vaecli train: reading vae\n")
+    assert [other.stdout for other in others] == [first.stdout, first.stdout]
+
+
 def test_dry_run_says_what_would_be_fetched(vaecli, tmp_path):
     result = vaecli("train", "--config", "gumbel", "--dry-run")
     assert "mnist, to be fetched into" in result.stdout
@@ -190,6 +199,16 @@ def test_a_removed_working_directory_and_a_full_stdout_are_one_line(vaecli, monk
     with pytest.raises(RunFailed) as error:
         echo.echo("a line")
     assert error.value.lines == ("standard output: cannot be written (No space left on device)",)
+
+
+def test_explain_fits_the_terminal(vaecli, monkeypatch):
+    for columns in (60, 80):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        lines = vaecli("explain", "mse sampled").stdout.splitlines()
+        assert lines[0] == "test.mse.sampled: a metric"
+        assert (len(lines) == 9) == (columns == 80)
+        assert max(map(len, lines)) < columns
+    assert vaecli("explain", "gumble").stderr == "gumble: no such method, metric or key, did you mean 'gumbel'?\n"
 
 
 def test_check_prints_the_complete_config(vaecli):

@@ -35,6 +35,11 @@ OBJECTIVES = {
 }
 
 
+def frozen(z, codes=None):
+    """The cubic, with the values that it has and no gradient."""
+    return OBJECTIVES["cubic"](tf.stop_gradient(z)) + 0 * tf.reduce_sum(z, (-2, -1))
+
+
 DEGREE = {"constant": 0, "linear": 1, "quadratic": 2, "cubic": 3, "mlp": 3}
 
 
@@ -91,7 +96,7 @@ def facts(name, seed=(3, 4), **options):
     @compiled
     def backward(logits, decoder, state, p):
         found = {}
-        for objective, function in OBJECTIVES.items():
+        for objective, function in {**OBJECTIVES, "frozen": frozen}.items():
             with tf.GradientTape() as tape:
                 tape.watch(logits)
                 surrogate = run(name, function, logits, state, tf.constant(seed), **options).surrogate
@@ -131,6 +136,13 @@ def test_a_backward_sums_to_zero_over_the_classes_where_that_is_promised(name, o
     found = gradients(name, objective)
     sums = np.abs(found.sum(1)).max() <= 1e-5 * max(1, np.abs(found).max())
     assert sums == (PROMISES[name].shift_invariant or DEGREE[objective] == 0)
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_a_gradient_is_made_of_slopes_or_values_of_the_loss_as_promised(name):
+    whole, of_values = gradients(name, "cubic"), gradients(name, "frozen")
+    found = "both" if of_values.any() else "slope"
+    assert PROMISES[name].learns_from == ("values" if np.allclose(whole, of_values, **CLOSE) and whole.any() else found)
 
 
 @pytest.mark.parametrize("name", [name for name in ESTIMATORS if PROMISES[name].fixed_by_code])

@@ -112,7 +112,9 @@ def _of_run(run: Run, epochs: Sequence[int], images: int, seed: int, data_dir: P
             kept = sorted(int(path.stem.removeprefix("epoch-")) for path in run.weights.glob("epoch-*.npz"))
             kept += [last] * (run.weights / "last.npz").exists()
             shown = ", ".join(map(str, dict.fromkeys(kept)))
-            raise RunError(f"{run.name}: kept no weights of epoch {epoch} (there are {shown or 'none'})") from None
+            pruned = f"weights/{name}.npz" in run.pruned
+            what = f"the weights of epoch {epoch} were pruned" if pruned else f"kept no weights of epoch {epoch}"
+            raise RunError(f"{run.name}: {what} (there are {shown or 'none'})") from None
     _check_images(images, data["test"])
 
     def weights() -> dict[int, Mapping[str, Any]]:

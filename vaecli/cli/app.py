@@ -17,11 +17,14 @@ from vaecli.cli import (
     compare,
     configs,
     data,
+    doctor,
     evaluate,
+    explain,
     export,
     methods,
     plot,
     prior,
+    prune,
     quality,
     reproduce,
     runs,
@@ -80,9 +83,12 @@ app.command("list", cls=Command)(runs.list_runs)
 app.command(cls=Command)(runs.show)
 app.command(cls=Command)(runs.diff)
 app.command(cls=Command)(verify.verify)
+app.command(cls=Command)(prune.prune)
 app.command(cls=Command)(methods.methods)
+app.command(cls=Command)(explain.explain)
 app.command(cls=Command)(configs.check)
 app.command(cls=Command)(configs.init)
+app.command(cls=Command)(doctor.doctor)
 app.add_typer(data.app, name="data")
 
 
@@ -103,7 +109,7 @@ def _print_version(asked: bool) -> None:
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True)
+        bool, typer.Option("--version", "-V", help="Show the version and exit.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
     del version  # its callback has answered

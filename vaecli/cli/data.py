@@ -18,20 +18,11 @@ def table(ctx: typer.Context, data_dir: DataDirOption = None, json: JsonOption =
     """Show which data sets are available and where, fetch them, and compute their references."""
     if ctx.invoked_subcommand is not None:
         return
-    from vaecli.config.schema import DataConfig
     from vaecli.data.known import folders
-    from vaecli.data.source import source_of
-    from vaecli.registry import DATASETS
+    from vaecli.data.source import available_data
     from vaecli.reports.columns import aligned
 
-    rows = []
-    for name, dataset in DATASETS.items():
-        if dataset.title is None:  # a user's own, which only a config names
-            rows.append({"name": name, "available": False, "where": "set data.path", "what": dataset.help})
-            continue
-        place = source_of(DataConfig(name=name)).place(data_dir)
-        state = place or f"not here; `vaecli data fetch {name}`"
-        rows.append({"name": name, "available": place is not None, "where": state, "what": dataset.help})
+    rows = available_data(data_dir)
     if json:
         echo(json_format.dumps(rows, indent=2))
         return

@@ -1,19 +1,10 @@
 """`vaecli methods`."""
 
 import json as json_format
-import os
-from pathlib import Path
 from typing import Any
 
 from vaecli.cli.echo import echo
 from vaecli.cli.options import JsonOption
-
-EXACT_FOR = {
-    "constant": "no loss that depends on the code",
-    "linear": "linear losses",
-    "quadratic": "quadratic losses",
-    "every": "every loss",
-}
 
 
 def methods(json: JsonOption = False) -> None:
@@ -23,8 +14,9 @@ def methods(json: JsonOption = False) -> None:
     counts the codes decoded per image and step, at the method's defaults.
     """
     from vaecli.reports.columns import aligned
+    from vaecli.reports.explanation import promised
 
-    found = [_row(name) for name in _names()]
+    found = [promised(name) for name in _names()]
     if json:
         echo(json_format.dumps(found, indent=2))
         return
@@ -39,31 +31,6 @@ def _names() -> list[str]:
     from vaecli.registry import METHODS
 
     return list(METHODS)
-
-
-def _row(name: str) -> dict[str, Any]:
-    """The entry of a method; one without an estimator promises nothing."""
-    from vaecli.backend.process import chatter, import_keras, prepare
-    from vaecli.config import config_from_text
-    from vaecli.config.latent import Latent
-    from vaecli.registry import METHODS
-
-    method = METHODS[name]
-    row: dict[str, Any] = {"method": name, "help": method.help, "options": list(method.options)}
-    if method.estimator is None:
-        return {**row, "exact_for": None, "reads": None, "decodings": 1}
-    prepare()
-    with chatter(Path(os.devnull)):
-        import_keras()
-        promises = method.estimator.load().promises
-    model = config_from_text(f"model: {name}").model
-    latent, options = Latent.of(model.codes), model.options()
-    own = {option: options[option] for option in method.estimator.options}
-    decodings = promises.decodings(latent.codes_per_position, latent.most_values, **own)
-    exact = EXACT_FOR[promises.exact_for]
-    if promises.exact_at:
-        exact += f" at {', '.join(f'{option} {value:g}' for option, value in promises.exact_at.items())}"
-    return {**row, "exact_for": exact, "reads": promises.reads, "decodings": decodings}
 
 
 def _text(cell: Any) -> str:

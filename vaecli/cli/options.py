@@ -6,22 +6,29 @@ from typing import Annotated
 import typer
 
 from vaecli.cli.complete import config_names, run_names
-from vaecli.config.arguments import path_of
+from vaecli.config.arguments import OUTPUT_DIR as OUTPUT_DIR  # the default of every OutputDirOption
+from vaecli.config.arguments import OUTPUT_VARIABLE, path_of
 
-ConfigOption = Annotated[
-    str,
-    typer.Option(
-        "--config",
-        "-c",
+ConfigArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="CONFIG",
         help="A YAML file (- is standard input), or the name of a file in configs/ or of a shipped preset.",
+        show_default=False,
         autocompletion=config_names,
     ),
+]
+ConfigOption = Annotated[
+    str | None, typer.Option("--config", "-c", help="Another way to name CONFIG.", autocompletion=config_names)
 ]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY.PATH=VALUE", help="Override a key of the config; may be repeated."),
 ]
-OutputDirOption = Annotated[Path, typer.Option("--output-dir", callback=path_of, help="Folder of the run folders.")]
+OutputDirOption = Annotated[
+    Path,
+    typer.Option("--output-dir", envvar=OUTPUT_VARIABLE, callback=path_of, help="Folder of the run folders."),
+]
 DataDirOption = Annotated[
     Path | None,
     typer.Option(
@@ -40,5 +47,3 @@ FinishedRunArgument = Annotated[
     str, typer.Argument(metavar="RUN", help="The name of a finished run, or its beginning.", autocompletion=run_names)
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite what exists.")]
-
-OUTPUT_DIR = Path("outputs")

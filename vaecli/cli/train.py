@@ -9,6 +9,7 @@ from vaecli import api
 from vaecli.cli.echo import echo
 from vaecli.cli.options import (
     OUTPUT_DIR,
+    ConfigArgument,
     ConfigOption,
     DataDirOption,
     JsonOption,
@@ -17,10 +18,12 @@ from vaecli.cli.options import (
     SetOption,
     ThreadsOption,
 )
+from vaecli.errors import ConfigError
 
 
 def train(
-    config: ConfigOption,
+    config: ConfigArgument = None,
+    named: ConfigOption = None,
     set_: SetOption = None,
     epochs: Annotated[int | None, typer.Option(help="Short for --set training.epochs=N.")] = None,
     seed: Annotated[int | None, typer.Option(help="Short for --set training.seed=N.")] = None,
@@ -42,14 +45,15 @@ def train(
     Prints the run's folder (with --json its summary) to stdout, everything else to stderr. Exit codes: 0 done,
     1 failed, 2 a mistake in the request, 4 diverged, 130 and 143 interrupted and saved.
     """
+    asked = _one(config, named)
     keys: dict[str, Any] = {"set": set_ or (), "epochs": epochs, "seed": seed, "batch_size": batch_size}
     if dry_run:
         from vaecli.cli.plan import print_plan
 
-        print_plan(config, keys, output_dir, data_dir, threads, quiet=quiet)
+        print_plan(asked, keys, output_dir, data_dir, threads, quiet=quiet)
         return
     run = api.train(
-        config,
+        asked,
         **keys,
         output_dir=output_dir,
         data_dir=data_dir,
@@ -58,3 +62,13 @@ def train(
         quiet=quiet,
     )
     echo(json_format.dumps(run.summary, indent=2) if json else str(run.path))
+
+
+def _one(config: str | None, named: str | None) -> str:
+    """The config that is named once; raises ConfigError for none and for two."""
+    if config is not None and named is not None:
+        raise ConfigError([f"{config} --config {named}: name one config, in one of the two ways"])
+    one = config if named is None else named
+    if one is None:
+        raise ConfigError(["name a config, such as `vaecli train gumbel`; `vaecli methods` lists the methods"])
+    return one

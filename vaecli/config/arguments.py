@@ -38,6 +38,14 @@ def path_of(name: Name | None) -> Path | None:
     return Path(whole)
 
 
+OUTPUT_DIR, OUTPUT_VARIABLE = Path("outputs"), "VAECLI_OUTPUT_DIR"
+
+
+def runs_folder(asked: Name | None) -> Path:
+    """The folder of the run folders: the one asked for, else that of the environment; raises ConfigError as path_of."""
+    return path_of((os.environ.get(OUTPUT_VARIABLE) or OUTPUT_DIR) if asked is None else asked)
+
+
 def called(config: Any) -> str:
     """What a message calls the config."""
     return os.fspath(config) if isinstance(config, str | os.PathLike) else "config"

@@ -35,13 +35,14 @@ def _text(model: str, values: Mapping[tuple[str, str], Any]) -> str:
         rows = []
         for key, option in cls.model_fields.items():
             value = model if option.default is PydanticUndefined else values.get((block, key), option.default)
-            rows.append((f"  {key}: {_plain(value)}", option.description))
+            rows.append((f"  {key}: {plain_yaml(value)}", option.description))
         width = max(len(text) for text, _ in rows)
         lines += [f"{text:<{width}}  # {description}" for text, description in rows]
         lines.append("")
     return "\n".join(lines[:-1]) + "\n"
 
 
-def _plain(value: Any) -> str:
+def plain_yaml(value: Any) -> str:
+    """A value as YAML on one line."""
     value = list(value) if isinstance(value, tuple) else value
     return yaml.safe_dump(value, default_flow_style=True).removesuffix("...\n").strip()

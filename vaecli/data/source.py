@@ -5,6 +5,7 @@ A kind of data set is a subclass and an entry of the registry; no code outside t
 
 from abc import ABC, abstractmethod
 from pathlib import Path
+from typing import Any
 
 from vaecli.config.schema import DataConfig
 from vaecli.data.dataset import Dataset
@@ -61,3 +62,16 @@ def source_of(data: DataConfig) -> Source:
     """The source of a config's data block."""
     found: Source = named(DATASETS[data.name].source)(data)
     return found
+
+
+def available_data(data_dir: Path | None) -> list[dict[str, Any]]:
+    """Every data set by name, whether it is there, where, and what it is; in the form of JSON."""
+    rows = []
+    for name, dataset in DATASETS.items():
+        if dataset.title is None:  # a user's own, which only a config names
+            rows.append({"name": name, "available": False, "where": "set data.path", "what": dataset.help})
+            continue
+        place = source_of(DataConfig(name=name)).place(data_dir)
+        state = place or f"not here; `vaecli data fetch {name}`"
+        rows.append({"name": name, "available": place is not None, "where": state, "what": dataset.help})
+    return rows

@@ -11,7 +11,7 @@ from vaecli.estimators.estimator import Estimate, Objective, State, estimator
 from vaecli.estimators.sampling import one_hot, perturbed_logits, sample, with_logits_gradient
 
 
-@estimator(exact_for="every", decodings=lambda L, K: K * (K - 1) // 2 + 1)
+@estimator(exact_for="every", learns_from="values", decodings=lambda L, K: K * (K - 1) // 2 + 1)
 def arsm(objective: Objective, logits: tf.Tensor, *, state: State, seed: tf.Tensor) -> Estimate:
     """Compares the losses of codes reached by exchanging noise; exact in expectation for every loss.
 

@@ -7,7 +7,7 @@ from vaecli.estimators.estimator import Estimate, Objective, State, estimator
 from vaecli.estimators.sampling import perturbed_logits, sample, with_gradient
 
 
-@estimator(exact_for="constant")
+@estimator(exact_for="constant", learns_from="slope")
 def decoupled_st(
     objective: Objective,
     logits: tf.Tensor,

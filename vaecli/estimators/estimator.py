@@ -51,6 +51,8 @@ class Promises(NamedTuple):
     reads: Literal["code", "relaxed sample", "set of codes", "every code"] = "code"
     shift_invariant: bool = True  # its gradient sums to 0 over the classes
     fixed_by_code: bool = False  # one code has one gradient: the only noise is the draw of the code
+    # what the logits' gradient is made of: the loss's gradient at what the decoder reads, losses of codes, or both
+    learns_from: Literal["slope", "values", "both"] | None = None
     decodings: Callable[..., int] = lambda L, K, **options: 1  # per image and step, of L codes of K classes
 
 
@@ -100,7 +102,7 @@ def pathwise(**promises: Any) -> Callable[[Callable[..., tf.Tensor]], Estimator]
     """
 
     def lift(path: Callable[..., tf.Tensor]) -> Estimator:
-        made = Promises(**promises)
+        made = Promises(**{"learns_from": "slope", **promises})
 
         def estimate(
             objective: Objective, logits: tf.Tensor, *, state: State, seed: tf.Tensor, **options: Any

@@ -10,7 +10,7 @@ from vaecli.estimators.estimator import Estimate, Objective, State, estimator
 from vaecli.estimators.sampling import sample
 
 
-@estimator(exact_for="every", reads="every code", fixed_by_code=True, decodings=lambda L, K: K**L)
+@estimator(exact_for="every", learns_from="values", reads="every code", fixed_by_code=True, decodings=lambda L, K: K**L)
 def exact(objective: Objective, logits: tf.Tensor, *, state: State, seed: tf.Tensor) -> Estimate:
     """The expectation that all others estimate; exact for every loss, at the cost of K^L decodings per step.
 

@@ -8,7 +8,7 @@ from vaecli.estimators.rebar import value_and_slope
 from vaecli.estimators.sampling import sample, with_logits_gradient
 
 
-@estimator(exact_for="every", fixed_by_code=True, decodings=lambda L, K: 2)
+@estimator(exact_for="every", learns_from="both", fixed_by_code=True, decodings=lambda L, K: 2)
 def muprop(objective: Objective, logits: tf.Tensor, *, state: State, seed: tf.Tensor) -> Estimate:
     """Score function of the part of the loss that is not linear, at the mean code p = softmax(logits).
 

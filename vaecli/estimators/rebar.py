@@ -15,7 +15,7 @@ def initial_state(num_latents: int, num_classes: int, seed: tf.Tensor) -> State:
     return {"cross": tf.zeros(()), "square": tf.zeros(())}
 
 
-@estimator(initial_state=initial_state, exact_for="every", decodings=lambda L, K, temperature: 2)
+@estimator(initial_state=initial_state, exact_for="every", learns_from="both", decodings=lambda L, K, temperature: 2)
 def rebar(objective: Objective, logits: tf.Tensor, *, state: State, seed: tf.Tensor, temperature: float) -> Estimate:
     """Score function with a relaxed loss, scaled by eta, as control variate; exact in expectation for every loss.
 

@@ -15,7 +15,7 @@ def initial_state(num_latents: int, num_classes: int, seed: tf.Tensor) -> State:
     return {"average": tf.zeros(()), "steps": tf.zeros(())}
 
 
-@estimator(initial_state=initial_state, exact_for="every", fixed_by_code=True)
+@estimator(initial_state=initial_state, exact_for="every", learns_from="values", fixed_by_code=True)
 def reinforce(objective: Objective, logits: tf.Tensor, *, state: State, seed: tf.Tensor) -> Estimate:
     """Needs no gradient of the loss in z; exact in expectation for every loss, and very noisy.
 

@@ -25,7 +25,7 @@ def initial_state(num_latents: int, num_classes: int, seed: tf.Tensor) -> State:
     return {"weights": weights, "slots": adam(LEARNING_RATE).slots(weights), "steps": tf.zeros((), tf.int32)}
 
 
-@estimator(initial_state=initial_state, exact_for="every", decodings=lambda L, K, temperature: 2)
+@estimator(initial_state=initial_state, exact_for="every", learns_from="both", decodings=lambda L, K, temperature: 2)
 def relax(objective: Objective, logits: tf.Tensor, *, state: State, seed: tf.Tensor, temperature: float) -> Estimate:
     """Score function with a learned control variate; exact in expectation for every loss.
 

@@ -7,7 +7,7 @@ from vaecli.estimators.estimator import Estimate, Objective, State, estimator
 from vaecli.estimators.sampling import sample, with_logits_gradient
 
 
-@estimator(exact_for="every", decodings=lambda L, K, num_draws: num_draws)
+@estimator(exact_for="every", learns_from="values", decodings=lambda L, K, num_draws: num_draws)
 def rloo(objective: Objective, logits: tf.Tensor, *, state: State, seed: tf.Tensor, num_draws: int) -> Estimate:
     """Each draw's baseline is the mean loss of the others; exact in expectation for every loss.
 

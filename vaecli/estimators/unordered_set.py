@@ -12,7 +12,12 @@ from vaecli.estimators.sampling import one_hot, with_logits_gradient
 LEAST = 1e-12  # of a probability that divides
 
 
-@estimator(exact_for="every", reads="set of codes", decodings=lambda L, K, set_size: number_of_codes(L, K, set_size))
+@estimator(
+    exact_for="every",
+    learns_from="values",
+    reads="set of codes",
+    decodings=lambda L, K, set_size: number_of_codes(L, K, set_size),
+)
 def unordered_set(objective: Objective, logits: tf.Tensor, *, state: State, seed: tf.Tensor, set_size: int) -> Estimate:
     """Score function over a set of different codes, each weighted by how likely it is to be drawn first of the set.
 

@@ -56,6 +56,8 @@ def digest_of(run: Run, weights: str) -> str:
     try:
         return file_digest(path)
     except (OSError, ValueError):
+        if f"weights/{weights}.npz" in run.pruned:
+            raise RunError(f"{path}: was pruned; a training from the start (--fresh) makes it again") from None
         best = "; the best are kept where data.validation holds images out" if weights == "best" else ""
         there = ", ".join(sorted(found.stem for found in run.weights.glob("*.npz")))
         raise RunError(f"{path}: the run has no such weights{best} (it has {there or 'none'})") from None

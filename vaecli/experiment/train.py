@@ -54,8 +54,9 @@ def train_run(
             if not mendable(run):
                 run.tidy()
                 return
+            where = "from the beginning, as its states were pruned" if run.without_states else "from the last state"
             for name in mendable(run):
-                reporter.say(f"{run.path / name} is not what the run wrote: made again from the last state")
+                reporter.say(f"{run.path / name} is not what the run wrote: made again {where}")
             run.reopen()
         try:
             _enter(plan, reporter, argv, left_by)
@@ -91,6 +92,10 @@ def _enter(plan: Plan, reporter: Reporter, argv: Sequence[str], left_by: str | N
         run.resume(config, {**here, "changed": changes(before, here)})
     else:
         origin = None if any(run.states()) else shorter_run(run, config, dataset)
+        if origin and not any(origin.checkpoints.glob("step-*.npz")):
+            if origin.without_states:
+                lines.append(f"begins again, not from {origin.name}: its states were pruned")
+            origin = None
         if origin and config.scheduled:
             lines.append(f"begins again, not from {origin.name}: a schedule is stretched over all epochs")
             origin = None

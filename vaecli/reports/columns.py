@@ -1,6 +1,7 @@
 """Tables of text: cells, columns that are aligned, and columns that are folded to a width."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from textwrap import wrap
 from typing import Any
 
 from vaecli.errors import printable
@@ -37,6 +38,26 @@ def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+NARROWEST, WIDEST = 40, 100  # of lines that are folded at words: no terminal is narrower, and no text is wider
+
+
+def text_width(width: int) -> int:
+    """The columns that text takes on a terminal of this width, whose last one stays free."""
+    return min(max(width, NARROWEST), WIDEST) - 1
+
+
+def beside(rows: Sequence[tuple[str, str]], width: int) -> Iterator[str]:
+    """Two columns: a name, only where it changes, and a text that is folded at words; a longer word stays whole."""
+    indent = max((len(name) for name, _ in rows), default=0) + 2
+    room = text_width(width) - indent
+    before = None
+    for name, text in rows:
+        shown, before = "" if name == before else name, name
+        for line in wrap(printable(text), room, break_long_words=False, break_on_hyphens=False) or [""]:
+            yield f"{printable(shown):<{indent}}{line}".rstrip()
+            shown = ""
 
 
 def folded(columns: Sequence[Sequence[str]], width: int) -> Iterator[list[Sequence[str]]]:

@@ -6,15 +6,15 @@ from vaecli.errors import RunError
 from vaecli.runs.files import write
 from vaecli.runs.find import all_runs
 from vaecli.runs.identity import run_name
-from vaecli.runs.run import Run
+from vaecli.runs.run import Run, is_kept
 
 
 def shorter_run(run: Run, config: Config, dataset: Dataset) -> Run | None:
-    """The longest finished run beside it that differs only in having fewer epochs, and still has its last state.
+    """The longest finished run beside it that differs only in having fewer epochs, one with its last state first.
 
     A run of steps has none: its last row would be one that the longer run has not.
     """
-    found: list[tuple[int, Run]] = []
+    found: list[tuple[bool, int, Run]] = []
     if config.training.epochs is None:
         return None
     for other in all_runs(run.path.parent):
@@ -26,9 +26,9 @@ def shorter_run(run: Run, config: Config, dataset: Dataset) -> Run | None:
             continue  # damaged: nothing to start from
         same = config.model_copy(update={"training": config.training.model_copy(update={"epochs": epochs})})
         if epochs is not None and epochs < config.training.epochs and run_name(same, dataset) == other.name:
-            found.append((epochs, other))
-    _, longest = max(found, key=lambda item: item[0], default=(0, None))
-    return longest if longest and any(longest.checkpoints.glob("step-*.npz")) else None
+            found.append((any(other.checkpoints.glob("step-*.npz")), epochs, other))
+    *_, longest = max(found, key=lambda item: item[:2], default=(False, 0, None))
+    return longest
 
 
 def copy_state(origin: Run, run: Run) -> None:
@@ -43,3 +43,4 @@ def copy_state(origin: Run, run: Run) -> None:
     write(run.metrics_csv, origin.metrics_text, within=run.path)
     for path in sorted(origin.checkpoints.glob("*.npz")):
         run.take(path.relative_to(origin.path), origin)
+    run.record_pruned(name for name in origin.pruned if is_kept(name))

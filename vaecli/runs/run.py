@@ -27,6 +27,7 @@ from vaecli.runs.schema import (
     FAILURE,
     INFO,
     PRIOR,
+    PRUNED,
     QUALITY,
     SUMMARY,
     Evaluated,
@@ -64,11 +65,13 @@ class Files(NamedTuple):
     whole: list[str]
     changed: list[str]
     missing: list[str]
+    pruned: list[str]  # removed by `vaecli prune`
 
     @property
     def lines(self) -> Iterator[str]:
-        total = sum(map(len, self))
-        yield f"files   {len(self.whole)} of {total} are as the run wrote them"
+        total = sum(map(len, (self.whole, self.changed, self.missing)))
+        pruned = f"; {len(self.pruned)} more were pruned" if self.pruned else ""
+        yield f"files   {len(self.whole)} of {total} are as the run wrote them{pruned}"
         for what in ("changed", "missing"):
             yield from (f"        {name}: {what}" for name in getattr(self, what))
 
@@ -102,6 +105,7 @@ class Run:
     prior_json = Place("prior.json")
     priors_folder = Place("priors")
     quality_json = Place("quality.json")
+    pruned_json = Place("pruned.json")
     failure_json = Place("failure.json")
     checkpoints = Place("checkpoints")
     weights = Place("weights")
@@ -373,13 +377,14 @@ class Run:
         try:
             summary = read_sealed(self.summary_json, SUMMARY, newest=FORMAT, way_out=MENDED)
         except Damaged:
-            return Files([], [self.summary_json.name], [])
-        found = Files([] if summary["format"] < 2 else [self.summary_json.name], [], [])
+            return Files([], [self.summary_json.name], [], [])
+        found, removed = Files([] if summary["format"] < 2 else [self.summary_json.name], [], [], []), self.pruned
         for name, digest in summary["files"].items():
             try:
                 same = file_digest(self.path / name) == digest
             except OSError:
-                found.missing.append(name)
+                gone = name in removed and not os.path.lexists(self.path / name)
+                (found.pruned if gone else found.missing).append(name)
                 continue
             (found.whole if same else found.changed).append(name)
         added: dict[Path, Callable[[Summary], Any]] = {
@@ -394,6 +399,8 @@ class Run:
                     found.whole.append(path.name)
                 except RunError:
                     found.changed.append(path.name)
+        if os.path.exists(self.pruned_json):
+            (found.whole if removed else found.changed).append(self.pruned_json.name)
         if self.prior_json.name in found.whole:
             for prior in self._priors(summary):
                 path = self.prior_file(prior["kind"], conditional=prior["conditional"])
@@ -407,8 +414,40 @@ class Run:
 
     def is_added(self, name: str) -> bool:
         """Whether a file was added to the finished run later, by another command than the one that trained it."""
-        names = (self.evaluation_json.name, self.prior_json.name, self.quality_json.name)
+        names = (self.evaluation_json.name, self.prior_json.name, self.quality_json.name, self.pruned_json.name)
         return name in names or name.startswith(f"{self.priors_folder.name}/")
+
+    @property
+    def pruned(self) -> frozenset[str]:
+        """The files that `vaecli prune` has removed, by name; none if its record is not what was written."""
+        if not os.path.exists(self.pruned_json):
+            return frozenset()
+        try:
+            found = read_sealed(self.pruned_json, PRUNED, newest=FORMAT, way_out="see train.log")
+        except RunError:
+            return frozenset()
+        return frozenset(found["pruned"])
+
+    @property
+    def without_states(self) -> bool:
+        """Whether its states were pruned, so that a training can only begin again."""
+        return not any(self.checkpoints.glob("*.npz")) and any(name.startswith("checkpoints/") for name in self.pruned)
+
+    def spare(self, *, states: bool) -> dict[str, int]:
+        """What a finished run keeps that neither figures nor the model in use need: bytes, by name.
+
+        Args:
+            states: the states of its training too, from which it can be extended.
+
+        Raises:
+            RunError: it is not finished or damaged, or a link leads elsewhere.
+        """
+        self.refuse_links()
+        written = self.summary["files"]
+        there = [*self.weights.glob("epoch-*.npz"), *(self.checkpoints.glob("*.npz") if states else ())]
+        names = [name for path in there if (name := str(path.relative_to(self.path))) in written]
+        names += [str(path.relative_to(self.path)) for path in self.priors_folder.glob("*.state.npz")]
+        return {name: os.lstat(self.path / name).st_size for name in sorted(names)}
 
     @property
     def whole(self) -> bool:
@@ -544,7 +583,8 @@ class Run:
                 if file_digest(path) == digest:
                     continue
             except OSError:
-                yield name, "missing"
+                if name not in self.pruned:
+                    yield name, "missing"
                 continue
             if path.name != "best.npz":  # may be newer than the state, and is written again later
                 set_aside(path)
@@ -643,6 +683,21 @@ class Run:
         self._lock.check()
         write_sealed(self.quality_json, {"format": FORMAT, "quality": quality}, within=self.path)
 
+    def prune(self, names: Iterable[str]) -> None:
+        """Removes these files of a finished run; what it wrote is recorded first, so that it never counts as lost."""
+        names = list(names)
+        self.record_pruned(name for name in names if name in self.summary["files"])
+        for name in names:
+            with writing(self.path / name):
+                (self.path / name).unlink(missing_ok=True)
+
+    def record_pruned(self, names: Iterable[str]) -> None:
+        """Adds files to those that were pruned."""
+        self._lock.check()
+        found = self.pruned | set(names)
+        if found:
+            write_sealed(self.pruned_json, {"format": FORMAT, "pruned": sorted(found)}, within=self.path)
+
     def fail(self, reason: str) -> None:
         self._lock.check()
         write_sealed(self.failure_json, {"format": FORMAT, "reason": reason}, within=self.path)
@@ -690,6 +745,8 @@ class Run:
         try:
             raw = read(path)
         except FileNotFoundError:
+            if str(path.relative_to(self.path)) in self.pruned:
+                raise RunError(f"{path}: was pruned; a training from the start (--fresh) makes it again") from None
             raise (Damaged(f"{path}: is missing; {MENDED}") if self.finished else self._unfinished()) from None
         except OSError as error:
             raise Damaged(f"{path}: cannot be read ({error.strerror}); {MENDED}") from None

@@ -208,6 +208,14 @@ class Summary(TypedDict):
 
 
 @with_config(_STRICT)
+class PrunedFile(TypedDict):
+    """pruned.json: the files that `vaecli prune` has removed, by their names in summary.json."""
+
+    format: int
+    pruned: Annotated[list[FileName], Field(max_length=100_000)]
+
+
+@with_config(_STRICT)
 class Estimate(TypedDict):
     """The mean over images of a figure: in nats, and of a code length in bits."""
 
@@ -420,6 +428,7 @@ class ToyFile(TypedDict):
 
 
 INFO: TypeAdapter[Info] = TypeAdapter(Info)
+PRUNED: TypeAdapter[PrunedFile] = TypeAdapter(PrunedFile)
 SUMMARY: TypeAdapter[Summary] = TypeAdapter(Summary)
 EVALUATION: TypeAdapter[EvaluationFile] = TypeAdapter(EvaluationFile)
 PRIOR: TypeAdapter[PriorFile] = TypeAdapter(PriorFile)

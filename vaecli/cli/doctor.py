@@ -1,0 +1,38 @@
+"""`vaecli doctor`."""
+
+import json as json_format
+import shutil
+from typing import Annotated
+
+import typer
+
+from vaecli.cli.echo import echo
+from vaecli.cli.options import OUTPUT_DIR, DataDirOption, JsonOption, OutputDirOption
+from vaecli.errors import RunError
+
+
+def doctor(
+    tensorflow: Annotated[
+        bool, typer.Option("--tensorflow", help="Import TensorFlow, which takes seconds, and ask it for GPUs.")
+    ] = False,
+    output_dir: OutputDirOption = OUTPUT_DIR,
+    data_dir: DataDirOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show what a training would find on this machine.
+
+    Shows versions, processors and what a container allows of them, memory, where data are looked for and which are
+    there, and whether files can be written. Exit codes: 0, even where something is not there, and 2 if no run can be
+    written.
+    """
+    from vaecli.experiment.doctor import examination, lines
+    from vaecli.reports.columns import beside
+
+    found = examination(output_dir, data_dir, tensorflow=tensorflow)
+    if json:
+        echo(json_format.dumps(found, indent=2))
+    else:
+        for line in beside(list(lines(found)), shutil.get_terminal_size().columns):
+            echo(line)
+    if not found["places"]["runs"]["writable"]:
+        raise RunError(f"{output_dir}: cannot be written ({found['places']['runs']['reason']}); see --output-dir")

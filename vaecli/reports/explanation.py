@@ -1,0 +1,261 @@
+"""What a method, a metric or a key of a config is, in lines for a terminal: `vaecli explain`.
+
+The words are those of the registry, the tables of options and metrics, and the docstrings beside the code.
+"""
+
+import inspect
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from textwrap import wrap
+from typing import Any, NamedTuple
+
+from vaecli.config import Config, config_from_text
+from vaecli.config.latent import Latent
+from vaecli.config.options import described
+from vaecli.config.schema import VARIANTS
+from vaecli.config.template import plain_yaml
+from vaecli.errors import ConfigError, printable
+from vaecli.metrics.metric import METRICS, Metric
+from vaecli.registry import METHODS, Component, Method, suggest
+from vaecli.reports.columns import beside, text_width
+
+EXACT_FOR = {
+    "constant": "no loss that depends on the code",
+    "linear": "linear losses",
+    "quadratic": "quadratic losses",
+    "every": "every loss",
+}
+MOST_NAMED = 6  # methods that have a key
+
+
+def explanation(name: str, width: int) -> Iterator[str]:
+    """The lines of every method, metric and key that is called so.
+
+    Raises:
+        ConfigError: nothing is.
+    """
+    parts = [_of_method(name, width)] if name in METHODS else []
+    parts += [_of_metric(metric, width) for metric in METRICS if _plain(name) in _names(metric)]
+    keys = _keys()
+    parts += [_of_key(key, keys[key], width) for key in keys if _plain(name) in (_plain(key), key.split(".")[1])]
+    if not parts:
+        known = [*METHODS, *(n for metric in METRICS for n in _names(metric)), *keys, *(k.split(".")[1] for k in keys)]
+        raise ConfigError([f"{name}: no such method, metric or key{suggest(name, dict.fromkeys(known))}"])
+    for number, lines in enumerate(parts):
+        yield from [""] * bool(number)
+        yield from map(printable, lines)
+
+
+def promised(name: str) -> dict[str, Any]:
+    """What the gradient of a method promises, in the form of JSON; a method without an estimator promises nothing."""
+    method = METHODS[name]
+    row: dict[str, Any] = {"method": name, "help": method.help, "options": list(method.options)}
+    if method.estimator is None:
+        return {**row, "exact_for": None, "reads": None, "decodings": 1}
+    promises = _loaded(method.estimator).promises
+    model = config_from_text(f"model: {name}").model
+    latent, options = Latent.of(model.codes), model.options()
+    own = {option: options[option] for option in method.estimator.options}
+    decodings = promises.decodings(latent.codes_per_position, latent.most_values, **own)
+    exact = EXACT_FOR[promises.exact_for]
+    if promises.exact_at:
+        exact += f" at {', '.join(f'{option} {value:g}' for option, value in promises.exact_at.items())}"
+    return {**row, "exact_for": exact, "reads": promises.reads, "decodings": decodings}
+
+
+def _loaded(component: Component) -> Any:
+    """What a component is, which needs TensorFlow."""
+    from vaecli.backend.process import chatter, import_keras, prepare
+
+    prepare()
+    with chatter(Path(os.devnull)):
+        import_keras()
+        return component.load()
+
+
+# A method
+
+
+class Flow(NamedTuple):
+    """The way from the encoder's output to what the decoder reads, and of the gradient back."""
+
+    encoded: str
+    drawn: str
+    read: str
+    back: str
+    mark: str = "|"  # X: nothing comes through
+
+
+def _of_method(name: str, width: int) -> Iterator[str]:
+    method = METHODS[name]
+    part = method.estimator or method.bottleneck
+    found = _loaded(part)
+    promises = found.promises if method.estimator else None
+    function = (found.path or found.estimate) if method.estimator else found
+    module = sys.modules[part.target.partition(":")[0]]
+    summary, *rest = _paragraphs(function)
+    about = [("what", " ".join(summary)), ("when", method.when), ("paper", _line(module)), ("code", module.__file__)]
+    yield f"{name}: a method"
+    yield ""
+    yield from beside([(label, text) for label, text in about if text], width)
+    yield ""
+    yield from _diagram(_flow(method, promises), learns=method.learns)
+    for paragraph in rest:
+        yield ""
+        yield from _folded(paragraph, width)
+    yield ""
+    if promises is not None:
+        yield from beside(list(_promises(name, promises)), width)
+        yield ""
+    yield from beside(list(_options(name, method)), width)
+
+
+def _flow(method: Method, promises: Any) -> Flow:
+    """The flow of a method: a path of its own where a quantity is drawn, and else what its promises say."""
+    if promises is None and method.constant_rate:
+        return Flow("vectors", "the nearest code", "what the code stands for", "past the choice, by the rule below")
+    if promises is None:
+        return Flow("mean, std", "noise is drawn", "a Gaussian vector", "with the noise held fixed")
+    if not method.learns:
+        return Flow("logits", "a code is drawn", "the code", "stops: a draw has no slope", "X")
+    if promises.reads == "relaxed sample":
+        return Flow("logits", "noise is drawn", "a relaxed sample", "with the noise held fixed")
+    back = {
+        "slope": "past the draw, by the rule below",
+        "values": "not this way: losses of codes, by the rule below",
+        "both": "losses of codes and their slopes, by the rule below",
+        None: "by the rule below",
+    }[promises.learns_from]
+    drawn = {"code": "a code is drawn", "every code": "none is left out"}.get(promises.reads, "codes are drawn")
+    return Flow("logits", drawn, promises.reads, back, "X" if promises.learns_from == "values" else "|")
+
+
+def _diagram(flow: Flow, *, learns: bool) -> Iterator[str]:
+    """Forward on the left, backward on the right; at most 60 columns."""
+    ways = {True: ("^", "|"), False: (" ", " ")}
+    head, line = ways[learns]
+    notes = wrap(flow.back, 28)
+    rows = [("forward", "gradient", ""), ("image", " ", ""), ("  |", " ", "")]
+    rows += [("encoder", head, "learns" if learns else "learns nothing"), ("  |", line, ""), (flow.encoded, head, "")]
+    rows += [("  |", line, ""), (f"  |  {flow.drawn}", flow.mark, notes[0])]
+    rows += [("  |", "|", note) for note in notes[1:] or [""]]
+    rows += [
+        (flow.read, "^", ""),
+        ("  |", "|", ""),
+        ("decoder", "^", "learns"),
+        ("  |", "|", ""),
+        ("loss", "o", "begins here"),
+    ]
+    for forward, back, note in rows:
+        yield f"  {forward:<26}{back}{f'  {note}' if note else ''}".rstrip()
+
+
+def _promises(name: str, promises: Any) -> Iterator[tuple[str, str]]:
+    found = promised(name)
+    yield "exact in expectation for", found["exact_for"]
+    yield "decoder reads", found["reads"]
+    yield "decodings", f"{found['decodings']} per image and step"
+    yield "over the classes", f"its gradient sums to {'0' if promises.shift_invariant else 'anything'}"
+    if promises.reads != "every code":
+        yield "noise", "of the drawn code alone" if promises.fixed_by_code else "of more than the drawn code"
+
+
+def _options(name: str, method: Method) -> Iterator[tuple[str, str]]:
+    defaults = config_from_text(f"model: {name}").model.options()
+    for key, option in described(method).items():
+        yield f"model.{key}", f"{option.help} [default: {plain_yaml(defaults[key])}]"
+
+
+def _line(documented: Any) -> str:
+    """The first line of a docstring: of a module, what it is and its paper."""
+    return (inspect.getdoc(documented) or "").partition("\n")[0]
+
+
+def _paragraphs(function: Any) -> list[list[str]]:
+    """The paragraphs of a docstring before its arguments."""
+    text = inspect.cleandoc(function.__doc__ or "")
+    for section in ("Args:", "Returns:", "Raises:"):
+        text = text.partition(f"\n{section}")[0]
+    return [paragraph.splitlines() for paragraph in text.strip().split("\n\n")]
+
+
+def _folded(paragraph: list[str], width: int) -> Iterator[str]:
+    """Prose filled to the width; the lines of a formula each for itself."""
+    room = text_width(width)
+    if not any(line.startswith(" ") or "  " in line for line in paragraph):
+        yield from wrap(" ".join(paragraph), room, break_long_words=False, break_on_hyphens=False)
+        return
+    for line in paragraph:
+        more = " " * (len(line) - len(line.lstrip()) + 4)
+        yield from wrap(line, room, subsequent_indent=more, break_long_words=False, break_on_hyphens=False)
+
+
+# A metric
+
+
+def _names(metric: Metric) -> list[str]:
+    """What a metric is called: its key and the end of that, its column in comparisons and in metrics.csv."""
+    columns = [metric.of_epoch, *(f"{split}_{metric.of_epoch}" for split in ("test", "validation"))]
+    names = [metric.key, metric.key.rpartition(".")[2], metric.column, *(columns if metric.of_epoch else ())]
+    return [_plain(name) for name in names if name]
+
+
+def _plain(name: str) -> str:
+    """One spelling of a name: columns have spaces, keys have dots."""
+    return name.strip().lower().replace(" ", "_").replace(".", "_")
+
+
+def _of_metric(metric: Metric, width: int) -> Iterator[str]:
+    better = {"low": "lower", "high": "higher"}.get(metric.better or "", "")
+    of_epoch = metric.of_epoch and f"test_{metric.of_epoch} and validation_{metric.of_epoch}"
+    rows = [
+        *(("what", metric.meaning), ("unit", metric.unit), ("better", better), ("exists for", metric.exists_for)),
+        *(("summary.json", metric.key), ("compare", metric.column or ""), ("metrics.csv", of_epoch or "")),
+    ]
+    yield f"{metric.key}: a metric"
+    yield ""
+    yield from beside([(label, text) for label, text in rows if text], width)
+
+
+# A key of a config
+
+
+def _keys() -> dict[str, dict[str, Any]]:
+    """The fields of every key, `block.key`, by the value of the block's deciding key that has it."""
+    found: dict[str, dict[str, Any]] = {}
+    for block, field in Config.model_fields.items():
+        _, variants = VARIANTS.get(block, ("", {"": type(field.default)}))
+        for value, cls in variants.items():
+            for key, of_key in cls.model_fields.items():
+                found.setdefault(f"{block}.{key}", {})[value] = of_key
+    return found
+
+
+def _of_key(key: str, fields: Mapping[str, Any], width: int) -> Iterator[str]:
+    block, _, name = key.partition(".")
+    decider, variants = VARIANTS.get(block, ("", {"": None}))
+    yield f"{key}: a key of a config"
+    yield ""
+    meanings = list(dict.fromkeys(field.description for field in fields.values() if field.description))
+    rows = [("what", meaning) for meaning in meanings]
+    if name != decider:
+        defaults: dict[str, list[str]] = {}
+        for value, field in fields.items():
+            default = field.get_default(call_default_factory=True)
+            text = "none, it has to be given" if field.is_required() else plain_yaml(default)
+            defaults.setdefault(text, []).append(value)
+        ordered = sorted(defaults.items(), key=lambda item: -len(item[1]))
+        rows += [
+            ("default", text + (f" ({_some(values)})" if text != ordered[0][0] else "")) for text, values in ordered
+        ]
+    if len(fields) < len(variants):
+        rows.append(("exists for", f"{block}.{decider}: {_some(list(fields))}"))
+    rows.append(("set it", f"--set {key}=VALUE"))
+    yield from beside(rows, width)
+
+
+def _some(values: list[str]) -> str:
+    more = f" and {len(values) - MOST_NAMED} more" if len(values) > MOST_NAMED else ""
+    return f"{', '.join(values[:MOST_NAMED])}{more}"

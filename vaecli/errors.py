@@ -1,5 +1,6 @@
 """Errors that a user can cause. The CLI prints them as lines and exits with `exit_code`; anything else is our bug."""
 
+import os
 from collections.abc import Sequence
 
 FAILED, USAGE, SOME_FAILED, DIVERGED, INTERRUPTED = 1, 2, 3, 4, 130
@@ -80,3 +81,18 @@ def printable(line: str) -> str:
     if line.isprintable():
         return line
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+
+
+def shut(path: str | os.PathLike[str]) -> str | None:
+    """Why it cannot be said whether a path exists, "cannot be read (Permission denied)"; None where it can be said.
+
+    A folder on the way that may not be entered makes `Path.is_file` and its siblings raise, and those of `os.path`
+    say that nothing is there.
+    """
+    try:
+        os.stat(path)
+    except PermissionError as error:
+        return f"cannot be read ({error.strerror})"
+    except (OSError, ValueError):
+        return None
+    return None

@@ -1,5 +1,6 @@
 """What a user gets wrong: a clear line, exit code 2, and nothing written."""
 
+import errno
 import json
 import os
 from collections.abc import Callable
@@ -267,3 +268,50 @@ def test_a_tilde_is_the_home_wherever_a_folder_is_named(vaecli, tmp_path, monkey
     assert vaecli("show", "x", "--output-dir", "~/runs").stderr.startswith(f"{tmp_path}/home/runs: no run yet")
     assert vaecli("show", "~/runs/x").stderr.startswith(f"{tmp_path}/home/runs/x: not a run folder")
     assert written(tmp_path) == ["home", "home/my.yaml"]
+
+
+@pytest.fixture
+def shut_folder(monkeypatch, tmp_path):
+    """A folder that may not be entered; a mode would not keep root out."""
+    shut, stat = str(tmp_path / "shut"), os.stat
+
+    def refused(path, *arguments, **options):
+        if isinstance(path, str | os.PathLike) and os.path.abspath(path).startswith(f"{shut}/"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(path))
+        return stat(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "stat", refused)
+    return shut
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["check", "{}/x.yaml"],
+        ["train", "{}/x.yaml"],
+        ["train", "gumbel", "--set", "data.name=npz", "--set", "data.path={}/x.npz", "--dry-run"],
+        ["train", "gumbel", "--set", "data.name=folder", "--set", "data.path={}/x", "--dry-run"],
+        ["compare", "{}/x.yaml"],
+        ["compare", "gumbel", "--set", "data=digits", "--scheduler", "{}/x.json"],
+        ["show", "{}/x"],
+        ["plot", "{}/x"],
+        ["diff", "{}/x", "{}/y"],
+        ["encode", "{}/x", "images.npz", "-o", "codes.npz"],
+        ["sample", "{}/x", "-o", "samples.png"],
+        ["prune", "{}/x"],
+    ],
+    ids=" ".join,
+)
+def test_a_path_in_a_folder_that_may_not_be_entered_is_one_line_at_every_door(vaecli, shut_folder, command):
+    result = vaecli(*(word.format(shut_folder) for word in command))
+    last = result.stderr.splitlines()[-1]
+    assert last.endswith(": cannot be read (Permission denied)")
+    assert f"{shut_folder}/x" in last
+    assert result.exit_code == 2
+
+
+def test_data_are_looked_for_past_a_folder_that_may_not_be_entered(vaecli, shut_folder, monkeypatch):
+    monkeypatch.setenv("VAECLI_DATA_DIR", f"{shut_folder}/data")
+    result = vaecli("data", "--json")
+    assert result.exit_code == 0
+    assert {row["name"]: row["available"] for row in json.loads(result.stdout)}["mnist"] is False

@@ -1,6 +1,7 @@
 """`vaecli data`."""
 
 import json as json_format
+import os
 from typing import Annotated
 
 import typer
@@ -28,7 +29,7 @@ def table(ctx: typer.Context, data_dir: DataDirOption = None, json: JsonOption =
         return
     for line in aligned([[str(row[key]) for key in ("name", "where", "what")] for row in rows]):
         echo(line)
-    places = [f"{folder}{'' if folder.is_dir() else ' (no such folder)'}" for folder in folders(data_dir)]
+    places = [f"{folder}{'' if os.path.isdir(folder) else ' (no such folder)'}" for folder in folders(data_dir)]
     echo(f"looked in {', then '.join(places) or 'no folder: there is no home, and --data-dir names none'}", err=True)
 
 

@@ -109,6 +109,8 @@ def find_config(name: str) -> Path | Preset:
         found = next((place for place in places if place.is_file()), None)
         if found is None and os.path.lexists(asked):
             return asked  # a directory, a pipe or a link that leads nowhere: reading it reports what is wrong
+    except PermissionError as error:
+        raise ConfigError([f"{name}: cannot be read ({error.strerror})"]) from None
     except (OSError, ValueError):
         raise ConfigError([f"{name!r}: not a file name"]) from None
     if found is None:

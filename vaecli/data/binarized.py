@@ -5,6 +5,7 @@ Most published likelihoods of binarized MNIST are of one draw, which its author 
 with the last 10,000, and _test.amat; a line of 784 digits, each 0 or 1, for each image.
 """
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def published(path: Path, grey: Dataset) -> Dataset:
             that of the grey data.
     """
     pixels = grey.num_pixels
-    if path.is_dir():
+    if os.path.isdir(path):
         train = np.concatenate([read_amat(path / name, pixels) for name in TRAIN])
         test = read_amat(path / TEST, pixels)
     else:

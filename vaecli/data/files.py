@@ -1,6 +1,7 @@
 """Readers of npz, npy and IDX files and of records that do not trust them."""
 
 import gzip
+import os
 import struct
 import tarfile
 import zlib
@@ -23,7 +24,7 @@ from vaecli.data.dataset import (
     split_off,
 )
 from vaecli.data.source import Source
-from vaecli.errors import DataError
+from vaecli.errors import DataError, shut
 
 OWN = "npz"  # the name of every user-supplied data set; its title distinguishes it from others
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
@@ -64,6 +65,8 @@ def read_arrays(path: Path, chosen: Callable[[Collection[str]], Sequence[str]], 
     Raises:
         DataError: as `read_npz`, and what `chosen` raises.
     """
+    if reason := shut(path):
+        raise DataError(f"{path}: {reason}")
     if not path.is_file():
         raise DataError(f"{path}: {'is a directory' if path.is_dir() else 'no such file'}, an npz is needed")
     try:
@@ -211,7 +214,7 @@ class NpzSource(Source):
     def place(self, data_dir: Path | None) -> str | None:
         """The path, if it is a file."""
         del data_dir
-        return self.data.path if Path(self.data.path).is_file() else None
+        return self.data.path if os.path.isfile(self.data.path) else None
 
     def read(self, data_dir: Path | None) -> Dataset:
         """The file's arrays; its path does not depend on the data folder."""

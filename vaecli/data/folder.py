@@ -21,7 +21,7 @@ from vaecli.data.dataset import Dataset, Labels, Split, split_off
 from vaecli.data.files import title_of_file
 from vaecli.data.known import first_folder
 from vaecli.data.source import Source
-from vaecli.errors import DataError, printable
+from vaecli.errors import DataError, printable, shut
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
@@ -59,7 +59,7 @@ class FolderSource(Source):
     def place(self, data_dir: Path | None) -> str | None:
         """The path, if it is a folder."""
         del data_dir
-        return self.data.path if Path(self.data.path).is_dir() else None
+        return self.data.path if os.path.isdir(self.data.path) else None
 
     def folder(self, data_dir: Path | None) -> Path | None:
         """The data folder, in which the decoded pictures are kept."""
@@ -74,6 +74,8 @@ class FolderSource(Source):
         """
         data = self.data
         root = Path(data.path)
+        if reason := shut(root):
+            raise DataError(f"{root}: {reason}")
         if not root.is_dir():
             raise DataError(f"{root}: {'not a folder' if root.exists() else 'no such folder'}")
         pictures = sorted(_pictures(root.resolve()))

@@ -188,7 +188,7 @@ def locate(known: KnownDataset, data_dir: Path | None) -> dict[str, Path] | None
     for folder in folders(data_dir):
         for layout in known.layouts:
             found = {
-                part: path for part, names in layout.items() for name in names if (path := folder / name).is_file()
+                part: path for part, names in layout.items() for name in names if os.path.isfile(path := folder / name)
             }
             if len(found) == len(layout):
                 return found

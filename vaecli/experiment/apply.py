@@ -1,6 +1,7 @@
 """Files in, files out: the codes of images, and images of codes, by a finished run."""
 
 import contextlib
+import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from vaecli.data.dataset import Images, checked_images
 from vaecli.data.download import Progress
 from vaecli.data.files import read_arrays
-from vaecli.errors import ConfigError, DataError
+from vaecli.errors import ConfigError, DataError, shut
 from vaecli.experiment.origin import digest_of, images_of_split, no_split
 from vaecli.experiment.trained import TrainedRun
 from vaecli.runs import Run
@@ -57,7 +58,7 @@ class Applied:
                     raise ConfigError([f"{self.run.name}: {split}: {reason}"])
                 return images_of_split(self.run, split, data_dir, fetching), f"{split} images of its own data"
         path = Path(asked)
-        if path.is_dir():
+        if os.path.isdir(path):
             raise DataError(f"{path}: is a folder; images are read from an npz or npy file")
 
         def first(names: Collection[str]) -> list[str]:
@@ -116,6 +117,8 @@ def _about(place: str) -> Iterator[None]:
 
 def free(path: Path, *, force: bool) -> Path:
     """The path itself, if a file may be written there; raises ConfigError if not."""
+    if reason := shut(path):
+        raise ConfigError([f"{path}: {reason}; choose another place with --output"])
     if not path.parent.is_dir():
         raise ConfigError([f"{path}: there is no folder {path.parent}"])
     if path.is_dir():

@@ -1,6 +1,7 @@
 """Parts of a trained model for plain Keras, TensorFlow and ONNX."""
 
 import importlib.util
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -35,7 +36,7 @@ def place_of(output: Path, form: Format, *, force: bool) -> Path:
         raise ConfigError([f"--format onnx: {' and '.join(missing)} missing; pip install 'vaecli[onnx]'"])
     if ENDINGS[form] and output.suffix != ENDINGS[form]:
         raise ConfigError([f"{output}: a file that ends in {ENDINGS[form]} is needed for --format {form}"])
-    if form == "savedmodel" and force and (output / MARK).is_file():
+    if form == "savedmodel" and force and os.path.isfile(output / MARK):
         return output
     return free(output, force=force)
 

@@ -11,7 +11,7 @@ from vaecli.config.schema import ModelConfig
 from vaecli.data import Dataset, load
 from vaecli.data.load import silent
 from vaecli.data.source import source_of
-from vaecli.errors import ConfigError, DataError, RunError, VaecliError
+from vaecli.errors import ConfigError, DataError, RunError, VaecliError, shut
 from vaecli.experiment.plan import Plan, plan_run
 from vaecli.experiment.prior import lacks, without_codes
 from vaecli.launch.forecast import in_words, prior_seconds, seconds_left
@@ -144,6 +144,8 @@ def sort_out(names: Iterable[str], output_dir: Path) -> tuple[list[str], list[Ru
         if not name.strip() or "\0" in name:
             raise RunError(f"{name!r}: no name of a config, run or folder")
         path = Path(name)
+        if reason := shut(path):
+            raise RunError(f"{name}: {reason}")
         exact = [run for run in here if run.name == name]
         if path.is_dir() and not exact:
             exact = [Run(path)] if Run(path).exists else sorted(all_runs(path), key=lambda run: run.name)

@@ -8,7 +8,7 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vaecli.errors import RunError
+from vaecli.errors import RunError, shut
 from vaecli.launch.pool import Pool
 
 CONNECT_SECONDS = 8
@@ -48,6 +48,8 @@ def open_cluster(scheduler: str) -> Iterator[Workers]:
     from distributed import Client
 
     where: dict[str, str] = {"address": scheduler}
+    if "://" not in scheduler and (reason := shut(scheduler)):
+        raise RunError(f"--scheduler {scheduler}: {reason}")
     if "://" not in scheduler and Path(scheduler).exists():
         where = {"scheduler_file": scheduler}
     elif "://" not in scheduler and ":" not in scheduler:

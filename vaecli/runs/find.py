@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from vaecli.errors import RunError
+from vaecli.errors import RunError, shut
 from vaecli.registry import suggest
 from vaecli.runs.run import MARKS, Run
 
@@ -109,4 +109,4 @@ def _at(path: Path, output_dir: Path) -> list[Run]:
 
 def no_run(path: Path | str) -> RunError:
     """The refusal of a folder that is no run."""
-    return RunError(f"{path}: not a run folder (no run.json in it)")
+    return RunError(f"{path}: {shut(Path(path) / 'run.json') or 'not a run folder (no run.json in it)'}")

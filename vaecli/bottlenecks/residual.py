@@ -1,6 +1,7 @@
 """Residual vector quantisation (Zeghidour et al. 2021, arXiv 2107.03312)."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Literal
 
 import keras
@@ -55,24 +56,9 @@ class ResidualQuantizer(Quantizer):
         self.passed = PASSED[gradient]
         self.noise_variance = noise_variance if of == "diveq" else None
         self.unquantized_steps = unquantized_steps
-        names = [f"codebook_{stage}" for stage in range(stages)]
-        self.books: list[Codebook] = (
-            [Turned(num_codes, code_dim, seed=seed, name=name) for name in names]
-            if of == "simvq"
-            else [
-                Codebook(
-                    num_codes,
-                    code_dim,
-                    seed=seed,
-                    codebook=codebook,
-                    decay=decay,
-                    init=init,
-                    restart=restart,
-                    name=name,
-                )
-                for name in names
-            ]
-        )
+        learned = partial(Codebook, codebook=codebook, decay=decay, init=init, restart=restart)
+        rows = Turned if of == "simvq" else learned
+        self.books = [rows(num_codes, code_dim, seed=seed, name=f"codebook_{stage}") for stage in range(stages)]
         self.layers += [layer for book in self.books for layer in book.layers]
         self.begins_at = unquantized_steps if init == "kmeans" else None
 

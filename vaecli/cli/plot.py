@@ -23,7 +23,7 @@ def plot(
     runs: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[RUN]...",
+            metavar="RUN",
             help=f"Runs by name, beginning of a name, or path; or {GUMBEL_MAX} for the figure of that trick. "
             "[default: the newest finished run]",
             autocompletion=run_names,

@@ -268,9 +268,9 @@ def test_ctrl_c_saves_and_the_same_call_goes_on(monkeypatch):
 def test_a_second_ctrl_c_ends_a_program_of_somebody_elses_only_when_python_can():
     program = (
         "import time\n"
-        "from vaecli.api import _stop\n"
+        "from vaecli.api.frame import stop_on\n"
         "try:\n"
-        "    with _stop() as stop:\n"
+        "    with stop_on() as stop:\n"
         "        stop()\n"
         "        print('busy', flush=True)\n"
         "        __import__('hashlib').pbkdf2_hmac('sha256', b'', b'', 4_000_000)\n"

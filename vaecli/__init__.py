@@ -1,6 +1,6 @@
 """vaecli: train, compare and understand autoencoders with a discrete latent.
 
-The functions do what the commands of the same names do (vaecli/api.py says how). Each is imported on first use, so that
+The functions do what the commands of the same names do (vaecli/api says how). Each is imported on first use, so that
 `import vaecli` costs nothing.
 """
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vaecli.api import _train_toys
+from vaecli.api.reproduction import _train_toys
 from vaecli.config.source import parse, shown
 from vaecli.config.toys import Polynomial, Tied, toy_of
 from vaecli.errors import ConfigError, Damaged, Interrupted

@@ -67,6 +67,22 @@ def test_they_are_seen_before_anything_is_imported():
         _ = vaecli.tarin
 
 
+def test_they_work_in_a_program_that_takes_warnings_for_errors():
+    program = (
+        "import numpy, vaecli, warnings\n"
+        "filters = list(warnings.filters)\n"
+        f"run = vaecli.train({TINY!r}, quiet=True)\n"
+        "loaded = vaecli.load_run(run)\n"
+        "codes = loaded.encode(numpy.zeros((3, 8, 8), numpy.float32)).codes\n"
+        "assert loaded.decode(codes).shape == (3, 8, 8)\n"
+        "vaecli.prior(run, quiet=True)\n"
+        "vaecli.sample(run, output='samples.png', quiet=True)\n"
+        "assert warnings.filters == filters\n"
+    )
+    done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_none_has_the_name_of_a_module_and_each_works_once_all_are_imported(finished, capfd):
     names = [module.name for module in pkgutil.walk_packages(vaecli.__path__, "vaecli.")]
     assert not {f"vaecli.{name}" for name in vaecli.__all__} & set(names)

@@ -2,6 +2,7 @@ import ctypes
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -168,6 +169,15 @@ def test_the_flags_of_other_programs_come_back(monkeypatch):
     with process.prepared():
         assert "XLA_FLAGS" not in os.environ
     assert os.environ["XLA_FLAGS"] == "--no_such=1"
+
+
+def test_warnings_end_nothing_and_the_users_filters_of_them_come_back():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        before = list(warnings.filters)
+        with process.prepared():
+            warnings.warn("of a library", DeprecationWarning, stacklevel=1)
+        assert warnings.filters == before
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,10 @@ COMPARE = [*VAECLI, "compare", "gumbel", "vqvae", *SMALL, "--format", "json"]
 EPOCHS = 150
 
 
-def start(command, folder):
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def start(command, folder, **environment):
+    return subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | environment
+    )
 
 
 def beats(folder):
@@ -81,13 +83,14 @@ def test_ctrl_c_saves_what_runs_and_the_same_command_goes_on(tmp_path, alone):
     assert {run.name: weights(run) for run in all_runs(tmp_path / "outputs")} == alone
 
 
-def test_a_cluster_started_by_hand_gives_the_same_bits(tmp_path, alone):
+def test_a_cluster_started_by_hand_gives_the_same_bits_whatever_warnings_are_there(tmp_path, alone):
     dask = [sys.executable, "-m", "dask"]
     file = tmp_path / "scheduler.json"
     scheduler = start([*dask, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard",
                        "--scheduler-file", str(file)], tmp_path)  # fmt: skip
     until(file.exists, scheduler)
-    worker = start([*dask, "worker", "--scheduler-file", str(file), "--nthreads", "1", "--no-dashboard"], tmp_path)
+    worker = start([*dask, "worker", "--scheduler-file", str(file), "--nthreads", "1", "--no-dashboard"], tmp_path,
+                   PYTHONWARNINGS="error")  # fmt: skip
     try:
         command = [*COMPARE, "--epochs", str(EPOCHS), "--scheduler", str(file)]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import warnings
 
 import pytest
 
@@ -35,6 +36,14 @@ def test_a_run_ends_with_the_bits_of_one_that_was_trained_alone(folder, tmp_path
     assert {name: array.tobytes() for name, array in run.load_weights().items()} == {
         name: array.tobytes() for name, array in alone.load_weights().items()
     }
+
+
+def test_the_filters_of_a_worker_that_was_started_by_hand_end_no_run_and_come_back(folder):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        before = list(warnings.filters)
+        assert perform(task_of(small_config("gumbel", epochs=1), folder)) == Outcome()
+        assert warnings.filters == before
 
 
 def test_a_process_that_would_compile_for_too_many_settings_ends_and_seeds_are_none(folder, monkeypatch):

@@ -50,11 +50,18 @@ def python(program: str, *arguments: str) -> list[str]:
 
 
 def reset_warnings() -> None:
-    """Puts Python's own filters of warnings in place of the user's: with PYTHONWARNINGS=error Keras is no import."""
-    if sys.warnoptions:
-        warnings.resetwarnings()
-        for category in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
-            warnings.simplefilter("ignore", category)
+    """Puts Python's own filters of warnings in place of the user's: with PYTHONWARNINGS=error no training would end."""
+    warnings.resetwarnings()
+    for category in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+        warnings.simplefilter("ignore", category)
+
+
+@contextlib.contextmanager
+def own_warnings() -> Iterator[None]:
+    """A block with Python's own filters of warnings, for a process that is the user's and has theirs afterwards."""
+    with warnings.catch_warnings():
+        reset_warnings()
+        yield
 
 
 def processors() -> int:
@@ -121,7 +128,7 @@ def prepare(threads: int | None = None) -> None:
 
 @contextlib.contextmanager
 def prepared(threads: int | None = None) -> Iterator[None]:
-    """Does what `prepare` does for one block, and restores the environment afterwards.
+    """Does what `prepare` does for one block, with `own_warnings`, and restores the environment afterwards.
 
     TensorFlow reads the number of threads once. From then on every block has that number whatever it requests, so that
     a run records the number it was really trained with.
@@ -131,7 +138,8 @@ def prepared(threads: int | None = None) -> Iterator[None]:
     if _begun_with:
         _set_environment(_begun_with)
     try:
-        yield
+        with own_warnings():
+            yield
     finally:
         if "tensorflow" in sys.modules and not _begun_with:
             _begun_with.update({name: os.environ.get(name) for name in (INTRAOP, INTEROP)})

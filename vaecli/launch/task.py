@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from vaecli.backend.process import last_words, prepare, python
+from vaecli.backend.process import last_words, own_warnings, prepare, python
 from vaecli.config import config_from_text
 from vaecli.config.schema import DataConfig
 from vaecli.data import Dataset
@@ -94,7 +94,7 @@ class Beat(NamedTuple):
 
 def perform(task: Task) -> Outcome:
     """Trains or resumes the run of a task until it is finished, or until the stop file appears."""
-    with _ONE_AT_A_TIME:
+    with _ONE_AT_A_TIME, own_warnings():  # a worker that was started by hand has its user's
         try:
             _perform(task)
         except (Interrupted, KeyboardInterrupt):
@@ -201,7 +201,7 @@ def _compute_references(task: Task, stop: Callable[[], int | None]) -> None:
             time.sleep(0.1)
     finally:
         process.kill()
-        process.wait()
+        process.communicate()
     if process.returncode:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
         raise RunError(f"references: {last_words(log) or (lines or [f'exit code {process.returncode}'])[-1]}")

@@ -149,6 +149,7 @@ SIMVQ = Bottleneck(
 DIVEQ = Bottleneck(
     "vaecli.bottlenecks.diveq:DiVeQ", ("num_latents", "num_codes", "code_dim", "noise_variance"), codes=_rows
 )
+HARD_EM = Bottleneck("vaecli.bottlenecks.hard_em:HardEM", ("num_latents", "num_codes", "code_dim"), codes=_rows)
 RESIDUAL = Bottleneck(
     "vaecli.bottlenecks.residual:ResidualQuantizer",
     (
@@ -320,6 +321,13 @@ BUILT_IN: Mapping[str, Method] = {
         DIVEQ,
         constant_rate=True,
         when="In place of vqvae, where no weight of a commitment loss is to be chosen.",
+    ),
+    "hard_em": Method(
+        "every code is decoded, the best one trains, and the encoder learns to name it (Celeux and Govaert 1992)",
+        HARD_EM,
+        enumerates=True,
+        constant_rate=True,
+        when="Where all codes can be decoded: each stays in use, and the encoder loses little of what they can do.",
     ),
     "residual": Method(
         "a sum of codebook rows, each the nearest to what those before left (arXiv 2107.03312)",

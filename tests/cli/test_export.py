@@ -24,6 +24,7 @@ CONFIGS = {
     "a grid": config_from_text("model: {name: vqvae, num_codes: 8, code_dim: 4}\n" + CONV),
     "cosine": small_config("{name: vqvae, distance: cosine, codebook: ema, restart: 1.0, init: kmeans}"),
     "simvq": small_config("simvq"),
+    "hard_em": small_config("{name: hard_em, num_latents: 2, num_codes: 4}"),
     **{
         name: config_from_text(f"model: {{name: {name}, {keys}}}\n" + CONV)
         for name, keys in {"residual": "stages: 3", "fsq": "levels: [5, 4, 2]", "lfq": "bits: 5"}.items()

@@ -64,9 +64,10 @@ def test_the_gradient_is_drawn_to_where_it_comes(name):
     found, method = lines(name), METHODS[name]
     (drawn,) = [line for line in found if re.match(r"    \|  \w", line)]
     (encoder,) = [line for line in found if line.startswith("  encoder")]
-    through = method.learns and (
-        method.estimator is None or method.estimator.load().promises.learns_from in ("slope", "both")
-    )
+    if method.estimator:
+        through = method.learns and method.estimator.load().promises.learns_from in ("slope", "both")
+    else:
+        through = not method.enumerates
     assert drawn[28] == ("|" if through else "X")
     assert encoder[28:].strip() == ("^  learns" if method.learns else "learns nothing")
     assert max(len(line) for line in found[found.index("  forward                   gradient") :][:13]) <= WIDTH

@@ -4,6 +4,7 @@ The words are those of the registry, the tables of options and metrics, and the 
 """
 
 import inspect
+import math
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -55,7 +56,7 @@ def promised(name: str) -> dict[str, Any]:
     model = config_from_text(f"model: {name}").model
     latent, options = Latent.of(model.codes), model.options()
     if method.estimator is None:
-        decodings = latent.most_values**latent.codes_per_position if method.enumerates else 1
+        decodings = math.prod(latent.alphabets or ()) if method.enumerates else 1
         return {**row, "exact_for": None, "reads": None, "decodings": decodings}
     promises = _loaded(method.estimator).promises
     own = {option: options[option] for option in method.estimator.options}

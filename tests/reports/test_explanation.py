@@ -105,8 +105,8 @@ def test_every_key_of_a_config_is_explained(without_tensorflow):
 
 def test_a_key_says_which_methods_have_it_and_whose_default_is_another(without_tensorflow):
     text = words(lines("temperature"))
-    assert "default 1.0 1.3 (reinmax) " in text
-    assert "exists for model.name: gumbel, gumbel_st, gumbel_rao, gst, reinmax, rebar and 1 more " in text
+    assert "default 1.0 1.3 (reinmax) 0.5 (reinmax_cv) " in text
+    assert "exists for model.name: gumbel, gumbel_st, gumbel_rao, gst, reinmax, reinmax_rao and 3 more " in text
     assert "--set model.temperature=VALUE" in text
 
 

@@ -123,7 +123,7 @@ GAUSSIAN = Bottleneck(
 )
 CATEGORICAL = Bottleneck(
     "vaecli.bottlenecks.categorical:Categorical",
-    ("num_latents", "num_classes", "unimix", "embedding"),
+    ("num_latents", "num_classes", "unimix", "embedding", "parameterization"),
     codes=lambda options: Codes(
         options["num_latents"],
         [options["num_classes"]] * options["num_latents"],
@@ -149,6 +149,7 @@ SIMVQ = Bottleneck(
 DIVEQ = Bottleneck(
     "vaecli.bottlenecks.diveq:DiVeQ", ("num_latents", "num_codes", "code_dim", "noise_variance"), codes=_rows
 )
+HARD_EM = Bottleneck("vaecli.bottlenecks.hard_em:HardEM", ("num_latents", "num_codes", "code_dim"), codes=_rows)
 RESIDUAL = Bottleneck(
     "vaecli.bottlenecks.residual:ResidualQuantizer",
     (
@@ -258,6 +259,36 @@ BUILT_IN: Mapping[str, Method] = {
         defaults={"temperature": 1.3},  # as published for small latents; at 1 it is zgr
         when="Where one decoding is all that can be afforded, and a temperature may be tuned.",
     ),
+    "reinmax_rao": Method(
+        "reinmax with the slope of gumbel_rao halfway to the code (arXiv 2603.08257)",
+        CATEGORICAL,
+        Component("vaecli.estimators.reinmax_rao:reinmax_rao", ("temperature", "num_samples")),
+        in_all=False,
+        when="In place of reinmax, where its variance is to be traded for a bias.",
+    ),
+    "reinmax_cv": Method(
+        "reinmax with Gumbel-softmax slopes as a control variate (arXiv 2603.08257)",
+        CATEGORICAL,
+        Component("vaecli.estimators.reinmax_cv:reinmax_cv", ("temperature", "num_samples", "control_weight")),
+        defaults={"temperature": 0.5},  # as published
+        in_all=False,
+        when="In place of reinmax, where its variance is to be traded for a bias, by a weight that may be tuned.",
+    ),
+    "redge": Method(
+        "a code by denoising noise in closed form, with the gradient of the steps (arXiv 2601.00781)",
+        CATEGORICAL,
+        Component("vaecli.estimators.redge:redge", ("denoising_steps", "first_time")),
+        in_all=False,
+        when="In place of straight_through, where steps that bring the gradient nearer to a code may be tuned.",
+    ),
+    "redge_cov": Method(
+        "redge from noise with the code's own mean and variances (arXiv 2601.00781)",
+        CATEGORICAL,
+        Component("vaecli.estimators.redge_cov:redge_cov", ("denoising_steps", "first_time")),
+        defaults={"denoising_steps": 4},  # as published
+        in_all=False,
+        when="In place of redge, where probabilities are far from uniform.",
+    ),
     "muprop": Method(
         "score function with the loss's first-order expansion as control variate (arXiv 1511.05176)",
         CATEGORICAL,
@@ -320,6 +351,13 @@ BUILT_IN: Mapping[str, Method] = {
         DIVEQ,
         constant_rate=True,
         when="In place of vqvae, where no weight of a commitment loss is to be chosen.",
+    ),
+    "hard_em": Method(
+        "every code is decoded, the best one trains, and the encoder learns to name it (Celeux and Govaert 1992)",
+        HARD_EM,
+        enumerates=True,
+        constant_rate=True,
+        when="Where all codes can be decoded: each stays in use, and the encoder loses little of what they can do.",
     ),
     "residual": Method(
         "a sum of codebook rows, each the nearest to what those before left (arXiv 2107.03312)",

@@ -1,6 +1,7 @@
 """Which quantisers keep their codes alive: every remedy beside the plain codebook, over seeds.
 
     python tests/benchmarks/quantizers.py FOLDER [--tables conv epochs ten] [--seeds 0 1 2 3 4] [--rows ...] [--jobs 2]
+    python tests/benchmarks/quantizers.py --pace [--rounds 3] [--steps 40] [--rows ...]
 
 Trains on MNIST (--data names other data) whatever is not finished in FOLDER, so that the same command goes on where it
 was stopped. The tables:
@@ -12,17 +13,21 @@ was stopped. The tables:
 Printed are the share of codes that some test image has, the perplexity of their use, both over the whole test split,
 and the squared error per pixel: means with 95 % intervals where there are several seeds. The plain codebook of every
 row begins at N(0, 0.05^2); its start alone decides much of its share of active codes.
+
+`--pace` measures what a step of the first table's rows costs instead, in turns in one process: the fastest of some
+rounds of so many steps, after one that compiles, and its ratio to the plain codebook's.
 """
 
 import argparse
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import vaecli
+from vaecli.backend.process import prepare
 from vaecli.config import dump
 from vaecli.metrics.intervals import Interval, interval, paired, resolved
-from vaecli.runs import Run
 
 GRID = {"num_codes": 256, "code_dim": 16}
 EMA, RESTART, KMEANS = {"codebook": "ema"}, {"restart": 1.0}, {"init": "kmeans"}
@@ -73,6 +78,8 @@ TEN: Mapping[str, dict[str, Any]] = {
     "cosine": vector(**WEIGHT, distance="cosine"),
     "FSQ [5, 2]": {"name": "fsq", "levels": [5, 2]},
     "LFQ, 3 bits": {"name": "lfq", "bits": 3},
+    "hard EM": {"name": "hard_em"},
+    "no quantiser: exact": {"name": "exact"},
 }
 CONVOLUTIONS = {"network": {"kind": "conv"}}
 TABLES: Mapping[str, tuple[Mapping[str, dict[str, Any]], dict[str, Any]]] = {
@@ -89,13 +96,21 @@ COLUMNS: Mapping[str, tuple[Callable[[Mapping[str, Any]], float], str]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, nargs="?")
+    parser.add_argument("--pace", action="store_true")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=40, help="of a round")
     parser.add_argument("--tables", nargs="+", choices=TABLES, default=list(TABLES))
     parser.add_argument("--rows", nargs="+", help="default: all")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
     parser.add_argument("--data", default="mnist")
     parser.add_argument("--jobs", type=int)
     args = parser.parse_args()
+    if args.pace:
+        print_paces(args.rows or list(CONV), args.rounds, args.steps)
+        return
+    if args.folder is None:
+        parser.error("name a folder for the runs")
     for name in args.tables:
         rows, protocol = TABLES[name]
         print(f"\n{name}, {args.data}, seeds {', '.join(map(str, args.seeds))}")
@@ -113,29 +128,57 @@ def main() -> None:
             runs = [run for group in found.groups for one in group.rows for run in one.runs]
             tests = {run.config.training.seed: run.summary["test"] for run in runs}
             plain = plain or tests
-            print(line(row, tests, plain, runs), flush=True)
+            print(line(row, tests, plain), flush=True)
             for failed, reason in found.failures.items():
                 print(f"{failed}: {reason}")
 
 
-def line(row: str, tests: Mapping[int, Any], plain: Mapping[int, Any], runs: list[Run]) -> str:
-    """One row of a table: means over seeds, the difference to the plain codebook, and the seconds of a step."""
+def line(row: str, tests: Mapping[int, Any], plain: Mapping[int, Any]) -> str:
+    """One row of a table: means over seeds, and the difference to the plain codebook."""
     cells = [said(interval([of(test) for test in tests.values()]), form) for of, form in COLUMNS.values()]
     of, _ = COLUMNS["mse"]
     mses, others = ({seed: of(test) for seed, test in found.items()} for found in (tests, plain))
     difference = paired(mses, others)
     told = "" if tests is plain or difference is None else said(difference, "+.4f") + "*" * resolved(difference)
-    steps = sum(
-        run.config.training.total_steps(run.info["data"]["train"] // run.config.training.batch_size) for run in runs
-    )
-    pace = sum(run.summary["seconds"] for run in runs) / steps
-    return f"| {row:34} | {' | '.join(f'{cell:>18}' for cell in cells)} | {told:>18} | {pace:7.4f} |"
+    return f"| {row:34} | {' | '.join(f'{cell:>18}' for cell in cells)} | {told:>18} |"
 
 
 def said(found: Interval, form: str) -> str:
     """A mean with its interval: "0.0517 ± 0.0005"."""
     half = "" if found.half_width is None else f" ± {found.half_width:{form.strip('+')}}"
     return f"{found.mean:{form}}{half}"
+
+
+def print_paces(rows: list[str], rounds: int, steps: int) -> None:
+    """The seconds that a step of each row takes, beside the plain codebook's."""
+    prepare()
+    rows = ["plain", *(row for row in rows if row != "plain")]
+    running = {row: epochs(CONV[row], steps, rounds + 1) for row in rows}
+    found: dict[str, list[float]] = {row: [] for row in rows}
+    for _ in range(rounds + 1):
+        for row, seconds in running.items():
+            found[row].append(next(seconds) / steps)
+    best = {row: min(seconds[1:]) for row, seconds in found.items()}
+    print(f"{len(os.sched_getaffinity(0))} cores, batches of 128, the fastest of {rounds} rounds of {steps} steps")
+    for row, seconds in best.items():
+        print(f"| {row:34} | {1000 * seconds:6.1f} ms | {seconds / best['plain']:5.2f} |")
+
+
+def epochs(model: Mapping[str, Any], steps: int, rounds: int) -> Iterator[float]:
+    """The seconds of each epoch of so many steps."""
+    from vaecli.config import config_from_tree
+    from vaecli.data import Dataset, Split, load
+    from vaecli.models.autoencoder import build
+    from vaecli.training.trainer import Trainer
+
+    training = {"epochs": rounds, "batch_size": 128}
+    config = config_from_tree({"model": model, **CONVOLUTIONS, "training": training}, "pace", [])
+    data = load(config.data, None)
+    split = Split(data.train.images[: 128 * steps])
+    trainer = Trainer(build(config, data.image_shape), Dataset("mnist", split, split, data.scale, "pace"), config)
+    for chunk in trainer.chunks(trainer.initial_state()):
+        if chunk.metrics:
+            yield chunk.row_seconds
 
 
 if __name__ == "__main__":

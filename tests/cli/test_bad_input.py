@@ -46,8 +46,7 @@ CONFIGS = {
     "broken YAML": ("model: [vae", "my.yaml:1:12: expected ',' or ']', but got '<stream end>'"),
     "too many codes": (
         "model: {name: exact, num_latents: 3}",
-        "my.yaml:1:1: model: 'exact' decodes all num_classes^num_latents codes at each step, at most 256, "
-        "received 10^3",
+        "my.yaml:1:1: model: 'exact' decodes all codes of an image at each step, at most 256, received 10^3",
     ),
 }
 

@@ -20,10 +20,13 @@ CONV = "network: {kind: conv, channels: [4]}\ndata: digits\ntraining: {epochs: 1
 CONFIGS = {
     "vae": small_config("vae"),
     "three codes": small_config("{name: gumbel, num_latents: 3}"),
+    "catnat": small_config("{name: gumbel, num_latents: 2, num_classes: 5, parameterization: catnat}"),
+    "catnat_sigmoid": small_config("{name: gumbel, parameterization: catnat_sigmoid}"),
     "vqvae": small_config("vqvae"),
     "a grid": config_from_text("model: {name: vqvae, num_codes: 8, code_dim: 4}\n" + CONV),
     "cosine": small_config("{name: vqvae, distance: cosine, codebook: ema, restart: 1.0, init: kmeans}"),
     "simvq": small_config("simvq"),
+    "hard_em": small_config("{name: hard_em, num_latents: 2, num_codes: 4}"),
     **{
         name: config_from_text(f"model: {{name: {name}, {keys}}}\n" + CONV)
         for name, keys in {"residual": "stages: 3", "fsq": "levels: [5, 4, 2]", "lfq": "bits: 5"}.items()

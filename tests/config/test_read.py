@@ -193,8 +193,7 @@ KNOWN_BLOCKS = "(known: model, network, data, objective, training, evaluation)"
         ),
         (
             "model: {name: exact, num_latents: 8, num_classes: 3}",
-            "f.yaml:1:1: model: 'exact' decodes all num_classes^num_latents codes at each step, at most 256, "
-            "received 3^8",
+            "f.yaml:1:1: model: 'exact' decodes all codes of an image at each step, at most 256, received 3^8",
         ),
     ],
 )

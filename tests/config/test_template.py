@@ -76,6 +76,10 @@ LATENT = {
     "entropy_weight": 0.1,
     "unimix": 0.0,
     "embedding": "one_hot",
+    "parameterization": "softmax",
+    "control_weight": 0.5,
+    "denoising_steps": 2,
+    "first_time": 0.5,
     "temperature": 1.0,
     "forward_temperature": 1.0,
     "backward_temperature": 0.5,
@@ -134,10 +138,14 @@ def test_a_file_goes_before_the_registry(tmp_path, monkeypatch):
     assert read_config("rebar").model.temperature == 0.5
 
 
+# As published, where it is another value than that of the other methods.
+OWN = {"reinmax": {"temperature": 1.3}, "reinmax_cv": {"temperature": 0.5}, "redge_cov": {"denoising_steps": 4}}
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_follows_the_protocol_of_the_article(name):
     config = config_from_text(PRESETS[name])
     settings = config.to_dict()
-    own = {"temperature": 1.3} if name == "reinmax" else {}  # as published for small latents
+    own = OWN.get(name, {})
     assert settings.pop("model") == {"name": name, **{key: LATENT[key] for key in config.model.options()}, **own}
     assert settings == PROTOCOL

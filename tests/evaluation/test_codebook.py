@@ -31,7 +31,17 @@ def test_the_effective_dimension_is_that_of_the_directions_that_rows_spread_in(r
 def test_rows_that_nothing_uses_have_no_dimension():
     counts = np.array([5, 0, 0, 0, 5, 0, 0, 0])  # two rows on a line
     assert described(Placed(CORNERS, CORNERS), counts)["effective_dimension"] == pytest.approx(1.0)
-    assert described(None, None) == {"effective_dimension": None, "row_norm": None, "encoding_norm": None}
+    assert described(None, None) == dict.fromkeys(("effective_dimension", "row_norm", "encoding_norm", "drift"))
+
+
+@pytest.mark.parametrize(("away", "drift"), [(0.0, 0.0), (0.5, 0.25), (3.0, 9.0)])
+def test_drift_is_the_part_of_the_encodings_variance_that_their_rows_leave(away, drift):
+    """Encodings on a cross whose mean is 0, rows at the same places or `away` along a dimension of their own."""
+    e = np.pad(CORNERS, ((0, 0), (0, 1)))
+    rows = e + away * np.eye(5)[4]
+    counts = np.ones(8, np.int64)
+    assert described(Placed(rows, e), counts)["drift"] == pytest.approx(drift)
+    assert described(Placed(rows, e[:1]), counts)["drift"] is None
 
 
 @pytest.mark.parametrize("method", ["vqvae", "simvq", "diveq"])

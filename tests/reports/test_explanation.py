@@ -64,9 +64,10 @@ def test_the_gradient_is_drawn_to_where_it_comes(name):
     found, method = lines(name), METHODS[name]
     (drawn,) = [line for line in found if re.match(r"    \|  \w", line)]
     (encoder,) = [line for line in found if line.startswith("  encoder")]
-    through = method.learns and (
-        method.estimator is None or method.estimator.load().promises.learns_from in ("slope", "both")
-    )
+    if method.estimator:
+        through = method.learns and method.estimator.load().promises.learns_from in ("slope", "both")
+    else:
+        through = not method.enumerates
     assert drawn[28] == ("|" if through else "X")
     assert encoder[28:].strip() == ("^  learns" if method.learns else "learns nothing")
     assert max(len(line) for line in found[found.index("  forward                   gradient") :][:13]) <= WIDTH
@@ -104,8 +105,8 @@ def test_every_key_of_a_config_is_explained(without_tensorflow):
 
 def test_a_key_says_which_methods_have_it_and_whose_default_is_another(without_tensorflow):
     text = words(lines("temperature"))
-    assert "default 1.0 1.3 (reinmax) " in text
-    assert "exists for model.name: gumbel, gumbel_st, gumbel_rao, gst, reinmax, rebar and 1 more " in text
+    assert "default 1.0 1.3 (reinmax) 0.5 (reinmax_cv) " in text
+    assert "exists for model.name: gumbel, gumbel_st, gumbel_rao, gst, reinmax, reinmax_rao and 3 more " in text
     assert "--set model.temperature=VALUE" in text
 
 

@@ -308,6 +308,7 @@ def test_an_estimator_with_memory_is_carried_and_resumed(monkeypatch):
 SEVERAL = {  # latents; of a method that is not here two of four classes
     "simvq": "num_latents: 2",
     "diveq": "num_latents: 2",
+    "hard_em": "num_latents: 2, num_codes: 4",
     "residual": "stages: 3",
     "fsq": "levels: [4, 3, 2]",
     "lfq": "bits: 4, entropy_weight: 0.01",

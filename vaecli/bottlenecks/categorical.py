@@ -11,6 +11,7 @@ from vaecli.backend.progress import END, Progress
 from vaecli.backend.random import fold_in
 from vaecli.backend.schedules import measured, scheduled
 from vaecli.bottlenecks.bottleneck import Latents, Step
+from vaecli.bottlenecks.catnat import Catnat
 from vaecli.estimators.estimator import Estimator, Objective, State
 from vaecli.estimators.sampling import log_probability, mode, sample
 
@@ -22,6 +23,9 @@ class Categorical:
     estimators know one-hot codes only, and relaxed ones become points between the numbers.
 
     The prior is p(z) = prod_l Categorical(softmax(prior_l)): uniform, or learned from zero logits, by the rate alone.
+
+    With the parameterization `catnat` or `catnat_sigmoid` the head gives splits in two in place of logits (catnat.py),
+    and `logits` are the log-probabilities that these stand for.
 
     With unimix the posterior itself is p = (1 - unimix) softmax(head) + unimix / K, as in DreamerV3 (arXiv
     2301.04104): in training, rate and evaluation alike.
@@ -39,6 +43,7 @@ class Categorical:
         num_classes: int,
         unimix: float = 0.0,
         embedding: str = "one_hot",
+        parameterization: str = "softmax",
         prior: str = "uniform",
     ) -> None:
         self.code_shape = (positions * num_latents, num_classes)
@@ -48,7 +53,11 @@ class Categorical:
         self.estimator = estimator
         self.options = options
         self.unimix = unimix
-        self.head = dense(inputs, num_latents * num_classes, name="logits", seed=seed)
+        self.catnat: Catnat | None = None
+        if parameterization != "softmax":
+            self.catnat = Catnat(num_classes, natural=parameterization == "catnat")
+        self.scores_shape = (positions * num_latents, num_classes - 1 if self.catnat else num_classes)
+        self.head = dense(inputs, num_latents * self.scores_shape[1], name="logits", seed=seed)
         self.layers: list[keras.layers.Layer] = [self.head]
         self.prior: keras.Variable | None = None
         if prior == "learned":
@@ -60,7 +69,8 @@ class Categorical:
 
     def logits(self, features: tf.Tensor) -> tf.Tensor:
         """[B, N, K], of the posterior."""
-        logits = tf.reshape(self.head(tf.reshape(features, (-1, self.inputs))), (-1, *self.code_shape))
+        logits = tf.reshape(self.head(tf.reshape(features, (-1, self.inputs))), (-1, *self.scores_shape))
+        logits = self.catnat.log_q(logits) if self.catnat else logits
         if not self.unimix:
             return logits
         return tf.math.log((1 - self.unimix) * tf.nn.softmax(logits) + self.unimix / self.code_shape[1])
@@ -146,7 +156,8 @@ class Categorical:
         return self.embed(tf.one_hot(latents, self.code_shape[1]))
 
     def export_encode(self, features: Any) -> Any:
-        return largest(keras.layers.Reshape(self.code_shape)(self.head(features)))
+        scores = keras.layers.Reshape(self.scores_shape)(self.head(features))
+        return largest(self.catnat.export(scores) if self.catnat else scores)
 
     def export_lookup(self, latents: Any) -> Any:
         if self.integer:

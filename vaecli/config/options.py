@@ -260,6 +260,11 @@ OPTIONS: Mapping[str, Option] = {
     "embedding": Option(
         Literal["one_hot", "integer"], "one_hot", "what the decoder reads of code k: one_hot, or integer: k / (K - 1)"
     ),
+    "parameterization": Option(
+        Literal["softmax", "catnat", "catnat_sigmoid"],
+        "softmax",
+        "of probabilities: softmax, or splits in two, catnat or catnat_sigmoid (arXiv 2509.24728)",
+    ),
     "temperature": Option(Temperature, 1.0, f"tau: low is close to a hard code, high is smooth; {_OR_SCHEDULE}"),
     "forward_temperature": Option(Temperature, 1.0, "tau_f, of the codes drawn in training: high explores"),
     "backward_temperature": Option(Temperature, 0.5, f"tau_b, of the gradient; {_OR_SCHEDULE}"),
@@ -272,6 +277,11 @@ OPTIONS: Mapping[str, Option] = {
     ),
     "second_order": Option(
         Weight, 1e6, "t: weight of exactness for quadratic losses against variance; 0 is straight_through"
+    ),
+    "control_weight": Option(NonNegative, 0.5, "eta: weight of the control variate; 0 is reinmax at temperature 1"),
+    "denoising_steps": Option(Annotated[int, Field(ge=1, le=64)], 2, "S: denoisings between noise and a code"),
+    "first_time": Option(
+        Annotated[float, Field(gt=0, le=1)], 0.5, "t_1: how much noise is left before the code; 1 is straight_through"
     ),
     "gap": Option(Positive, 1.0, "how far the code's logit stands above the others in the backward pass"),
 }

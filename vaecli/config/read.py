@@ -308,7 +308,7 @@ def _combinations(config: Config, source: Source) -> Iterable[tuple[str, str]]:
     if method.enumerates and not latent.enumerable:
         yield (
             source.place(("model",)),
-            f"model: '{config.model.name}' decodes all num_classes^num_latents codes at each step, "
+            f"model: '{config.model.name}' decodes all codes of an image at each step, "
             f"at most {MAX_ENUMERATED_CODES}, received {latent.most_values}^{latent.codes_per_position}",
         )
     options, known = config.model.options(), described(method)

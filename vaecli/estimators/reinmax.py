@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from vaecli.estimators.estimator import pathwise
-from vaecli.estimators.sampling import with_gradient
+from vaecli.estimators.sampling import softmax_slope, with_gradient
 
 
 @pathwise(exact_for="quadratic", exact_at={"temperature": 1.0}, fixed_by_code=True)
@@ -25,11 +25,5 @@ def reinmax(logits: tf.Tensor, one_hot: tf.Tensor, *, seed: tf.Tensor, temperatu
     """
     del seed  # the code is the only randomness
     midpoint = (one_hot + tf.nn.softmax(logits / temperature)) / 2
-    heun = 2 * _softmax_slope(midpoint, logits) - _softmax_slope(tf.nn.softmax(logits), logits) / 2
+    heun = 2 * softmax_slope(midpoint, logits) - softmax_slope(tf.nn.softmax(logits), logits) / 2
     return with_gradient(one_hot, of=heun)
-
-
-def _softmax_slope(q: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """J(q) logits for a fixed q, so that J(q) is its gradient; without a logarithm of q, which may be 0."""
-    q = tf.stop_gradient(q)
-    return q * (logits - tf.reduce_sum(q * logits, -1, keepdims=True))

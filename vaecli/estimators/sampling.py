@@ -1,5 +1,7 @@
 """Draws and tricks shared by the estimators; their randomness comes from backend/random.py."""
 
+import math
+
 import tensorflow as tf
 
 from vaecli.backend.random import uniform
@@ -85,3 +87,15 @@ def with_logits_gradient(value: tf.Tensor, logits: tf.Tensor, gradient: tf.Tenso
     """The unchanged value [B], with its own gradient for the decoder and `gradient` [B, L, K] for the logits."""
     inner = tf.reduce_sum(tf.stop_gradient(gradient) * logits, (1, 2))
     return value + (inner - tf.stop_gradient(inner))
+
+
+def softmax_slope(q: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """J(q) logits for a fixed q, J(q) = diag(q) - q q', so that J(q) is its gradient; without a logarithm of q."""
+    q = tf.stop_gradient(q)
+    return q * (logits - tf.reduce_sum(q * logits, -1, keepdims=True))
+
+
+def halfway(logits: tf.Tensor, one_hot: tf.Tensor) -> tf.Tensor:
+    """log((softmax(logits) + one_hot) / 2) [..., K]: its softmax lies halfway between the probabilities and a code."""
+    p = tf.nn.softmax(logits)
+    return tf.where(one_hot > 0, tf.math.log1p(p), tf.nn.log_softmax(logits)) - math.log(2.0)

@@ -329,6 +329,14 @@ METRICS: tuple[Metric, ...] = (
         exists_for="one codebook of rows",
     ),
     Metric(
+        "codebook.drift",
+        "How far encodings of test images lie from the rows that they choose: the mean squared distance over the "
+        "encodings' own variance.",
+        decimals=3,
+        better="low",
+        exists_for="one codebook of rows, and encodings that differ",
+    ),
+    Metric(
         "gradient_norm.encoder",
         "The norm of the encoder's gradient, a mean over the steps of the last epoch.",
         decimals=5,

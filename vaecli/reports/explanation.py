@@ -4,6 +4,7 @@ The words are those of the registry, the tables of options and metrics, and the 
 """
 
 import inspect
+import math
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -52,11 +53,12 @@ def promised(name: str) -> dict[str, Any]:
     """What the gradient of a method promises, in the form of JSON; a method without an estimator promises nothing."""
     method = METHODS[name]
     row: dict[str, Any] = {"method": name, "help": method.help, "options": list(method.options)}
-    if method.estimator is None:
-        return {**row, "exact_for": None, "reads": None, "decodings": 1}
-    promises = _loaded(method.estimator).promises
     model = config_from_text(f"model: {name}").model
     latent, options = Latent.of(model.codes), model.options()
+    if method.estimator is None:
+        decodings = math.prod(latent.alphabets or ()) if method.enumerates else 1
+        return {**row, "exact_for": None, "reads": None, "decodings": decodings}
+    promises = _loaded(method.estimator).promises
     own = {option: options[option] for option in method.estimator.options}
     decodings = promises.decodings(latent.codes_per_position, latent.most_values, **own)
     exact = EXACT_FOR[promises.exact_for]
@@ -114,6 +116,9 @@ def _of_method(name: str, width: int) -> Iterator[str]:
 
 def _flow(method: Method, promises: Any) -> Flow:
     """The flow of a method: a path of its own where a quantity is drawn, and else what its promises say."""
+    if promises is None and method.enumerates:
+        back = "not this way: the encoder learns the code's name, by the rule below"
+        return Flow("vectors", "the best of all codes", "what the code stands for", back, "X")
     if promises is None and method.constant_rate:
         return Flow("vectors", "the nearest code", "what the code stands for", "past the choice, by the rule below")
     if promises is None:

@@ -5,6 +5,7 @@ import gc
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from vaecli.backend.process import import_keras, prepare
 prepare()  # before anything imports TensorFlow
 import_keras()  # as the program does, whatever keras.json says
 
+import hostile  # noqa: E402
 from helpers import KINDS, small_config, train  # noqa: E402
 from vaecli.config import Config  # noqa: E402
 from vaecli.data.known import KNOWN, locate  # noqa: E402
@@ -22,6 +24,11 @@ from vaecli.runs import Run  # noqa: E402
 # Asked before the tests change the environment.
 MNIST_FILES = locate(KNOWN["mnist"], None)
 MNIST_DIR = None if MNIST_FILES is None else next(iter(MNIST_FILES.values())).parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    settings = ", ".join(hostile.SETTINGS)
+    parser.addoption("--hostile", default="", help=f"surroundings that must not matter: all, or some of {settings}")
 
 
 # Minutes each: begun last, one of them would run alone while the other process has nothing left.
@@ -52,6 +59,16 @@ def of_nobody(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPath
     monkeypatch.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras-home")))
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+
+
+@pytest.fixture(autouse=True)
+def among_strangers(
+    of_nobody: None, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: Any
+) -> None:
+    """What --hostile asks for."""
+    if names := request.config.getoption("--hostile"):
+        asked = hostile.SETTINGS if names == "all" else names.split(",")
+        hostile.surround(asked, monkeypatch, tmp_path_factory.mktemp("hostile"))
 
 
 DRAW = Journal._draw

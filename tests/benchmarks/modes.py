@@ -1,4 +1,4 @@
-"""A training step in each of the modes of `training.compile`, by turns in one process.
+"""A training step in each of the modes of `training.compile`, and in bfloat16, by turns in one process.
 
     python tests/benchmarks/modes.py [--networks 128 512-256 1024-512 conv] [--methods gumbel vqvae rebar] [--rounds 5]
 
@@ -19,11 +19,15 @@ import numpy as np
 from measure import mnist_npz
 from vaecli.backend.process import prepare
 
-MODES = {"xla": "compile: xla", "graph": "compile: graph"}
+MODES = {
+    "xla": "compile: xla",
+    "graph": "compile: graph",
+    "bfloat16": "compile: graph, precision: mixed_bfloat16, force_precision: true",
+}
 IMAGES = 12_800
 
 
-def config_text(network: str, method: str, mode: str) -> str:
+def config_text(network: str, method: str, mode: str, size: int | None) -> str:
     """The config of a step, which never ends by itself."""
     if network == "conv":
         codes = "num_codes: 128, code_dim: 16" if method == "vqvae" else "num_latents: 1, num_classes: 16"
@@ -35,18 +39,18 @@ def config_text(network: str, method: str, mode: str) -> str:
         layers = f"{{hidden: {hidden}}}"
     return (
         f"model: {{name: {method}, {codes}}}\nnetwork: {layers}\n"
-        f"training: {{epochs: 100000, batch_size: {batch}, {MODES[mode]}}}"
+        f"training: {{epochs: 100000, batch_size: {size or batch}, {MODES[mode]}}}"
     )
 
 
-def trained(network: str, method: str, mode: str, images: np.ndarray) -> Iterator[Any]:
+def trained(network: str, method: str, mode: str, size: int | None, images: np.ndarray) -> Iterator[Any]:
     """The chunks of a training."""
     from vaecli.config import config_from_text
     from vaecli.data import Dataset, Split
     from vaecli.models.autoencoder import build
     from vaecli.training.trainer import Trainer
 
-    config = config_from_text(config_text(network, method, mode))
+    config = config_from_text(config_text(network, method, mode, size))
     split = Split(images[..., None])
     data = Dataset("mnist", split, split, 1 / 255, "measured")
     trainer = Trainer(build(config, data.image_shape), data, config)
@@ -59,6 +63,7 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", default=["128", "512-256", "1024-512", "conv"])
     parser.add_argument("--methods", nargs="+", default=["gumbel", "vqvae", "rebar"])
     parser.add_argument("--modes", nargs="+", choices=MODES, default=list(MODES), help="factors are of the first")
+    parser.add_argument("--batch", type=int, help="images per step, instead of the network's own number")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.5, help="of a turn")
     args = parser.parse_args()
@@ -67,7 +72,7 @@ def main() -> None:
     print(f"{len(os.sched_getaffinity(0))} cores, milliseconds of a step, and its speed over that of {args.modes[0]}")
     for network in args.networks:
         for method in args.methods:
-            trainings = {mode: trained(network, method, mode, images) for mode in args.modes}
+            trainings = {mode: trained(network, method, mode, args.batch, images) for mode in args.modes}
             for training in trainings.values():
                 turn(training, args.seconds)  # it compiles
             rounds = [{m: turn(t, args.seconds) for m, t in trainings.items()} for _ in range(args.rounds)]

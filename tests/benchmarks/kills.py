@@ -2,11 +2,11 @@
 
     python tests/benchmarks/kills.py [--kills 50] [--seed 0] [--only conv]
 
-`vaecli train` on the bundled digits: the five methods of the article, quantisers with and without what keeps their
-codes alive, and convolutions with a grid of codes and with one position, in turn; and `vaecli prior` of a finished grid
-of codes. Each is killed again and again at a random moment of its life, imports and writing of figures included, and
-started again with the same command; then it finishes. Prints the tally; exits with 1 if a weight or a row of
-metrics.csv differs (seconds aside).
+`vaecli train` on the bundled digits: the five methods of the article, hard EM, quantisers with and without what keeps
+their codes alive, and convolutions with a grid of codes and with one position, in turn; and `vaecli prior` of a
+finished grid of codes. Each is killed again and again at a random moment of its life, imports and writing of figures
+included, and started again with the same command; then it finishes. Prints the tally; exits with 1 if a weight or a
+row of metrics.csv differs (seconds aside).
 """
 
 import argparse
@@ -30,6 +30,7 @@ SETTINGS = ("data=digits", "training.checkpoint_seconds=0.2")
 PRIOR = "prior of vqvae conv, a grid"  # the run itself is not killed
 CASES = {  # method and settings
     **{f"{method} mlp": (method, MLP) for method in ("vae", "categorical", "gumbel", "straight_through", "vqvae")},
+    "hard_em mlp": ("hard_em", MLP),
     **{f"{method} conv, a grid": (method, CONV) for method in ("simvq", "diveq", "fsq", "lfq")},
     "vqvae mlp, kept alive": ("vqvae", (*MLP, *ALIVE)),
     "residual conv, kept alive": ("residual", (*CONV, *ALIVE)),

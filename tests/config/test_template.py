@@ -45,6 +45,8 @@ PROTOCOL = {
         "initial_weights": "glorot",
         "output_bias": "auto",
         "compile": "auto",
+        "precision": "float32",
+        "force_precision": False,
         "clip_norm": None,
         "seed": 0,
         "checkpoint_seconds": 60.0,

@@ -39,6 +39,20 @@ def drawn_as(weights: str) -> Iterator[None]:
         _weights.reset(token)
 
 
+@contextlib.contextmanager
+def computed_in(precision: str) -> Iterator[None]:
+    """A context in which layers are made with a dtype policy of Keras, "float32" or "mixed_bfloat16".
+
+    In the second, weights are float32, and a layer's products, sums and outputs bfloat16.
+    """
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
 def dense(inputs: int, units: int, *, name: str, seed: int, activation: str | None = None) -> keras.layers.Dense:
     """A built Dense layer, with initial weights as set by `drawn_as`."""
     layer = keras.layers.Dense(units, activation, name=name, **_initial(name, seed, inputs))

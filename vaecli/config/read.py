@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from vaecli.config.latent import MAX_ENUMERATED_CODES, Latent
+from vaecli.config.machine import slower
 from vaecli.config.options import BRANCHES, Block, Schedule, described
 from vaecli.config.schema import TEXTS, VARIANTS, Config
 from vaecli.config.source import Key, Source, parse, parse_value, read_source, shown
@@ -76,7 +77,7 @@ def config_from_tree(tree: Any, name: str, overrides: Sequence[str] = ()) -> Con
 
 def config_of_run(tree: Any, name: str) -> Config:
     """The config that a run keeps in its run.json, with what its keys meant when it was made."""
-    return validate(_as_it_was(Source(name, tree)))
+    return validate(_as_it_was(Source(name, tree)), anywhere=True)
 
 
 def preset_folders() -> list[Path]:
@@ -184,8 +185,11 @@ def _taken_back(path: Key, value: Any, given: Mapping[Key, tuple[str, Any]], set
             yield f"--set {setting}: takes back --set {before}; give one of the two"
 
 
-def validate(source: Source) -> Config:
+def validate(source: Source, *, anywhere: bool = False) -> Config:
     """The Config that a source describes.
+
+    Args:
+        anywhere: allow what is refused on this machine alone.
 
     Raises:
         ConfigError: every mistake in keys, types and ranges, each with its place and the value received.
@@ -211,6 +215,9 @@ def validate(source: Source) -> Config:
     if not mistakes:
         config = Config(**blocks)  # type: ignore[arg-type]
         mistakes = list(_combinations(config, source))
+        if not anywhere and (reason := slower(config)):
+            place, key = source.place(("training", "precision")), "training.precision: mixed_bfloat16"
+            mistakes.append((place, f"{key} would be slower: {reason}; `force_precision: true` trains in it anyway"))
     if mistakes:
         raise ConfigError([f"{place}: {text}" for place, text in sorted(mistakes, key=_in_file_order)])
     return config

@@ -1,8 +1,8 @@
 """Resolves what a config leaves open: decided here, before a run has a name, and recorded resolved."""
 
-from typing import Any
+from typing import Any, Literal
 
-from vaecli.config.schema import Config
+from vaecli.config.schema import Config, NetworkConfig
 
 # Epochs on data that stand in for those of a config, for each of its own. Ten of MNIST are 9,370 steps, ten of the
 # digits 220, after which gumbel has one code; after 2,200 gumbel and straight_through have learned and the relaxation
@@ -17,9 +17,18 @@ def resolved(config: Config) -> Config:
         start = "data_mean" if config.objective.in_nats else "zero"  # with a squared error, some methods lose by it
         training = training.model_copy(update={"output_bias": start})
     if training.compile == "auto":
-        way = "graph" if config.network.kind == "conv" else "xla"  # measured: tests/benchmarks/convolutions.py
-        training = training.model_copy(update={"compile": way})
+        training = training.model_copy(update={"compile": compiler(config.network, training.precision)})
     return config.model_copy(update={"training": training, "data": config.data.located})
+
+
+def compiler(network: NetworkConfig, precision: str) -> Literal["xla", "graph"]:
+    """How a step of this network is compiled on a processor if nothing is asked for.
+
+    XLA fuses what stands between the products of dense layers: at all sizes measured, 128 to 2048-1024, a graph takes
+    1.1 to 2.7 times as long. Inside a loop it has no fast convolution, and no fast product of bfloat16. Measured:
+    tests/benchmarks/modes.py.
+    """
+    return "graph" if network.kind == "conv" or precision != "float32" else "xla"
 
 
 def standing_in(config: Config, name: str) -> Config:

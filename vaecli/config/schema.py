@@ -299,6 +299,10 @@ class TrainingConfig(Block):
     compile: Literal["auto", "xla", "graph"] = Field(
         "auto", description="of a step: xla, graph, or auto: graph for convolutions and xla otherwise"
     )
+    precision: Literal["float32", "mixed_bfloat16"] = Field(
+        "float32", description="of the products in encoder and decoder: float32, or mixed_bfloat16, where it is faster"
+    )
+    force_precision: bool = Field(False, description="train in mixed_bfloat16 where it is slower, too")
     seed: int = Field(0, ge=0, lt=2**31, description="initial weights, batch order and every draw")
     checkpoint_seconds: NonNegative = Field(
         60.0, description="between states saved inside a long epoch; changes no result"
@@ -317,6 +321,13 @@ class TrainingConfig(Block):
         if "epochs" in info.data and (steps is None) == (info.data["epochs"] is None):
             raise PydanticCustomError("length", "a run has a length in `epochs` or in `steps`: give one of the two")
         return steps
+
+    @field_validator("force_precision")
+    @classmethod
+    def _of_bfloat16(cls, forced: bool, info: ValidationInfo) -> bool:
+        if forced and info.data.get("precision") == "float32":
+            raise _no_effect("precision: float32")
+        return forced
 
     @field_validator("evaluate_at")
     @classmethod

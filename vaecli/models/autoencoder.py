@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from vaecli.backend.layers import drawn_as
+from vaecli.backend.layers import computed_in, drawn_as
 from vaecli.backend.process import check_keras
 from vaecli.backend.progress import END, Progress
 from vaecli.backend.random import fold_in
@@ -237,7 +237,8 @@ class Autoencoder:
             encoder  images -> codes [B, L], of a grid [B, H', W', L], int32; of a Gaussian its mean, D numbers for L
             decoder  what the encoder gives -> images
 
-        Images in [0, 1] of one channel are [B, H, W], others [B, H, W, C].
+        Images in [0, 1] of one channel are [B, H, W], others [B, H, W, C]. Every layer computes in float32, as others
+        may have no bfloat16: after a training in mixed_bfloat16 they differ from ours by its rounding.
         """
         *sides, channels = self.image_shape
         image_shape = (*sides, channels) if channels > 1 else tuple(sides)
@@ -249,11 +250,26 @@ class Autoencoder:
         else:
             latents = self.bottleneck.export_encode(self.encoder(inputs))
         if part == "encoder":
-            return keras.Model(inputs, keras.layers.Reshape(layout, name=called)(latents))
+            return _in_float32(keras.Model(inputs, keras.layers.Reshape(layout, name=called)(latents)))
         outputs = self.decoder(self.bottleneck.export_lookup(latents))
         if self.likelihood.activation != "linear":
             outputs = keras.layers.Activation(self.likelihood.activation)(outputs)
-        return keras.Model(inputs, keras.layers.Reshape(image_shape, name="reconstructions")(outputs))
+        return _in_float32(keras.Model(inputs, keras.layers.Reshape(image_shape, name="reconstructions")(outputs)))
+
+
+def _in_float32(model: keras.Model) -> keras.Model:
+    """The model itself, or a copy in which layers that compute in another type compute in float32."""
+    if all(layer.compute_dtype == "float32" for layer in model.layers if layer.weights):
+        return model
+
+    def copied(layer: Any) -> Any:
+        if getattr(layer, "compute_dtype", "float32") == "float32":  # an operation has none
+            return layer
+        return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
+
+    copy = keras.models.clone_model(model, clone_function=copied)
+    copy.set_weights(model.get_weights())
+    return copy
 
 
 def _few(codes: tf.Tensor, times: int) -> bool:
@@ -279,7 +295,8 @@ def build(config: Config, image_shape: ImageShape, dataset: Dataset | None = Non
     sizes, training = shapes(config, image_shape), config.training
     loss = likelihood(config.objective)
     with drawn_as(training.initial_weights):
-        encoder, decoder = networks.build(config.network, sizes, seed=training.seed)
+        with computed_in(training.precision):
+            encoder, decoder = networks.build(config.network, sizes, seed=training.seed)
         bottleneck = _bottleneck(config, sizes)
     if training.output_bias == "data_mean" and dataset is not None:
         bias = decoder.layers[-1].bias
@@ -291,7 +308,8 @@ def build(config: Config, image_shape: ImageShape, dataset: Dataset | None = Non
     _scale(encoder, decoder, config.data.scaling, loss)
     method, options = config.model.method, config.model.options()
     estimator = getattr(bottleneck, "estimator", None)
-    around = (config.network, str(config.objective), config.objective.prior, config.data.scaling, sizes.image)
+    objective = (str(config.objective), config.objective.prior)
+    around = (config.network, *objective, config.data.scaling, sizes.image, training.precision)
     trained_as = (config.model, estimator, *around)
     # estimators of hard codes differ only in the gradient
     hard = (method.bottleneck.target, *(options[name] for name in method.bottleneck.options), *around)

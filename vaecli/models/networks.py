@@ -47,6 +47,8 @@ class Network:
         x = keras.ops.reshape(x, (-1, *self.inputs))
         for step in self.steps:
             x = step(x)
+        if keras.backend.standardize_dtype(x.dtype) != "float32":  # of layers computed in bfloat16
+            x = keras.ops.cast(x, "float32")
         return keras.ops.reshape(x, (-1, *self.outputs))
 
 

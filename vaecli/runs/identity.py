@@ -13,7 +13,7 @@ from vaecli.data import Dataset
 NUMERICS = 2
 # The meaning of a key before it existed: this value is left out of the hash, whatever the default is.
 BEFORE: dict[str, dict[str, Any]] = {"training": {"output_bias": "zero", "compile": "xla"}}
-WITHOUT_EFFECT = ("checkpoint_seconds",)  # keys of `training` that do not change results
+WITHOUT_EFFECT = ("checkpoint_seconds", "force_precision")  # keys of `training` that do not change results
 
 
 def run_name(config: Config, dataset: Dataset) -> str:

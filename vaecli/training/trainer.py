@@ -84,7 +84,8 @@ class Loop:
         self.scale = dataset.scale
         self.drawn = dataset.binarization == "dynamic"  # pixels, at each use
         self.steps_per_epoch = steps_per_epoch
-        alike = training.model_copy(update={"seed": 0, "checkpoint_seconds": 0.0, "evaluate_at": ()})
+        of_a_run = {"seed": 0, "checkpoint_seconds": 0.0, "force_precision": False, "evaluate_at": ()}
+        alike = training.model_copy(update=of_a_run)
         self.key = (autoencoder.trained_as, alike, self.beta, self.scale, self.drawn, steps_per_epoch)
 
     def __call__(

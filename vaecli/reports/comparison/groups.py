@@ -278,6 +278,7 @@ def protocol_of(config: Config, data: Mapping[str, Any]) -> dict[str, Any]:
         "codes": codes if config.objective.in_nats and codes != "sample" else None,  # else distortion + rate is a bound
         "epochs": config.training.epochs,
         "steps": config.training.steps,
+        "precision": None if config.training.precision == "float32" else config.training.precision,
     }
 
 

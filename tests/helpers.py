@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import hostile
 import numpy as np
 
+import hostile
 from vaecli.config import Config, config_from_text
 from vaecli.data import load
 from vaecli.experiment.plan import plan_run

@@ -4,10 +4,11 @@ The functions do what the commands of the same names do (vaecli/api says how). E
 `import vaecli` costs nothing.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = False  # in place of typing's: `python -m vaecli` reads this before it shuts out a typing.py of users
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from vaecli.api import audit as audit
     from vaecli.api import compare as compare
     from vaecli.api import decode as decode
@@ -51,7 +52,9 @@ __all__ = [
 _PLACES = {"VaecliError": "vaecli.errors", "load_run": "vaecli.experiment.trained"}
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
+    from importlib import import_module
+
     if name not in __all__:
         raise AttributeError(f"module 'vaecli' has no attribute {name!r}")
     return getattr(import_module(_PLACES.get(name, "vaecli.api")), name)

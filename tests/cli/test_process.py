@@ -249,7 +249,7 @@ HOSTILE = {
     "KERAS_HOME": "keras-home",
     "MPLBACKEND": "no_such_backend",
 }
-SHADOWS = ("random", "keras", "numpy", "tensorflow", "yaml", "matplotlib", "secrets", "tempfile")
+SHADOWS = ("random", "keras", "typing", "numpy", "tensorflow", "yaml", "matplotlib", "secrets", "tempfile")
 
 
 @pytest.mark.parametrize("command", [["compare", "gumbel", "vae", "--jobs", "2"], ["train", "--config", "gumbel"]])

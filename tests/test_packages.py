@@ -98,7 +98,8 @@ def test_it_is_found_without_tensorflow(run):
         "print(model.options(), 'tensorflow' in sys.modules)"
     )
     assert run("-c", program).stdout == (
-        "{'num_latents': 1, 'num_classes': 10, 'unimix': 0.0, 'embedding': 'one_hot', 'strength': 3.0} False\n"
+        "{'num_latents': 1, 'num_classes': 10, 'unimix': 0.0, 'embedding': 'one_hot', 'parameterization': 'softmax', "
+        "'strength': 3.0} False\n"
     )
 
 
@@ -106,7 +107,7 @@ def test_init_and_check_know_it_and_its_options(command):
     assert command("check", "scaled_st").stdout == "scaled_st (preset): ok, scaled_st on mnist\n"
     assert command("init", "scaled_st").stdout == "scaled_st.yaml\n"
     assert command("check", "scaled_st.yaml").stdout == "scaled_st.yaml: ok, scaled_st on mnist\n"
-    assert "strength: 2.0       # factor of the gradient" in command("init", "scaled_st", "--output", "-").stdout
+    assert "strength: 2.0              # factor of the gradient" in command("init", "scaled_st", "--output", "-").stdout
     wrong = command("check", "scaled_st", "--set", "model.strength=-1").stderr
     assert wrong == "--set model.strength=-1: model.strength: should be greater than or equal to 0, received -1\n"
 

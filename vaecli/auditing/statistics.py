@@ -46,7 +46,8 @@ def measures(errors: Array, squares: Array, truth: Array) -> GradientErrors:
 def _without_each(values: Array) -> Array:
     """The mean of [G], and then the means without each of them: [1 + G]."""
     count, total = len(values), values.sum()
-    return np.concatenate([[total / count], (total - values) / (count - 1)])
+    with np.errstate(invalid="ignore"):  # of values that are not finite: whoever reads the figure names them
+        return np.concatenate([[total / count], (total - values) / (count - 1)])
 
 
 def _of_pairs(products: Array) -> Array:

@@ -214,15 +214,20 @@ class Beacon:
         self.path = path
         self.said: list[str] = []
         self._next = 0.0
-        _beat(path, 0, 1, float("nan"), self.said)
+        self._write(0, 1, float("nan"))
 
     def say(self, line: str) -> None:
         self.said.append(line)
+        self._write(*self._last)  # at once: it may be the last that the task says
+
+    def _write(self, done: int, of: int, loss: float, part: str = TRAINING) -> None:
+        self._last = done, of, loss, part
+        _beat(self.path, done, of, loss, self.said, part)
 
     def progress(self, chunk: "Chunk", trainer: "Trainer") -> None:
         if time.monotonic() < self._next:
             return
-        _beat(self.path, trainer.done(chunk.state), trainer.end.steps, chunk.loss, self.said)
+        self._write(trainer.done(chunk.state), trainer.end.steps, chunk.loss)
         self._next = time.monotonic() + SECONDS_BETWEEN_BEATS
 
     def counting(self, what: str, total: int) -> Callable[[int], None]:
@@ -230,7 +235,7 @@ class Beacon:
 
         def count(done: int) -> None:
             if time.monotonic() >= self._next:
-                _beat(self.path, done, total, float("nan"), self.said, f"its prior, {what}")
+                self._write(done, total, float("nan"), f"its prior, {what}")
                 self._next = time.monotonic() + SECONDS_BETWEEN_BEATS
 
         return count

@@ -14,7 +14,7 @@ def slower(config: Config) -> str | None:
     """Why mixed_bfloat16 is slower than float32 here; None where it is not, or where it is asked for all the same.
 
     On a processor it goes through TensorFlow's own kernels, as a graph. Dense layers in float32 are faster by XLA: with
-    batches of 128 that takes 0.97 of the time at 2048-1024 and less at smaller sizes, with batches of 512 it takes 1.47
+    batches of 128 that takes 0.98 of the time at 2048-1024 and less at smaller sizes, with batches of 512 it takes 1.47
     times as long (two AMD EPYC cores with AVX512_BF16; tests/benchmarks/modes.py).
     """
     training = config.training

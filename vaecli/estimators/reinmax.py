@@ -24,6 +24,10 @@ def reinmax(logits: tf.Tensor, one_hot: tf.Tensor, *, seed: tf.Tensor, temperatu
         z [..., K], one-hot.
     """
     del seed  # the code is the only randomness
+    return with_gradient(one_hot, of=heun(logits, one_hot, temperature=temperature))
+
+
+def heun(logits: tf.Tensor, one_hot: tf.Tensor, *, temperature: float) -> tf.Tensor:
+    """What has reinmax's slope in the logits."""
     midpoint = (one_hot + tf.nn.softmax(logits / temperature)) / 2
-    heun = 2 * softmax_slope(midpoint, logits) - softmax_slope(tf.nn.softmax(logits), logits) / 2
-    return with_gradient(one_hot, of=heun)
+    return 2 * softmax_slope(midpoint, logits) - softmax_slope(tf.nn.softmax(logits), logits) / 2

@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from vaecli.backend.random import fold_in
 from vaecli.estimators.estimator import pathwise
+from vaecli.estimators.reinmax import heun
 from vaecli.estimators.reinmax_rao import rao_slope
 from vaecli.estimators.sampling import halfway, perturbed_logits, softmax_slope, with_gradient
 
@@ -20,7 +21,7 @@ def reinmax_cv(
 ) -> tf.Tensor:
     """ReinMax at temperature 1 with Gumbel-softmax slopes as a control variate.
 
-        p = softmax(logits),  h = log((p + one_hot) / 2),  J(q) = diag(q) - q q'
+        h = log((softmax(logits) + one_hot) / 2),  J(q) = diag(q) - q q'
         g ~ Gumbel(0, 1), given argmax(logits + g) = the code
         g_s likewise, given argmax(h + g_s) = the code,  s = 1 .. S
         control = J(softmax((h + g) / temperature)) - mean_s J(softmax((h + g_s) / temperature))
@@ -28,9 +29,10 @@ def reinmax_cv(
         backward   dz = dz of reinmax - eta control dlogits / temperature
 
     The paper's text was not at hand; this is the rule of its authors' program (S = 100, eta and temperature 0.5), which
-    leaves out the inner temperature of the first slope. g is the noise that chose the code; if it were drawn as the
-    g_s are, the control's mean would be 0 for each code and it could only add variance, since reinmax's gradient is
-    fixed by the code. As it is, the control has a mean of its own, and the estimator reinmax's bias and that.
+    leaves out the inner temperature of the first slope; how that program takes the mean slope could not be read, and is
+    reinmax_rao's here. g is the noise that chose the code; if it were drawn as the g_s are, the control's mean would be
+    0 for each code and it could only add variance, since reinmax's gradient is fixed by the code. As it is, the control
+    has a mean of its own, and the estimator reinmax's bias and that.
 
     Args:
         logits: [..., K]; one_hot: [..., K].
@@ -40,9 +42,8 @@ def reinmax_cv(
     Returns:
         z [..., K], one-hot.
     """
-    h, p = halfway(logits, one_hot), tf.nn.softmax(logits)
-    reinmax = 2 * softmax_slope((one_hot + p) / 2, logits) - softmax_slope(p, logits) / 2
+    h = halfway(logits, one_hot)
     noise = perturbed_logits(logits, one_hot, seed=fold_in(seed, 0)) - logits
     one = softmax_slope(tf.nn.softmax((h + noise) / temperature), logits) / temperature
     mean = rao_slope(logits, h, one_hot, seed=fold_in(seed, 1), temperature=temperature, num=num_samples)
-    return with_gradient(one_hot, of=reinmax - control_weight * (one - mean))
+    return with_gradient(one_hot, of=heun(logits, one_hot, temperature=1.0) - control_weight * (one - mean))

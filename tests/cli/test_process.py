@@ -234,7 +234,7 @@ def test_a_working_directory_that_was_removed_is_one_line(tmp_path, command):
     gone = tmp_path / "gone"
     gone.mkdir()
     arguments = {"list": [], "compare": ["gumbel", *TRAIN[6:]], "train": TRAIN[4:]}[command]
-    code = f"import os, sys; os.rmdir(os.getcwd()); sys.argv = ['vaecli', *{[command, *arguments]!r}]\n"
+    code = f"import os, shutil, sys; shutil.rmtree(os.getcwd()); sys.argv = ['vaecli', *{[command, *arguments]!r}]\n"
     code += "from vaecli.cli import main\nmain()\n"
     done = subprocess.run([sys.executable, "-P", "-c", code], cwd=gone, capture_output=True, text=True)
     assert "Traceback" not in done.stderr

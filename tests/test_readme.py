@@ -31,6 +31,7 @@ EXACT_FOR = {
     "linear": "exact for linear losses",
     "quadratic": r"exact for quadratic losses( at \w+ \S+)?",
     "every": "exact",
+    "bound": r"exact for the bound of S samples, which it trains",
 }
 
 
@@ -59,8 +60,8 @@ def test_a_promise_in_the_table_is_that_of_the_estimator(row):
     promises = method.estimator.load().promises
     options = {name: option.default for name, option in described(method).items()}
     own = {name: options[name] for name in method.estimator.options}
-    assert promises.reads in ("code", "set of codes")
-    assert re.fullmatch(EXACT_FOR[promises.exact_for], row[2])
+    assert promises.reads in ("code", "set of codes", "weighted codes")
+    assert re.fullmatch(EXACT_FOR["bound" if promises.of_bound else promises.exact_for], row[2])
     assert all(f"{name} {value:g}" in row[2] for name, value in promises.exact_at.items())
     assert int(row[3].split()[-1]) == promises.decodings(options["num_latents"], options["num_classes"], **own)
 

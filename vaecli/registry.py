@@ -322,6 +322,13 @@ BUILT_IN: Mapping[str, Method] = {
         Component("vaecli.estimators.rloo:rloo", ("num_draws",)),
         when="Where the gradient must be exact in expectation, and several decodings are cheap.",
     ),
+    "vimco": Method(
+        "score function for the bound of S samples, each with the others as its baseline (arXiv 1602.06725)",
+        CATEGORICAL,
+        Component("vaecli.estimators.vimco:vimco", ("num_draws",)),
+        in_all=False,
+        when="Where log p(x) counts more than one code that is right: the bound of several samples is what it trains.",
+    ),
     "arsm": Method(
         "losses compared at codes that exchanges of the noise lead to (arXiv 1905.01413)",
         CATEGORICAL,

@@ -69,17 +69,21 @@ def state_of(name, L=1, K=K):
 
 
 @contextmanager
-def drawing(codes):
-    """Every estimator draws these codes [B, L, K]."""
+def drawing(codes, *, apart=False):
+    """Every estimator draws these codes [B, L, K]; of several draws of one image each has the next value if apart."""
+
+    def drawn(logits, seed):
+        if not apart or len(logits.shape) == len(codes.shape):
+            return tf.broadcast_to(codes, tf.shape(logits))
+        return tf.stack([tf.roll(codes, number, -1) for number in range(logits.shape[0])])
+
     for name in ESTIMATORS:
         METHODS[name].estimator.load()
     with ExitStack() as stack:
         for module in [
             m for n, m in sys.modules.items() if n.startswith("vaecli.estimators.") and hasattr(m, "sample")
         ]:
-            stack.enter_context(
-                mock.patch.object(module, "sample", lambda logits, seed: tf.broadcast_to(codes, tf.shape(logits)))
-            )
+            stack.enter_context(mock.patch.object(module, "sample", drawn))
         yield
 
 
@@ -88,7 +92,7 @@ def run(name, objective, logits, state, seed=SEED, **options):
 
 
 @functools.cache
-def facts(name, seed=(3, 4), **options):
+def facts(name, seed=(3, 4), *, apart=False, **options):
     """When each of the K codes in turn was drawn: the gradients on the logits [K, K] by objective, the z that the
     decoder read with the codes it was told they are, and the expected gradient on the weights of a decoder of the
     cubic."""
@@ -112,7 +116,7 @@ def facts(name, seed=(3, 4), **options):
             expected = tf.reduce_sum(p * run(name, cubic, logits, state, **options).surrogate)
         return found, read, tape.gradient(expected, decoder)
 
-    with drawing(tf.eye(K)[:, None]):
+    with drawing(tf.eye(K)[:, None], apart=apart):
         logits = tf.constant(np.tile(LOGITS, (K, 1))[:, None])
         p = tf.constant(softmax(LOGITS), tf.float32)
         found, read, decoder = backward(logits, tf.constant(WEIGHTS), state_of(name), p)
@@ -140,7 +144,7 @@ def test_a_backward_sums_to_zero_over_the_classes_where_that_is_promised(name, o
 
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_a_gradient_is_made_of_slopes_or_values_of_the_loss_as_promised(name):
-    whole, of_values = gradients(name, "cubic"), gradients(name, "frozen")
+    whole, of_values = (gradients(name, objective, apart=True) for objective in ("cubic", "frozen"))
     found = "both" if of_values.any() else "slope"
     assert PROMISES[name].learns_from == ("values" if np.allclose(whole, of_values, **CLOSE) and whole.any() else found)
 
@@ -327,6 +331,38 @@ def test_a_set_is_drawn_without_replacement_in_the_order_of_its_probabilities():
             expected = p[second] / (1 - p[first])
             error = np.sqrt(expected * (1 - expected) / max(1, len(seconds)))
             assert abs((seconds == second).mean() - expected) < 4.5 * error  # of 72
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_vimco_is_exact_for_the_bound_of_two_over_all_pairs_of_draws(objective):
+    """For the gradients in the logits and in a decoder that scales the loss."""
+    pairs = np.array(list(itertools.product(range(K), repeat=2)))
+    one_hots = tf.constant(np.eye(K, dtype=np.float32)[pairs.T][:, :, None])
+    scale = tf.constant(0.7)
+
+    @compiled
+    def backward(logits, scale, p):
+        with tf.GradientTape() as tape:
+            tape.watch([logits, scale])
+            loss = lambda z, codes=None: scale * OBJECTIVES[objective](z)  # noqa: E731
+            expected = tf.reduce_sum(p * run("vimco", loss, logits, (), num_draws=2).surrogate)
+        return expected, *tape.gradient(expected, [logits, scale])
+
+    @compiled
+    def by_enumeration(logits, scale):
+        with tf.GradientTape() as tape:
+            tape.watch([logits, scale])
+            q, weights = tf.nn.softmax(logits), tf.exp(-scale * OBJECTIVES[objective](tf.eye(K)[:, None]))
+            bounds = -tf.math.log((weights[:, None] + weights) / 2)
+            expected = tf.reduce_sum(q[:, None] * q * bounds)
+        return expected, *tape.gradient(expected, [logits, scale])
+
+    with drawing(one_hots):
+        p = tf.constant(softmax(LOGITS)[pairs].prod(1), tf.float32)
+        value, of_logits, of_scale = backward(tf.constant(np.tile(LOGITS, (K * K, 1))[:, None]), scale, p)
+    expected = by_enumeration(tf.constant(LOGITS), scale)
+    for found, true in zip((value, tf.reduce_sum(of_logits, (0, 1)), of_scale), expected, strict=True):
+        np.testing.assert_allclose(found, true, **CLOSE)
 
 
 def test_muprop_has_no_variance_where_the_loss_is_linear():

@@ -340,3 +340,45 @@ def test_what_the_bottleneck_reads_is_activated_as_the_config_says(method, tmp_p
 @pytest.mark.parametrize("name", VARIANTS["objective"][1])
 def test_config_and_model_agree_on_what_is_in_nats(name):
     assert VARIANTS["objective"][1][name].in_nats == LIKELIHOODS[name].in_nats
+
+
+@pytest.mark.parametrize("prior", ["uniform", "learned"])
+def test_a_step_of_vimco_minimises_the_bound_of_its_draws_with_the_rate_in_it(prior):
+    """-log (1/S) sum_s exp(-f_s), f = distortion + beta (log q - log p), where the encoder's gradient is exact."""
+    draws, beta, K = 2, 0.5, 3
+    model = build(
+        config_from_text(
+            f"model: {{name: vimco, num_draws: {draws}, num_classes: {K}}}\nnetwork: {{hidden: [4]}}\n"
+            f"objective: {{likelihood: bernoulli, beta: {beta}, prior: {prior}}}"
+        ),
+        (8, 8),
+    )
+    weights, images = model.weights, IMAGES[:1]
+    if prior == "learned":
+        weights["bottleneck/prior/logits"].assign([[0.3, -1.0, 0.2]])
+    kernels = [weights[f"bottleneck/logits/{name}"].value for name in ("kernel", "bias")]
+
+    def f():
+        log_q = tf.nn.log_softmax(model.bottleneck.logits(model.encoder(images)))[0, 0]
+        codes = tf.eye(K)[:, None]
+        log_p = model.bottleneck.log_prior(tf.range(K)[:, None])
+        distortion = model.likelihood.distortion(FLAT[:1], model.decode(codes[:, None]))[:, 0]
+        return tf.exp(log_q), distortion + beta * (log_q - log_p)
+
+    with tf.GradientTape() as tape:
+        q, losses = f()
+        bounds = -tf.reduce_logsumexp(-tf.stack(tf.meshgrid(losses, losses)), 0) + math.log(draws)
+        expected = tf.reduce_sum(q[:, None] * q * bounds)
+    truth = tape.gradient(expected, kernels)
+    found = [tf.zeros_like(kernel) for kernel in kernels]
+    for pair in np.ndindex(K, K):
+        codes = tf.one_hot(pair, K)[:, None, None]
+        with mock.patch("vaecli.estimators.vimco.sample", lambda logits, seed, codes=codes: codes):
+            with tf.GradientTape() as tape:
+                step = model.losses(images, beta=beta, state=(), seed=SEED)
+            assert float(step.loss) == pytest.approx(float(bounds[pair]), rel=1e-5)
+            assert float(step.loss) == pytest.approx(float(step.distortion + beta * step.rate), rel=1e-5)
+            likely = float(q[pair[0]] * q[pair[1]])
+            found = [total + likely * one for total, one in zip(found, tape.gradient(step.loss, kernels), strict=True)]
+    for mine, true in zip(found, truth, strict=True):
+        np.testing.assert_allclose(mine, true, rtol=1e-4, atol=1e-4)

@@ -17,7 +17,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from vaecli.backend.progress import END, Progress
-from vaecli.estimators.estimator import Objective, State
+from vaecli.estimators.estimator import State, Weighted
 
 
 class Rows(NamedTuple):
@@ -34,6 +34,7 @@ class Step(NamedTuple):
     state: State
     updates: Mapping[str, tf.Tensor] = {}  # new values of weights without a gradient, by "layer/name"
     replaced: Mapping[str, Rows] = {}  # of learned weights, after the optimiser's step, likewise
+    of_bound: bool = False  # the surrogate has the rate in it, times beta
 
 
 class Latents(NamedTuple):
@@ -53,7 +54,7 @@ class Bottleneck(Protocol):
     def train(
         self,
         features: tf.Tensor,
-        objective: Objective,
+        objective: Weighted,
         *,
         state: State,
         seed: tf.Tensor,

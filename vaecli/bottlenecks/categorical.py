@@ -12,7 +12,7 @@ from vaecli.backend.random import fold_in
 from vaecli.backend.schedules import measured, scheduled
 from vaecli.bottlenecks.bottleneck import Latents, Step
 from vaecli.bottlenecks.catnat import Catnat
-from vaecli.estimators.estimator import Estimator, Objective, State
+from vaecli.estimators.estimator import Estimator, Objective, State, Weighted
 from vaecli.estimators.sampling import log_probability, mode, sample
 
 
@@ -122,16 +122,28 @@ class Categorical:
     def train(
         self,
         features: tf.Tensor,
-        objective: Objective,
+        objective: Weighted,
         *,
         state: State,
         seed: tf.Tensor,
         progress: Progress = END,
     ) -> Step:
         logits = self.logits(features)
-        estimate = self.estimator(self.of_codes(objective), logits, state=state, seed=seed, **self.options_at(progress))
+        of_bound = self.estimator.promises.of_bound
+        loss = self.of_codes(self.joint(objective, logits) if of_bound else objective)
+        estimate = self.estimator(loss, logits, state=state, seed=seed, **self.options_at(progress))
         rate = self.rate(logits)
-        return Step(estimate.surrogate, rate, tf.zeros_like(rate), estimate.state)
+        return Step(estimate.surrogate, rate, tf.zeros_like(rate), estimate.state, of_bound=of_bound)
+
+    def joint(self, objective: Weighted, logits: tf.Tensor) -> Objective:
+        """The objective of hard codes with each one's share of the rate, beta (log q(z|x) - log p(z))."""
+        log_p = tf.fill(self.code_shape, -math.log(self.code_shape[1])) if self.prior is None else self.log_p
+
+        def of_both(z: tf.Tensor, codes: tf.Tensor | None = None) -> tf.Tensor:
+            log_ratio = tf.reduce_sum(codes * (tf.nn.log_softmax(logits) - log_p), (-2, -1))
+            return objective(z, codes, log_ratio)
+
+        return of_both
 
     def encode(self, features: tf.Tensor, *, seed: tf.Tensor | None = None) -> Latents:
         logits = self.logits(features)

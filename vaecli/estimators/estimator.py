@@ -27,6 +27,13 @@ class Objective(Protocol):
         """z [..., B or 1, L, K] -> [..., B]; `codes`: the one_hot codes that z has the value of."""
 
 
+class Weighted(Objective, Protocol):
+    """The loss of a training, which knows the weight of the rate."""
+
+    def __call__(self, z: tf.Tensor, codes: tf.Tensor | None = None, log_ratio: tf.Tensor | None = None) -> tf.Tensor:
+        """As above, plus beta times log q(z|x) - log p(z) [..., B] where it is given."""
+
+
 class Estimate(NamedTuple):
     surrogate: tf.Tensor  # [B]; value: the loss trained on; gradient: the estimator's, for encoder and decoder
     one_hot: tf.Tensor  # [B, L, K], the codes drawn
@@ -47,8 +54,10 @@ class Promises(NamedTuple):
 
     exact_for: Literal["constant", "linear", "quadratic", "every"]  # losses whose expected gradient is exact
     exact_at: Mapping[str, float] = {}  # option values that this promise requires; it holds for any other options
-    # what the decoder is trained on; a set of codes: different ones, weighted so that their mean is right
-    reads: Literal["code", "relaxed sample", "set of codes", "every code"] = "code"
+    # what the decoder is trained on; a set of codes: different ones, weighted so that their mean is right; weighted
+    # codes: by how likely each makes the image
+    reads: Literal["code", "relaxed sample", "set of codes", "weighted codes", "every code"] = "code"
+    of_bound: bool = False  # its gradient is that of the bound of its draws, rate included, and exact for it
     shift_invariant: bool = True  # its gradient sums to 0 over the classes
     fixed_by_code: bool = False  # one code has one gradient: the only noise is the draw of the code
     # what the logits' gradient is made of: the loss's gradient at what the decoder reads, losses of codes, or both

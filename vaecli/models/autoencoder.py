@@ -171,12 +171,15 @@ class Autoencoder:
 
         flat = self._flat(images)
 
-        def objective(z: tf.Tensor, codes: tf.Tensor | None = None) -> tf.Tensor:
-            return self.distortion(flat, z, codes)
+        def objective(z: tf.Tensor, codes: tf.Tensor | None = None, log_ratio: tf.Tensor | None = None) -> tf.Tensor:
+            distortion = self.distortion(flat, z, codes)
+            return distortion if log_ratio is None else distortion + beta * log_ratio
 
         features = self.encoder(images)
         step = self.bottleneck.train(features, objective, state=state, seed=seed, progress=progress)
         distortion, rate, penalty = (tf.reduce_mean(x) for x in (step.surrogate, step.rate, step.penalty))
+        if step.of_bound:
+            distortion -= beta * rate
         updates, replaced = (
             {f"bottleneck/{name}": value for name, value in changed.items()}
             for changed in (step.updates, step.replaced)

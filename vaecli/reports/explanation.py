@@ -61,7 +61,7 @@ def promised(name: str) -> dict[str, Any]:
     promises = _loaded(method.estimator).promises
     own = {option: options[option] for option in method.estimator.options}
     decodings = promises.decodings(latent.codes_per_position, latent.most_values, **own)
-    exact = EXACT_FOR[promises.exact_for]
+    exact = "the bound of its draws" if promises.of_bound else EXACT_FOR[promises.exact_for]
     if promises.exact_at:
         exact += f" at {', '.join(f'{option} {value:g}' for option, value in promises.exact_at.items())}"
     return {**row, "exact_for": exact, "reads": promises.reads, "decodings": decodings}

@@ -26,6 +26,7 @@ ALIVE = ("model.codebook=ema", "model.init=kmeans", "model.restart=1.0", "model.
 MLP = ("network.hidden=[32]", "training.epochs=200")
 CONV = ("network={kind: conv, channels: [8]}", "training.epochs=40")
 FLAT = (*CONV, "network.grid=false")
+MIXED = ("training.precision=mixed_bfloat16", "training.force_precision=true")
 SETTINGS = ("data=digits", "training.checkpoint_seconds=0.2")
 PRIOR = "prior of vqvae conv, a grid"  # the run itself is not killed
 CASES = {  # method and settings
@@ -40,6 +41,9 @@ CASES = {  # method and settings
     "straight_through conv, a grid": ("straight_through", CONV),
     "gumbel conv, one position": ("gumbel", FLAT),
     "vqvae conv, one position": ("vqvae", FLAT),
+    "gumbel mlp, as a graph": ("gumbel", (*MLP, "training.compile=graph")),
+    "vqvae conv, by XLA": ("vqvae", (*CONV, "training.compile=xla")),
+    "vqvae conv, mixed": ("vqvae", (*CONV, *MIXED)),
     PRIOR: ("vqvae", (CONV[0], "training.epochs=2")),
 }
 

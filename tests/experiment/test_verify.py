@@ -3,6 +3,7 @@ import shutil
 import pytest
 
 from helpers import forge
+from vaecli.config import config_from_text
 from vaecli.errors import RunError, RunFailed
 from vaecli.experiment import verify
 from vaecli.runs import Run
@@ -51,6 +52,20 @@ def test_a_short_copy_that_is_killed_repeats_bit_for_bit(finished, tmp_path):
     assert proof.arrays == len(next(finished("gumbel").states())[1]) - 2
     (killed,) = (tmp_path / "killed").iterdir()
     assert "died while training this run" in Run(killed).train_log.read_text()
+
+
+def test_a_run_in_half_precision_repeats_bit_for_bit_and_keeps_single_precision(once, tmp_path):
+    """What is kept of it is float32: weights, the optimiser's moments, and images."""
+    training = "{epochs: 2, precision: mixed_bfloat16, force_precision: true}"
+    run = once(
+        config_from_text(
+            "model: {name: vqvae, num_codes: 8, codebook: ema}\nnetwork: {kind: conv, channels: [4]}\n"
+            f"data: digits\ntraining: {training}"
+        )
+    )
+    assert verify.prove(run, tmp_path, None).different == []
+    for arrays in (run.load_weights(), next(run.states())[1], run.reconstructions()):
+        assert {array.dtype.name for array in arrays.values()} <= {"float32", "int32", "int64", "uint8", "uint32"}
 
 
 def test_runs_that_differ_are_told_apart(finished, tmp_path, monkeypatch):

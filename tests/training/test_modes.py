@@ -28,9 +28,15 @@ def test_both_ways_draw_the_same_numbers_and_train_alike(method):
     np.testing.assert_allclose(*losses, rtol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "config", [small_config("rebar", compiler="graph"), config_from_text(CONV)], ids=["mlp", "conv"]
-)
+MIXED = CONV.replace("compile: xla", "precision: mixed_bfloat16, force_precision: true")
+RESUMED = {
+    "mlp": small_config("rebar", compiler="graph"),
+    "conv": config_from_text(CONV),
+    "mixed": config_from_text(MIXED),
+}
+
+
+@pytest.mark.parametrize("config", RESUMED.values(), ids=RESUMED)
 def test_a_resumed_training_has_the_same_bits_in_the_way_that_is_not_the_default(config, monkeypatch):
     whole = trained(config)
     monkeypatch.setattr(module, "FIRST_CALL_STEPS", 5)

@@ -1,10 +1,8 @@
 """One run is one folder, and each of its files is an attribute of Run."""
 
 import contextlib
-import csv
 import hashlib
 import io
-import math
 import os
 import shutil
 import zipfile
@@ -18,7 +16,7 @@ from vaecli.config import Config, config_of_run, dump
 from vaecli.config.latent import Latent
 from vaecli.config.shapes import latent_of
 from vaecli.errors import ConfigError, Damaged, RunError
-from vaecli.runs import checkpoints
+from vaecli.runs import checkpoints, rows
 from vaecli.runs.files import PART, Arrays, append, read, read_npz, refuse_links, sync, to_npz, write, write_by, writing
 from vaecli.runs.lock import Lock
 from vaecli.runs.reconstructions import wrong_arrays
@@ -42,21 +40,8 @@ from vaecli.runs.sealed import MAX_BYTES, parse_sealed, read_json, read_sealed, 
 FORMAT = 2  # 1: without seals
 MENDED = "the command that made the run makes the file again"
 MARKS = ("run.json", "summary.json", "checkpoints")  # a folder with one of them is a run, complete or not
-NUMBERS = ("epoch", "loss", "test_mse_sampled", "test_mse_mode", "seconds")  # columns with a value in every row
 
 Status = Literal["finished", "running", "failed", "interrupted"]
-MetricsRow = Mapping[str, float | None]
-
-
-class Cells(dict[str, float | None]):
-    """A row of metrics.csv; a missing column is damage."""
-
-    def __init__(self, path: Path, items: Iterable[tuple[str, float | None]]) -> None:
-        super().__init__(items)
-        self.path = path
-
-    def __missing__(self, key: str) -> Any:
-        raise Damaged(f"{self.path}: damaged, it has no {key!r}; {MENDED}")
 
 
 class Files(NamedTuple):
@@ -231,49 +216,16 @@ class Run:
 
     def read_metrics(self, *, finite: bool = True) -> list[dict[str, float | None]]:
         """The rows of the epochs; raises RunError if the file is damaged, or a required value is not finite."""
-        text = self.metrics_text
-        whole = text[: text.rfind("\n") + 1]  # a last line without a newline was cut off by a crash
-        rows = csv.DictReader(io.StringIO(whole))
-        found: list[dict[str, float | None]] = []
-        step = 0.0
-        try:
-            for row in rows:
-                cells = Cells(self.metrics_csv, ((key, float(x) if x else None) for key, x in row.items()))
-                if "step" not in cells and cells["epoch"] != len(found) + 1:
-                    raise ValueError(f"row {len(found) + 1} is of epoch {cells['epoch']}")
-                if "step" in cells and not step < (cells["step"] or 0):
-                    raise ValueError(f"row {len(found) + 1} is of step {cells['step']}")
-                step = cells.get("step") or 0
-                numbers = [(key, cells[key]) for key in cells if cells[key] is not None or key in NUMBERS]
-                wrong = [key for key, value in numbers if value is None or (finite and not math.isfinite(value))]
-                if wrong:
-                    raise ValueError(f"{wrong[0]} of row {len(found) + 1} is not a number")
-                found.append(cells)
-        except (ValueError, TypeError, csv.Error) as error:
-            raise Damaged(f"{self.metrics_csv}: damaged ({error}); {MENDED}") from None
-        return found
+        return rows.parsed(self.metrics_text, self.metrics_csv, finite=finite, way_out=MENDED)
 
     @property
     def rows_done(self) -> int:
         """The number of rows of metrics.csv, whatever they hold."""
-        return max(0, len(self._whole_lines()) - 1)
+        return max(0, len(rows.whole_lines(self.metrics_csv)) - 1)
 
     def done(self, unit: Literal["epoch", "step"]) -> float:
         """The epoch or the step of the last row of metrics.csv; 0 if it does not say."""
-        head, *rows = self._whole_lines() or [b""]
-        last = dict(zip(head.split(b","), rows[-1].split(b","), strict=False)) if rows else {}
-        try:
-            found = float(last[unit.encode()])
-        except (KeyError, ValueError):
-            return 0
-        return found if math.isfinite(found) else 0
-
-    def _whole_lines(self) -> list[bytes]:
-        """The lines of metrics.csv as they are; one that a crash cut off has no end, and is left out."""
-        try:
-            return read(self.metrics_csv, most=MAX_BYTES).split(b"\n")[:-1]
-        except OSError:
-            return []
+        return rows.last(self.metrics_csv, unit)
 
     @property
     def metrics_text(self) -> str:
@@ -541,9 +493,9 @@ class Run:
         elif text != self.metrics_text:
             self._write(self.metrics_csv, text)
 
-    def append_metrics(self, row: MetricsRow) -> str:
+    def append_metrics(self, row: rows.Row) -> str:
         """Appends the row of one epoch. Returns the added text, header included."""
-        text = _csv(row, header=not self.metrics_csv.exists())
+        text = rows.written(row, header=not self.metrics_csv.exists())
         self._append(self.metrics_csv, text)
         return text
 
@@ -787,12 +739,3 @@ def set_aside(path: Path) -> None:
 def file_digest(path: Path) -> str:
     """The SHA-256 of a file's bytes; raises OSError."""
     return hashlib.sha256(read(path)).hexdigest()
-
-
-def _csv(row: MetricsRow, *, header: bool) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(row), lineterminator="\n")
-    if header:
-        writer.writeheader()
-    writer.writerow(row)
-    return text.getvalue()

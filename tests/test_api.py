@@ -45,6 +45,7 @@ OTHERWISE = {"list": "list_only", "named": "config"}  # a name that is Python's 
 TINY = {"model": "gumbel", "network": {"hidden": [16]}, "data": "digits", "training": {"epochs": 1}}
 TOY = {"objective": "linear", "estimators": ["exact", "zgr"], "temperatures": [1.0], "images": 4, "draws": 128}
 README = Path(vaecli.__file__).parents[1] / "README.md"
+PAGE = README.parent / ".github" / "docs" / "python.md"
 
 
 @pytest.fixture(autouse=True)
@@ -313,15 +314,21 @@ def test_the_environment_is_put_back_and_threads_are_those_that_tensorflow_has(m
     )
 
 
-def test_the_program_of_the_readme_runs(capsys, monkeypatch):
+def program(path):
+    return re.search(r"```python\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL)[1]
+
+
+def test_the_programs_of_the_documentation_run(capsys, monkeypatch):
     """Without MNIST, as everywhere in these tests, it is the digits that the presets fall back to."""
     monkeypatch.setattr("vaecli.evaluation.classifier.STEPS", 20)
-    section = README.read_text(encoding="utf-8").partition("## From Python")[2].partition("\n## ")[0]
-    program = re.search(r"```python\n(.*?)```", section, re.DOTALL)[1]
     images = digits().test.images[..., 0]
     space = {"images": images}
-    exec(program, space)
+    exec(program(PAGE), space)
     assert space["codes"].shape == (len(images), 1)
     assert space["pictures"].shape == images.shape
     assert {row.name for row in space["comparison"].groups[0].rows} == {"gumbel", "exact"}
     assert capsys.readouterr().out.startswith("data digits")
+    short = {"images": images}
+    exec(program(README), short)
+    assert short["codes"].shape == (len(images), 1)
+    assert "gumbel" in capsys.readouterr().out

@@ -144,8 +144,10 @@ def texts(path):
 
 
 def test_texts_use_the_terms_of_the_field():
-    readme = ROOT.parent / "README.md"
-    written = {path: list(texts(path)) for path in MODULES} | {readme: [readme.read_text(encoding="utf-8")]}
+    pages = [ROOT.parent / "README.md", *sorted((ROOT.parent / ".github").rglob("*.md"))]
+    written = {path: list(texts(path)) for path in MODULES} | {
+        page: [page.read_text(encoding="utf-8")] for page in pages
+    }
     for path, parts in written.items():
         found = {words for text in parts for words in ODD.findall(" ".join(text.split()))}
         assert not found, f"{path}: {found}"

@@ -11,7 +11,8 @@ import pytest
 import vaecli
 from vaecli.runs import all_runs
 
-README = (Path(vaecli.__file__).parents[1] / "README.md").read_text(encoding="utf-8").replace("my_package", "tiny")
+PAGE = Path(vaecli.__file__).parents[1] / ".github" / "docs" / "python.md"
+DOCUMENTED = PAGE.read_text(encoding="utf-8").replace("my_package", "tiny")
 OTHERS = """
 careless = Method("its estimator has no such option", CATEGORICAL, Component("tiny.estimators:scaled_st", ("force",)))
 odd = Method(
@@ -48,19 +49,19 @@ number = tiny:NUMBER
 SMALL = ["--set", "data=digits", "--set", "network.hidden=[16]", "--set", "training.compile=graph", "--epochs", "1"]
 
 
-def readme(begin: str) -> str:
-    """The block of README that begins so."""
-    return begin + README.partition(f"\n{begin}")[2].partition("```")[0]
+def documented(begin: str) -> str:
+    """The block of code in the documentation that begins so."""
+    return begin + DOCUMENTED.partition(f"\n{begin}")[2].partition("```")[0]
 
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder for PYTHONPATH with the package `tiny`, as an installer would leave it."""
     folder = tmp_path_factory.mktemp("site")
-    declared = readme("scaled_st = ").replace('"', "")
+    declared = documented("scaled_st = ").replace('"', "")
     files = {
         "tiny/__init__.py": "NUMBER = 1\n",
-        "tiny/declared.py": readme("from vaecli.config.options import") + OTHERS,
+        "tiny/declared.py": documented("from vaecli.config.options import") + OTHERS,
         "tiny/estimators.py": ESTIMATORS,
         "tiny-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n",
         "tiny-1.0.dist-info/entry_points.txt": f"[vaecli.estimators]\n{declared}\n{ENTRY_POINTS}",

@@ -6,7 +6,7 @@ from vaecli.config.schema import Config, NetworkConfig
 
 # Epochs on data that stand in for those of a config, for each of its own. Ten of MNIST are 9,370 steps, ten of the
 # digits 220, after which gumbel has one code; after 2,200 gumbel and straight_through have learned and the relaxation
-# gap is there, and after 9,370 it is only wider. Measured: README, at data.fallback.
+# gap is there, and after 9,370 it is only wider. Measured: .github/docs/data.md, at data.fallback.
 EPOCHS_FOR_ONE = 10
 
 

@@ -47,7 +47,7 @@ def no_state(num_latents: int, num_classes: int, seed: tf.Tensor) -> State:
 
 
 class Promises(NamedTuple):
-    """What an estimator claims about its mathematics: tests verify it, help and README quote it.
+    """What an estimator claims about its mathematics: tests verify it, help and documentation quote it.
 
     A degree includes all lower degrees; "every" means every loss.
     """

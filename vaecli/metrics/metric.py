@@ -19,7 +19,7 @@ class Metric:
     """One figure of a finished run."""
 
     key: str  # its place in summary.json
-    meaning: str  # a sentence for the README and the page
+    meaning: str  # a sentence for .github/docs/metrics.md and the page
     unit: str = ""
     decimals: int = 4
     better: Literal["low", "high"] | None = None

@@ -41,7 +41,9 @@ def weights(run):
 def test_in_a_pipe_there_is_one_clean_line_per_epoch(tmp_path):
     done = subprocess.run([*TRAIN, "--epochs", "3"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0
-    assert sum(line.startswith("epoch ") for line in done.stderr.splitlines()) == 3
+    lines = done.stderr.splitlines()
+    header = next(number for number, line in enumerate(lines) if line.startswith("epoch "))
+    assert [line.split()[0] for line in lines[header + 1 : header + 4]] == ["1/3", "2/3", "3/3"]
     assert not {"\x1b", "\r", "\b"} & set(done.stderr)
     assert len(done.stdout.splitlines()) == 1
 
@@ -66,7 +68,7 @@ def test_something_is_said_before_tensorflow_is_imported(tmp_path):
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_saves_and_says_how_to_go_on(tmp_path, number, code):
     with start(LONG, tmp_path) as process:
-        until(process.stderr, "epoch 2/")
+        until(process.stderr, " 2/")
         process.send_signal(number)
         _, said = process.communicate()
     assert process.returncode == code
@@ -80,7 +82,7 @@ def test_a_signal_saves_and_says_how_to_go_on(tmp_path, number, code):
 def test_interrupted_and_resumed_a_run_has_the_bits_of_one_that_was_not(tmp_path, finished):
     command = [*TRAIN, "--epochs", "150"]
     with start(command, tmp_path) as process:
-        until(process.stderr, "epoch 1/")
+        until(process.stderr, " 1/")
         process.send_signal(signal.SIGINT)
         process.communicate()
     assert process.returncode == 130
@@ -92,7 +94,7 @@ def test_interrupted_and_resumed_a_run_has_the_bits_of_one_that_was_not(tmp_path
 
 def test_a_killed_run_is_interrupted_and_not_running(tmp_path):
     with start(LONG, tmp_path) as process:
-        until(process.stderr, "epoch 1/")
+        until(process.stderr, " 1/")
         (run,) = all_runs(tmp_path / "outputs")
         assert run.status == "running"
         second = subprocess.run(LONG, cwd=tmp_path, capture_output=True, text=True)
@@ -132,14 +134,32 @@ def on_a_terminal(command, folder, **environment):
     return shown.decode(), process.wait()
 
 
-@pytest.mark.parametrize(("environment", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
-def test_a_terminal_gets_a_bar_with_loss_and_speed(tmp_path, environment, coloured):
-    shown, code = on_a_terminal([*TRAIN, "--epochs", "200"], tmp_path, TERM="xterm", **environment)
+def on_screen(shown):
+    """The lines that stay: what a carriage return or an escape code has removed is gone."""
+    lines = []
+    for line in shown.replace("\r\n", "\n").split("\n"):
+        *_, last = re.sub(r"\r\x1b\[J", "\r\0", line).split("\r")
+        lines.append(last.replace("\0", ""))
+    return lines
+
+
+@pytest.mark.parametrize(
+    ("environment", "bar", "coloured"),
+    [
+        ({"TERM": "xterm"}, True, True),
+        ({"TERM": "xterm", "NO_COLOR": "1"}, True, False),
+        ({"TERM": "dumb"}, False, False),
+    ],
+)
+def test_a_terminal_gets_a_bar_with_loss_and_speed_that_does_not_stay(tmp_path, environment, bar, coloured):
+    shown, code = on_a_terminal([*TRAIN, "--epochs", "200"], tmp_path, **environment)
     assert code == 0
-    assert "images/s" in shown
-    assert "epoch 200/200" in shown
+    assert ("images/s" in shown) == bar
+    assert "200/200  " in shown
     assert "nan" not in shown
     assert ("\x1b[3" in shown) == coloured  # a foreground colour
+    assert ("\x1b" in shown) == coloured
+    assert [line for line in on_screen(shown) if "images/s" in line] == []
 
 
 def test_a_terminal_is_told_of_a_failure_once(tmp_path):

@@ -137,6 +137,7 @@ def compare(
         from vaecli.launch.forecast import side_by_side, speeds
         from vaecli.reports.comparison.groups import compared, sort_key, unseen
         from vaecli.reports.comparison.page import report_folder, write_report
+        from vaecli.reports.guide import after_comparing, words_of
         from vaecli.runs import all_runs
         from vaecli.runs.absent import remarks, whole_runs
 
@@ -146,10 +147,12 @@ def compare(
             raise ConfigError([f"--jobs {jobs}: has no effect with --scheduler, whose workers are counted there"])
         column, folder = sort_key(sort_by) if sort_by else None, runs_folder(output_dir)
         kind = None if code_prior is None else one_of("code-prior", code_prior, PRIORS)
+        settings = [*settings_of(set), *settings_of({} if epochs is None else {"training.epochs": epochs})]
+        sweeps = sweeps_of(sweep)
         asked = ask(
             _names(names, all=all, family=family),
-            settings=[*settings_of(set), *settings_of({} if epochs is None else {"training.epochs": epochs})],
-            sweeps=sweeps_of(sweep),
+            settings=settings,
+            sweeps=sweeps,
             seeds=None if seeds is None else seeds_of(seeds),
             output_dir=folder,
             data_dir=path_of(data_dir),
@@ -202,7 +205,12 @@ def compare(
         except RunFailed as error:  # the folder is read-only: the table is returned all the same
             console.say(f"{error}; --output names a folder for table, figures and page")
             return found
-        console.say(f"{report}/report.html")
+        typed = (
+            words_of(names, all=all, family=family, set=settings, sweep=sweeps)
+            if len(asked.plans) == len(asked.runs)
+            else ()
+        )
+        console.rows(after_comparing(report, groups, failures, typed, folder, console.width))
         return replace(found, folder=report)
 
 

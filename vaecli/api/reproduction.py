@@ -116,6 +116,7 @@ def reproduce(
         from vaecli.launch.asked import DataSets, plan_lines
         from vaecli.launch.drive import train_missing
         from vaecli.launch.forecast import side_by_side, speeds
+        from vaecli.reports.guide import after_reproducing
         from vaecli.reports.reproduction.page import report_folder, write_report
         from vaecli.runs import all_runs
 
@@ -166,7 +167,7 @@ def reproduce(
         except RunFailed as error:  # the folder is read-only: the verdicts are returned all the same
             console.say(f"{error}; --output names a folder for table and page")
             return reproduction
-        console.say(f"{report}/report.html")
+        console.rows(after_reproducing(report, found, failures, folder, console.width))
         return replace(reproduction, folder=report)
 
 

@@ -28,10 +28,14 @@ class SampleQuality:
     def to_dict(self) -> dict[str, Any]:
         return {"run": self.run.name, **self.measured}
 
-    def __str__(self) -> str:
+    def lines(self, width: int | None = None) -> list[str]:
+        """The figures as text, with a table that fits the width."""
         from vaecli.reports.run.summary import quality_lines
 
-        return "\n".join([self.run.name, *quality_lines(self.measured, self.measured["figures"])])
+        return [self.run.name, *quality_lines(self.measured, self.measured["figures"], width)]
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
 
 
 def quality(

@@ -59,6 +59,7 @@ def train(
             from vaecli.experiment.plan import data_lines, plan_run
             from vaecli.experiment.train import mendable, train_run
             from vaecli.launch.witness import witnessed
+            from vaecli.reports.guide import after_training
             from vaecli.reports.run.listing import changed_lines
             from vaecli.reports.run.summary import summary_lines
 
@@ -75,8 +76,10 @@ def train(
                     console.say(f"{name} on {dataset.called} ({dataset.source}) -> {plan.run.path}")
                     with witnessed(plan.run.path, plan.run.tensorflow_log, console.stream):
                         train_run(plan, console, argv=sys.argv, fresh=fresh, stop=stop)
-        console.lines(summary_lines(plan.run))
+        console.lines(summary_lines(plan.run, console.width))
         console.lines(changed_lines(plan.run))
+        settings = [*settings_of(set), *_own(epochs, seed, batch_size)]
+        console.rows(after_training(plan.run, _named(config), settings, console.width))
     from vaecli.experiment.trained import load_run
 
     return load_run(plan.run.path)
@@ -93,11 +96,21 @@ def config_of(
     """What the arguments of `train` describe; raises ConfigError with all mistakes."""
     from vaecli.config import Config, config_from_tree, read_config
 
-    shortcuts = {"epochs": epochs, "seed": seed, "batch_size": batch_size}
-    own = {f"training.{key}": value for key, value in shortcuts.items() if value is not None}
-    overrides = [*settings_of(set), *settings_of(own)]
+    overrides = [*settings_of(set), *_own(epochs, seed, batch_size)]
     if isinstance(config, Config):
         return config_from_tree(config.to_dict(), "config", overrides)
     if isinstance(config, Mapping):
         return config_from_tree(dict(config), "config", overrides)
     return read_config(os.fspath(config), overrides)
+
+
+def _own(epochs: int | None, seed: int | None, batch_size: int | None) -> list[str]:
+    """The settings that have arguments of their own."""
+    shortcuts = {"epochs": epochs, "seed": seed, "batch_size": batch_size}
+    return settings_of({f"training.{key}": value for key, value in shortcuts.items() if value is not None})
+
+
+def _named(config: "Name | Config | Mapping[str, Any]") -> str | None:
+    """What a command calls the config; None for one that has no name, or was read from standard input."""
+    name = os.fspath(config) if isinstance(config, str | os.PathLike) else "-"
+    return None if name == "-" else name

@@ -8,7 +8,6 @@ import warnings
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from vaecli import __version__
 from vaecli.cli import (
@@ -32,12 +31,12 @@ from vaecli.cli import (
     train,
     verify,
 )
-from vaecli.cli.command import Command
-from vaecli.cli.echo import echo, printing
+from vaecli.cli.command import Command, Group, examples
+from vaecli.cli.echo import tell
 from vaecli.errors import RunFailed, VaecliError
 
 
-class Commands(TyperGroup):
+class Commands(Group):
     """Prints the lines of a VaecliError, whichever command raised it."""
 
     def main(self, *args: Any, **options: Any) -> Any:
@@ -49,13 +48,8 @@ class Commands(TyperGroup):
             if _working_folder_exists():
                 raise
             failure = RunFailed("the working directory has been removed; change to one that exists")
-        for line in failure.lines:
-            echo(line, err=True)
+        tell(failure.lines, err=True)
         sys.exit(failure.exit_code)
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        with printing():  # --help and --version
-            return super().parse_args(ctx, args)
 
 
 app = typer.Typer(
@@ -107,6 +101,7 @@ def _print_version(asked: bool) -> None:
 
 
 @app.callback()
+@examples("train gumbel", "compare --all --seeds 5")
 def options(
     version: Annotated[
         bool, typer.Option("--version", "-V", help="Show the version and exit.", callback=_print_version, is_eager=True)

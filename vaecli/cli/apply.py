@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from vaecli import api
+from vaecli.cli.command import examples
 from vaecli.cli.echo import echo
 from vaecli.cli.options import (
     OUTPUT_DIR,
@@ -26,13 +27,16 @@ ImagesArgument = Annotated[
         "validation or train, a split of the run's own data.",
     ),
 ]
-OutputOption = Annotated[Path, typer.Option("--output", "-o", help="The npz to write.")]
+OutputOption = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The npz to write.")]
 SeedOption = Annotated[
     int | None,
-    typer.Option(min=0, max=2**31 - 1, help="Draw a sample with this seed. [default: the most probable codes]"),
+    typer.Option(
+        metavar="N", min=0, max=2**31 - 1, help="Draw a sample with this seed. [default: the most probable codes]"
+    ),
 ]
 
 
+@examples("encode gumbel test --output codes.npz", "encode vqvae photos.npz --output codes.npz --weights best")
 def encode(
     run: FinishedRunArgument,
     images: ImagesArgument,
@@ -65,6 +69,7 @@ def encode(
     echo(str(written))
 
 
+@examples("decode gumbel codes.npz --output images.npz", "decode gumbel codes.npz --output images.npz --force")
 def decode(
     run: FinishedRunArgument,
     codes: Annotated[
@@ -97,6 +102,7 @@ def decode(
     echo(str(written))
 
 
+@examples("reconstruct gumbel test --output images.npz", "reconstruct gumbel photos.npz --output images.npz --seed 0")
 def reconstruct(
     run: FinishedRunArgument,
     images: ImagesArgument,

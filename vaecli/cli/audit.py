@@ -1,8 +1,6 @@
 """`vaecli audit`."""
 
 import json as json_format
-import shutil
-import sys
 from enum import StrEnum
 from typing import Annotated
 
@@ -10,9 +8,18 @@ import typer
 
 from vaecli import api
 from vaecli.api import AUDIT_DRAWS, TOY_DRAWS
-from vaecli.cli.complete import config_and_run_names
-from vaecli.cli.echo import echo
-from vaecli.cli.options import OUTPUT_DIR, DataDirOption, JsonOption, OutputDirOption, QuietOption, ThreadsOption
+from vaecli.cli.command import examples
+from vaecli.cli.complete import config_and_run_names, estimator_names
+from vaecli.cli.echo import echo, table_width
+from vaecli.cli.options import (
+    OUTPUT_DIR,
+    DataDirOption,
+    JsonOption,
+    OutputDirOption,
+    QuietOption,
+    ThreadsOption,
+    choices,
+)
 from vaecli.cli.plot import Format
 
 TEMPERATURES = ",".join(f"{temperature:g}" for temperature in api.TEMPERATURES)
@@ -25,46 +32,65 @@ class Objective(StrEnum):
     mlp = "mlp"
 
 
+@examples("audit gumbel --estimators gumbel_st,reinmax", "audit --objective quadratic")
 def audit(
     target: Annotated[
         str | None,
         typer.Argument(
-            metavar="[RUN|CONFIG]",
+            metavar="RUN|CONFIG",
             help="A run, or a config, which stands for its run or its initial weights. [default: the newest run with "
             "categorical codes]",
             autocompletion=config_and_run_names,
         ),
     ] = None,
     objective: Annotated[
-        Objective | None, typer.Option(help="Audit a toy loss of ten codes, without any run, in seconds.")
+        Objective | None,
+        typer.Option(metavar=choices(Objective), help="Audit a toy loss of ten codes, without any run, in seconds."),
     ] = None,
     epochs: Annotated[
-        str | None, typer.Option(help="Epochs whose weights the run has kept, e.g. 0,1,5,10. [default: the last]")
+        str | None,
+        typer.Option(
+            metavar="N,N,...", help="Epochs whose weights the run has kept, e.g. 0,1,5,10. [default: the last]"
+        ),
     ] = None,
     estimators: Annotated[
-        str | None, typer.Option(help="Estimators to audit, e.g. gumbel_st,reinmax. [default: all]")
+        str | None,
+        typer.Option(
+            metavar="NAME,NAME,...",
+            autocompletion=estimator_names,
+            help="Estimators to audit, e.g. gumbel_st,reinmax. [default: all]",
+        ),
     ] = None,
     temperatures: Annotated[
-        str, typer.Option(help="Temperatures to try for every estimator that has one.")
+        str, typer.Option(metavar="T,T,...", help="Temperatures to try for every estimator that has one.")
     ] = TEMPERATURES,
     images: Annotated[
-        int, typer.Option(min=1, help="Number of test images (for a toy: draws of the logits), the same for all.")
+        int,
+        typer.Option(
+            metavar="N", min=1, help="Number of test images (for a toy: draws of the logits), the same for all."
+        ),
     ] = 64,
     draws: Annotated[
         int | None,
         typer.Option(
-            min=128, help=f"Most draws to take if intervals stay wide. [default: {AUDIT_DRAWS}; {TOY_DRAWS} for a toy]"
+            metavar="N",
+            min=128,
+            help=f"Most draws to take if intervals stay wide. [default: {AUDIT_DRAWS}; {TOY_DRAWS} for a toy]",
         ),
     ] = None,
     warm_up: Annotated[
-        int, typer.Option("--warm-up", min=0, help="Steps that adaptive estimators learn for before they are measured.")
+        int,
+        typer.Option(
+            "--warm-up", metavar="N", min=0, help="Steps that adaptive estimators learn for before they are measured."
+        ),
     ] = 1000,
-    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of images, draws and toys.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, max=2**31 - 1, help="Seed of images, draws and toys.")] = 0,
     output_dir: OutputDirOption = OUTPUT_DIR,
     data_dir: DataDirOption = None,
     threads: ThreadsOption = None,
     format_: Annotated[
-        Format, typer.Option("--format", "-f", help="Format of the figures in addition to png.")
+        Format,
+        typer.Option("--format", "-f", metavar=choices(Format), help="Format of the figures in addition to png."),
     ] = Format.png,
     quiet: QuietOption = False,
     json: JsonOption = False,
@@ -95,5 +121,4 @@ def audit(
     if json:
         echo(json_format.dumps(found.to_dict(), indent=2))
         return
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    echo(found.table(width))
+    echo(found.table(table_width()))

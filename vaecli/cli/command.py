@@ -1,14 +1,37 @@
-"""A command of which no option is given twice, unless it may be repeated."""
+"""Commands of which no option is given twice, and whose help begins with examples and fits the terminal."""
 
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
-from typer.core import TyperCommand, TyperOption
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
-from vaecli.cli.echo import printing
+from vaecli.cli.echo import printing, text_columns
 from vaecli.errors import ConfigError
 
+Function = TypeVar("Function", bound=Callable[..., Any])
 
-class Command(TyperCommand):
+
+def examples(*lines: str) -> Callable[[Function], Function]:
+    """Gives a command the lines with which its help begins; `vaecli` is put before them."""
+
+    def with_examples(function: Function) -> Function:
+        function.examples = [f"vaecli {line}" for line in lines]  # type: ignore[attr-defined]
+        return function
+
+    return with_examples
+
+
+class Helped:
+    """Help of a command: how it is called, examples, what it does, arguments and options, its commands."""
+
+    callback: Any
+    help: str | None
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        formatter.write("\n".join(_help(self, ctx, text_columns())) + "\n")
+
+
+class Command(Helped, TyperCommand):
     """Refuses a second value of an option, where click would keep the last in silence."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -19,3 +42,60 @@ class Command(TyperCommand):
                 raise ConfigError([f"{option.opts[0]}: is given {given.count(option)} times, and has one value"])
         with printing():  # --help
             return super().parse_args(ctx, args)
+
+
+class Group(Helped, TyperGroup):
+    """A command with commands of its own."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        with printing():  # --help and --version
+            return super().parse_args(ctx, args)
+
+
+def _help(command: Any, ctx: Any, width: int) -> Iterator[str]:
+    from vaecli.reports.columns import beside, text_width, typed, words
+
+    params = command.get_params(ctx)
+    arguments = [param for param in params if isinstance(param, TyperArgument)]
+    begin = f"Usage: {ctx.command_path} "
+    pieces = ["[OPTIONS]", *map(_called, arguments), *(["COMMAND [ARGS]..."] if hasattr(command, "commands") else [])]
+    yield from words(begin + " ".join(pieces), text_width(width), subsequent_indent=" " * min(len(begin), 16))
+    yield ""
+    for line in getattr(command.callback, "examples", ()):
+        yield from typed(line, width, begin="  ")
+    for paragraph in (command.help or "").split("\n\n"):
+        yield ""
+        yield from words("  " + " ".join(paragraph.split()), text_width(width), subsequent_indent="  ")
+    of_options = [_of_option(param, ctx) for param in params if not isinstance(param, TyperArgument)]
+    sections = {
+        "Arguments": [(param.metavar or param.name, _text(param, ctx)) for param in arguments],
+        "Options": of_options,
+        "Commands": [(name, _summary(found)) for name, found in getattr(command, "commands", {}).items()],
+    }
+    for title, rows in sections.items():
+        if rows:
+            yield from ("", f"{title}:")
+            yield from (f"  {line}" for line in beside(rows, width - 2))
+
+
+def _called(argument: Any) -> str:
+    name = f"{argument.metavar or argument.name}{'...' * (argument.nargs != 1)}"
+    return name if argument.required else f"[{name}]"
+
+
+def _of_option(option: Any, ctx: Any) -> tuple[str, str]:
+    """The names of an option with what it takes, and its help."""
+    text = _text(option, ctx).replace("[x", f"[{option.metavar}").replace("<=x<=", f"<={option.metavar}<=")
+    names = ", ".join(sorted(option.opts, key=len))
+    return (f"{names} {option.metavar}" if option.metavar else names), text
+
+
+def _text(param: Any, ctx: Any) -> str:
+    """The help of an argument or an option, with its default, on one line."""
+    _, text = param.get_help_record(ctx)
+    return " ".join(text.split())
+
+
+def _summary(command: Any) -> str:
+    """The first paragraph of what a command does."""
+    return " ".join((command.help or "").partition("\n\n")[0].split())

@@ -10,12 +10,14 @@ from typing import Annotated
 import typer
 
 from vaecli import api
-from vaecli.cli.complete import config_and_run_names
-from vaecli.cli.echo import echo
-from vaecli.cli.options import OUTPUT_DIR, DataDirOption, OutputDirOption, QuietOption, SetOption
+from vaecli.cli.command import examples
+from vaecli.cli.complete import compared_columns, config_and_run_names
+from vaecli.cli.echo import echo, table_width
+from vaecli.cli.options import OUTPUT_DIR, DataDirOption, OutputDirOption, QuietOption, SetOption, choices
 from vaecli.cli.prior import Kind
 from vaecli.errors import SOME_FAILED
 from vaecli.registry import BUILT_IN
+from vaecli.screen import takes_escapes
 
 
 class Format(StrEnum):
@@ -29,11 +31,12 @@ Family = StrEnum("Family", api.FAMILIES)  # type: ignore[misc]
 BUT = ", ".join(name for name, method in BUILT_IN.items() if method.estimator and not method.in_all)
 
 
+@examples("compare gumbel vqvae --set data.name=digits --epochs 2", "compare --all --seeds 5")
 def compare(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[CONFIG|RUN|FOLDER]...",
+            metavar="CONFIG|RUN|FOLDER",
             help="Configs (trained if needed), runs, or folders of runs. [default: the article's five methods]",
             autocompletion=config_and_run_names,
         ),
@@ -43,21 +46,30 @@ def compare(
     ] = False,
     family: Annotated[
         Family | None,
-        typer.Option(help="Compare these: gradient estimators, or quantizers of as many bits in each cell of a grid."),
+        typer.Option(
+            metavar=choices(Family),
+            help="Compare these: gradient estimators, or quantizers of as many bits in each cell of a grid.",
+        ),
     ] = None,
     seeds: Annotated[
         str | None,
-        typer.Option(help="Number of seeds, or a list: 5 means 0 to 4; 0,3,7 means these. [default: each config's]"),
+        typer.Option(
+            metavar="N|N,N,...",
+            help="Number of seeds, or a list: 5 means 0 to 4; 0,3,7 means these. [default: each config's]",
+        ),
     ] = None,
     set_: SetOption = None,
     sweep: Annotated[
         list[str] | None,
         typer.Option("--sweep", metavar="KEY.PATH=V1,V2", help="Try each of these values; several sweeps multiply."),
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Short for --set training.epochs=N.")] = None,
+    epochs: Annotated[int | None, typer.Option(metavar="N", help="Short for --set training.epochs=N.")] = None,
     code_prior: Annotated[
         Kind | None,
-        typer.Option(help="Fit this prior over the codes of each run that is trained too, and compare code lengths."),
+        typer.Option(
+            metavar=choices(Kind),
+            help="Fit this prior over the codes of each run that is trained too, and compare code lengths.",
+        ),
     ] = None,
     no_train: Annotated[bool, typer.Option("--no-train", help="Compare the finished runs and train nothing.")] = False,
     jobs: Annotated[
@@ -65,6 +77,7 @@ def compare(
         typer.Option(
             "--jobs",
             "-j",
+            metavar="N",
             min=1,
             help="Runs to train side by side, one thread each. [default: as many as cores and memory allow]",
         ),
@@ -77,6 +90,8 @@ def compare(
         str | None,
         typer.Option(
             "--sort-by",
+            metavar="COLUMN",
+            autocompletion=compared_columns,
             help="Column to sort by, best first; or method. [default: -elbo or mse sampled]",
         ),
     ] = None,
@@ -85,11 +100,16 @@ def compare(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", help="Folder for table, figures and page. [default: a folder inside the output folder]"
+            "--output",
+            "-o",
+            metavar="FOLDER",
+            help="Folder for table, figures and page. [default: a folder inside the output folder]",
         ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
-    format_: Annotated[Format, typer.Option("--format", "-f", help="Format of the table.")] = Format.table,
+    format_: Annotated[
+        Format, typer.Option("--format", "-f", metavar=choices(Format), help="Format of the table.")
+    ] = Format.table,
     quiet: QuietOption = False,
 ) -> None:
     """Train what is missing and compare.
@@ -124,17 +144,17 @@ def compare(
 
 def _print(format_: Format, found: api.Comparison, told: bool) -> None:
     """Prints the table; without the failures if a terminal has already shown each of them."""
+    from vaecli.reports.comparison.table import rich_tables, table_lines
+
     match format_:
-        case Format.table if sys.stdout.isatty():
+        case Format.table if takes_escapes(sys.stdout):
             from rich.console import Console
 
-            from vaecli.reports.comparison.table import rich_tables
-
-            terminal = Console()
+            terminal = Console(width=table_width())
             for part in rich_tables(found.groups, {} if told else found.failures, terminal.width):
                 terminal.print(part)
         case Format.table:
-            echo(found.table)
+            echo("\n".join(table_lines(found.groups, {} if told else found.failures, table_width())))
         case Format.md:
             echo(found.markdown)
         case Format.csv:

@@ -5,12 +5,14 @@ from typing import Annotated
 
 import typer
 
+from vaecli.cli.command import examples
 from vaecli.cli.complete import method_names
-from vaecli.cli.echo import echo
+from vaecli.cli.echo import echo, table_width, tell
 from vaecli.cli.options import JsonOption, SetOption
 from vaecli.registry import BUILT_IN
 
 
+@examples("check my.yaml", "check gumbel --set model.temperature=0.5 --json")
 def check(
     config: Annotated[str, typer.Argument(metavar="CONFIG", help="A YAML file, or the name of a preset.")],
     set_: SetOption = None,
@@ -26,14 +28,14 @@ def check(
     from vaecli.registry import METHODS
 
     checked = read_config(config, set_ or [])
-    for line in METHODS.refused([checked.model.name]):
-        echo(line, err=True)
+    tell(METHODS.refused([checked.model.name]), err=True)
     if json:
         echo(json_format.dumps(checked.to_dict(), indent=2))
     else:
-        echo(f"{find_config(config)}: ok, {checked.model.name} on {checked.data.name}")
+        tell([f"{find_config(config)}: ok, {checked.model.name} on {checked.data.name}"])
 
 
+@examples("init gumbel", "init vqvae --output my.yaml")
 def init(
     model: Annotated[
         str,
@@ -44,7 +46,8 @@ def init(
         ),
     ],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File to write; - for stdout. [default: MODEL.yaml]")
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="File to write; - for stdout. [default: MODEL.yaml]"),
     ] = None,
 ) -> None:
     """Write a commented config of a method.
@@ -57,14 +60,13 @@ def init(
 
     if model not in METHODS:
         raise ConfigError([f"unknown model {model!r}{suggest(model, METHODS)}"])
-    text = template(model)
     target = output or Path(f"{model}.yaml")
     if str(target) == "-":
-        echo(text.rstrip("\n"))
+        echo(template(model, table_width()).rstrip("\n"))
         return
     try:
         with target.open("x", encoding="utf-8") as file:
-            file.write(text)
+            file.write(template(model))
     except FileExistsError:
         raise ConfigError([f"{target}: already exists; remove it, or choose another file with --output"]) from None
     except OSError as error:

@@ -6,15 +6,17 @@ from typing import Annotated
 
 import typer
 
-from vaecli.cli.command import Command
-from vaecli.cli.echo import echo
+from vaecli.cli.command import Command, Group, examples
+from vaecli.cli.complete import config_names, fetched_names
+from vaecli.cli.echo import echo, table_width, tell
 from vaecli.cli.options import OUTPUT_DIR, DataDirOption, JsonOption, OutputDirOption, QuietOption
 from vaecli.terminal.console import Console
 
-app = typer.Typer(help="Show, fetch and measure data sets.")
+app = typer.Typer(cls=Group, help="Show, fetch and measure data sets.")
 
 
 @app.callback(invoke_without_command=True)
+@examples("data", "data fetch mnist")
 def table(ctx: typer.Context, data_dir: DataDirOption = None, json: JsonOption = False) -> None:
     """Show which data sets are available and where, fetch them, and compute their references."""
     if ctx.invoked_subcommand is not None:
@@ -27,15 +29,24 @@ def table(ctx: typer.Context, data_dir: DataDirOption = None, json: JsonOption =
     if json:
         echo(json_format.dumps(rows, indent=2))
         return
-    for line in aligned([[str(row[key]) for key in ("name", "where", "what")] for row in rows]):
+    for line in aligned([[str(row[key]) for key in ("name", "where", "what")] for row in rows], table_width()):
         echo(line)
     places = [f"{folder}{'' if os.path.isdir(folder) else ' (no such folder)'}" for folder in folders(data_dir)]
-    echo(f"looked in {', then '.join(places) or 'no folder: there is no home, and --data-dir names none'}", err=True)
+    looked = ", then ".join(places) or "no folder: there is no home, and --data-dir names none"
+    tell([f"looked in {looked}"], err=True)
 
 
 @app.command(cls=Command)
+@examples("data fetch mnist", "data fetch cifar10 --data-dir ~/data")
 def fetch(
-    name: Annotated[str, typer.Argument(help="The data set: mnist, fashion_mnist, kmnist or cifar10.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="The data set: mnist, fashion_mnist, kmnist or cifar10.",
+            autocompletion=fetched_names,
+        ),
+    ],
     data_dir: DataDirOption = None,
     quiet: QuietOption = False,
 ) -> None:
@@ -59,12 +70,15 @@ def fetch(
 
 
 @app.command(cls=Command)
+@examples("data references", "data references --config gumbel")
 def references(
     config: Annotated[
         list[str] | None,
         typer.Option(
             "--config",
             "-c",
+            metavar="CONFIG",
+            autocompletion=config_names,
             help="Compute the references of this config; may be repeated. "
             "[default: all runs of the output folder, or the presets if there are none]",
         ),

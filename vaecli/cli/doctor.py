@@ -1,16 +1,17 @@
 """`vaecli doctor`."""
 
 import json as json_format
-import shutil
 from typing import Annotated
 
 import typer
 
-from vaecli.cli.echo import echo
+from vaecli.cli.command import examples
+from vaecli.cli.echo import echo, text_columns
 from vaecli.cli.options import OUTPUT_DIR, DataDirOption, JsonOption, OutputDirOption
 from vaecli.errors import RunError
 
 
+@examples("doctor", "doctor --tensorflow")
 def doctor(
     tensorflow: Annotated[
         bool, typer.Option("--tensorflow", help="Import TensorFlow, which takes seconds, and ask it for GPUs.")
@@ -32,7 +33,7 @@ def doctor(
     if json:
         echo(json_format.dumps(found, indent=2))
     else:
-        for line in beside(list(lines(found)), shutil.get_terminal_size().columns):
+        for line in beside(list(lines(found)), text_columns()):
             echo(line)
     if not found["places"]["runs"]["writable"]:
         raise RunError(f"{output_dir}: cannot be written ({found['places']['runs']['reason']}); see --output-dir")

@@ -1,15 +1,36 @@
 """The only way in which a command prints."""
 
 import contextlib
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 
 import typer
 
 from vaecli.errors import RunFailed, printable
+from vaecli.screen import USUAL, width_of
+
+
+def tell(lines: Iterable[str], *, err: bool = False) -> None:
+    """Prints lines for people: on a terminal they are folded at words."""
+    from vaecli.reports.columns import filled
+
+    width = width_of(sys.stderr if err else sys.stdout)
+    for line in lines:
+        echo("\n".join(filled(line, width)), err=err)
+
+
+def table_width() -> int | None:
+    """The columns of a table on standard output; None: as many as it needs, as in a pipe."""
+    return width_of(sys.stdout)
+
+
+def text_columns() -> int:
+    """The columns of text on standard output that is folded also in a pipe."""
+    return width_of(sys.stdout) or USUAL
 
 
 def echo(text: str, *, err: bool = False) -> None:
-    """Prints lines, with control characters escaped so that file contents cannot control a terminal.
+    """Prints lines as they are, with control characters escaped so that file contents cannot control a terminal.
 
     A stderr that cannot be written costs nothing else.
 

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from vaecli import api
-from vaecli.cli.echo import echo
+from vaecli.cli.command import examples
+from vaecli.cli.echo import echo, tell
 from vaecli.cli.options import (
     OUTPUT_DIR,
     DataDirOption,
@@ -18,14 +19,21 @@ from vaecli.cli.options import (
 )
 
 
+@examples("evaluate gumbel", "evaluate gumbel --bound-samples 5000 --split validation")
 def evaluate(
     run: FinishedRunArgument,
     bound_samples: Annotated[
         int | None,
-        typer.Option(help="m: draws of q(z|x) per image for the bound. [default: 1000; none where q is a point]"),
+        typer.Option(
+            metavar="N", help="m: draws of q(z|x) per image for the bound. [default: 1000; none where q is a point]"
+        ),
     ] = None,
-    split: Annotated[str, typer.Option(help="The images: test, validation or train.")] = "test",
-    weights: Annotated[str, typer.Option(help="The weights: last, or best on the validation split.")] = "last",
+    split: Annotated[
+        str, typer.Option(metavar="test|validation|train", help="The images: test, validation or train.")
+    ] = "test",
+    weights: Annotated[
+        str, typer.Option(metavar="last|best", help="The weights: last, or best on the validation split.")
+    ] = "last",
     output_dir: OutputDirOption = OUTPUT_DIR,
     data_dir: DataDirOption = None,
     threads: ThreadsOption = None,
@@ -48,4 +56,7 @@ def evaluate(
         threads=threads,
         quiet=quiet,
     )
-    echo(json_format.dumps(found.to_dict(), indent=2) if json else str(found))
+    if json:
+        echo(json_format.dumps(found.to_dict(), indent=2))
+    else:
+        tell(str(found).splitlines())

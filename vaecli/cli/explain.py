@@ -1,14 +1,15 @@
 """`vaecli explain`."""
 
-import shutil
 from typing import Annotated
 
 import typer
 
-from vaecli.cli.complete import method_names
-from vaecli.cli.echo import echo
+from vaecli.cli.command import examples
+from vaecli.cli.complete import explained_names
+from vaecli.cli.echo import echo, text_columns
 
 
+@examples("explain gumbel", "explain perplexity")
 def explain(
     name: Annotated[
         str,
@@ -16,7 +17,7 @@ def explain(
             metavar="NAME",
             help="A method, such as gumbel; a metric or its column, such as perplexity; or a key of a config, such as "
             "temperature or training.epochs.",
-            autocompletion=method_names,
+            autocompletion=explained_names,
         ),
     ],
 ) -> None:
@@ -27,5 +28,5 @@ def explain(
     """
     from vaecli.reports.explanation import explanation
 
-    for line in explanation(name, shutil.get_terminal_size().columns):
+    for line in explanation(name, text_columns()):
         echo(line)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from vaecli import api
+from vaecli.cli.command import examples
 from vaecli.cli.echo import echo
 from vaecli.cli.options import (
     OUTPUT_DIR,
@@ -16,6 +17,7 @@ from vaecli.cli.options import (
     QuietOption,
     ThreadsOption,
     WeightsOption,
+    choices,
 )
 
 
@@ -33,18 +35,28 @@ class Format(StrEnum):
     onnx = "onnx"
 
 
+@examples("export gumbel --output gumbel.keras", "export vqvae --part encoder --format onnx --output encoder.onnx")
 def export(
     run: FinishedRunArgument,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write; of a SavedModel, the folder.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="The file to write; of a SavedModel, the folder.")
+    ],
     part: Annotated[
         Part,
         typer.Option(
-            help="Images to images, images to codes, codes to images, or codes to log p under an autoregressive prior."
+            metavar=choices(Part),
+            help="Images to images, images to codes, codes to images, or codes to log p under an autoregressive prior.",
         ),
     ] = Part.whole,
     weights: WeightsOption = "last",
     format_: Annotated[
-        Format, typer.Option("--format", "-f", help="For Keras, TensorFlow or ONNX (pip install 'vaecli[onnx]').")
+        Format,
+        typer.Option(
+            "--format",
+            "-f",
+            metavar=choices(Format),
+            help="For Keras, TensorFlow or ONNX (pip install 'vaecli[onnx]').",
+        ),
     ] = Format.keras,
     force: ForceOption = False,
     output_dir: OutputDirOption = OUTPUT_DIR,

@@ -8,9 +8,10 @@ import typer
 
 from vaecli import api
 from vaecli.api import GUMBEL_MAX
+from vaecli.cli.command import examples
 from vaecli.cli.complete import run_names
 from vaecli.cli.echo import echo
-from vaecli.cli.options import OUTPUT_DIR, OutputDirOption
+from vaecli.cli.options import OUTPUT_DIR, OutputDirOption, choices
 
 
 class Format(StrEnum):
@@ -19,6 +20,7 @@ class Format(StrEnum):
     pdf = "pdf"
 
 
+@examples("plot", "plot gumbel --format pdf --output figures")
 def plot(
     runs: Annotated[
         list[str] | None,
@@ -29,9 +31,14 @@ def plot(
             autocompletion=run_names,
         ),
     ] = None,
-    format_: Annotated[Format, typer.Option("--format", "-f", help="Format of the figure files.")] = Format.png,
+    format_: Annotated[
+        Format, typer.Option("--format", "-f", metavar=choices(Format), help="Format of the figure files.")
+    ] = Format.png,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder for the figures. [default: each run's own figures/]")
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FOLDER", help="Folder for the figures. [default: each run's own figures/]"
+        ),
     ] = None,
     output_dir: OutputDirOption = OUTPUT_DIR,
 ) -> None:

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from vaecli import api
-from vaecli.cli.echo import echo
+from vaecli.cli.command import examples
+from vaecli.cli.echo import echo, tell
 from vaecli.cli.options import (
     OUTPUT_DIR,
     DataDirOption,
@@ -16,6 +17,7 @@ from vaecli.cli.options import (
     OutputDirOption,
     QuietOption,
     ThreadsOption,
+    choices,
 )
 
 
@@ -24,19 +26,23 @@ class Kind(StrEnum):
     autoregressive = "autoregressive"
 
 
+@examples("prior gumbel", "prior gumbel --kind independent --conditional")
 def prior(
     run: FinishedRunArgument,
     kind: Annotated[
         Kind | None,
         typer.Option(
+            metavar=choices(Kind),
             help="How often each code has each value, or a transformer that predicts each code from those before it. "
-            "[default: autoregressive where an image has several codes]"
+            "[default: autoregressive where an image has several codes]",
         ),
     ] = None,
     conditional: Annotated[bool, typer.Option("--conditional", help="Fit one prior for each label.")] = False,
     epochs: Annotated[
         int | None,
-        typer.Option(min=1, help="Epochs of an autoregressive prior at most. [default: some minutes' worth]"),
+        typer.Option(
+            metavar="N", min=1, help="Epochs of an autoregressive prior at most. [default: some minutes' worth]"
+        ),
     ] = None,
     output_dir: OutputDirOption = OUTPUT_DIR,
     data_dir: DataDirOption = None,
@@ -60,4 +66,7 @@ def prior(
         threads=threads,
         quiet=quiet,
     )
-    echo(json_format.dumps(found.to_dict(), indent=2) if json else str(found))
+    if json:
+        echo(json_format.dumps(found.to_dict(), indent=2))
+    else:
+        tell(str(found).splitlines())

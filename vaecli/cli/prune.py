@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from vaecli import api
+from vaecli.cli.command import examples
 from vaecli.cli.complete import run_names
-from vaecli.cli.echo import echo
+from vaecli.cli.echo import echo, table_width, tell
 from vaecli.cli.options import OUTPUT_DIR, OutputDirOption
 from vaecli.errors import ConfigError, RunFailed
 
@@ -25,6 +26,7 @@ LOST = {
 }
 
 
+@examples("prune --dry-run", "prune gumbel --states --yes")
 def prune(
     runs: Annotated[
         list[str] | None,
@@ -61,7 +63,7 @@ def prune(
     if found and not dry_run:
         kinds = {name.partition("/")[0] for one in found for name in one.files}
         for kind in [kind for kind in LOST if kind in kinds]:
-            echo(LOST[kind], err=True)
+            tell([LOST[kind]], err=True)
         if not yes and not _asked():
             echo("nothing is removed", err=True)
         else:
@@ -77,7 +79,7 @@ def _table(found: Sequence[api.Pruned]) -> Iterator[str]:
         return iter(["nothing to remove"])
     rows = [(one.run.name, f"{one.size / MEGA:.1f} MB", _content(one.files)) for one in found]
     total = sum(one.size for one in found)
-    return aligned([*rows, ("all", f"{total / MEGA:.1f} MB", "")])
+    return aligned([*rows, ("all", f"{total / MEGA:.1f} MB", "")], table_width())
 
 
 def _content(files: Sequence[str]) -> str:

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from vaecli import api
-from vaecli.cli.echo import echo
+from vaecli.cli.command import examples
+from vaecli.cli.echo import echo, table_width, tell
 from vaecli.cli.options import (
     OUTPUT_DIR,
     DataDirOption,
@@ -18,6 +19,7 @@ from vaecli.cli.options import (
 )
 
 
+@examples("quality gumbel", "quality vqvae --count 5000 --json")
 def quality(
     run: FinishedRunArgument,
     count: Annotated[
@@ -25,6 +27,7 @@ def quality(
         typer.Option(
             "--count",
             "-n",
+            metavar="N",
             min=1,
             help="How many images of each source, and test images. [default: 1000, or half of the test images]",
         ),
@@ -51,4 +54,7 @@ def quality(
         threads=threads,
         quiet=quiet,
     )
-    echo(json_format.dumps(found.to_dict(), indent=2) if json else str(found))
+    if json:
+        echo(json_format.dumps(found.to_dict(), indent=2))
+    else:
+        tell(found.lines(table_width()))

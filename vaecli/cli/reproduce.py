@@ -8,18 +8,20 @@ from typing import Annotated
 import typer
 
 from vaecli import api
+from vaecli.cli.command import examples
 from vaecli.cli.compare import Format
 from vaecli.cli.complete import source_names
-from vaecli.cli.echo import echo
-from vaecli.cli.options import OUTPUT_DIR, DataDirOption, OutputDirOption, QuietOption
+from vaecli.cli.echo import echo, table_width
+from vaecli.cli.options import OUTPUT_DIR, DataDirOption, OutputDirOption, QuietOption, choices
 from vaecli.errors import SOME_FAILED
 
 
+@examples("reproduce --list", "reproduce --quick --seeds 3")
 def reproduce(
     sources: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[SOURCE]...",
+            metavar="SOURCE",
             help="Sources of published figures, or YAML files of your own. [default: all]",
             autocompletion=source_names,
         ),
@@ -38,7 +40,9 @@ def reproduce(
     ] = False,
     seeds: Annotated[
         str | None,
-        typer.Option(help="Number of seeds, or a list: 3 means 0 to 2; 0,3,7 means these. [default: seed 0]"),
+        typer.Option(
+            metavar="N|N,N,...", help="Number of seeds, or a list: 3 means 0 to 2; 0,3,7 means these. [default: seed 0]"
+        ),
     ] = None,
     list_: Annotated[
         bool, typer.Option("--list", help="Show each cell with its verdict so far and its cost; train nothing.")
@@ -48,6 +52,7 @@ def reproduce(
         typer.Option(
             "--jobs",
             "-j",
+            metavar="N",
             min=1,
             help="Runs to train side by side, one thread each. [default: as many as cores and memory allow]",
         ),
@@ -61,11 +66,16 @@ def reproduce(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", help="Folder for table, records and page. [default: a folder inside the output folder]"
+            "--output",
+            "-o",
+            metavar="FOLDER",
+            help="Folder for table, records and page. [default: a folder inside the output folder]",
         ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
-    format_: Annotated[Format, typer.Option("--format", "-f", help="Format of the table.")] = Format.table,
+    format_: Annotated[
+        Format, typer.Option("--format", "-f", metavar=choices(Format), help="Format of the table.")
+    ] = Format.table,
     quiet: QuietOption = False,
 ) -> None:
     """Train the protocols of published figures, and compare.
@@ -95,9 +105,11 @@ def reproduce(
 
 
 def _print(format_: Format, found: api.Reproduction) -> None:
+    from vaecli.reports.reproduction.table import table_lines
+
     match format_:
         case Format.table:
-            echo(found.table)
+            echo("\n".join(table_lines(found.cells, found.minutes or None, table_width())))
         case Format.md:
             echo(found.markdown)
         case Format.csv:

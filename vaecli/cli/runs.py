@@ -5,8 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from vaecli.cli.complete import run_names
-from vaecli.cli.echo import echo
+from vaecli.cli.command import examples
+from vaecli.cli.complete import listed_columns, run_names, shown_names
+from vaecli.cli.echo import echo, table_width, tell
 from vaecli.cli.options import OUTPUT_DIR, JsonOption, OutputDirOption
 
 RunArgument = Annotated[
@@ -14,36 +15,90 @@ RunArgument = Annotated[
 ]
 
 
-def list_runs(output_dir: OutputDirOption = OUTPUT_DIR, json: JsonOption = False) -> None:
-    """List runs, newest first."""
-    from vaecli.reports.columns import aligned
-    from vaecli.reports.run.listing import entry, table
+@examples("list", "list digits temperature=0.5 --sort-by 'mse sampled'")
+def list_runs(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="WORD",
+            help="Only what has each of these: a part of its name, status, data, method or date, or KEY=VALUE such as "
+            "seed=0 or temperature=0.5. [default: all]",
+        ),
+    ] = None,
+    sort_by: Annotated[
+        str | None,
+        typer.Option(
+            "--sort-by",
+            metavar="COLUMN",
+            help="Column of the runs to sort by, figures the best first. [default: the newest first]",
+            autocompletion=listed_columns,
+        ),
+    ] = None,
+    output_dir: OutputDirOption = OUTPUT_DIR,
+    json: JsonOption = False,
+) -> None:
+    """List runs, then comparisons, reproductions and audits.
+
+    "differs" are settings that are not the method's defaults. What does not fit is left out, and a line says which
+    columns that are.
+    """
+    from vaecli.reports.columns import aligned, narrowed
+    from vaecli.reports.kept import all_kept, kept_table
+    from vaecli.reports.run.listing import LEAST, chosen, entry, ordered, table
     from vaecli.runs import all_runs
     from vaecli.runs.find import closed_folders
 
-    entries = [entry(run) for run in all_runs(output_dir)]
-    for folder in closed_folders(output_dir):
-        echo(f"{folder}: cannot be entered", err=True)
+    asked = words or []
+    entries = chosen([entry(run) for run in all_runs(output_dir)], asked)
+    entries = ordered(entries, sort_by) if sort_by else entries
+    others = [one for one in all_kept(output_dir) if all(word in f"{one.name} {one.made} {one.what}" for word in asked)]
+    tell((f"{folder}: cannot be entered" for folder in closed_folders(output_dir)), err=True)
     if json:
-        echo(json_format.dumps(entries, indent=2))
+        echo(json_format.dumps([*entries, *(one.to_dict() for one in others)], indent=2))
         return
-    for line in aligned(table(entries)):
+    width = table_width()
+    rows, dropped = narrowed(table(entries), width, LEAST, folds="differs")
+    for line in aligned(rows, width):
         echo(line)
-    for broken in entries:
-        if broken["status"] == "unreadable":
-            echo(broken["reason"], err=True)
+    if others:
+        for line in ("", *kept_table(others, width)):
+            echo(line)
+    if dropped:
+        tell([f"left out, as {width} columns have no room for them: {', '.join(dropped)}; --json has all"], err=True)
+    tell((broken["reason"] for broken in entries if broken["status"] == "unreadable"), err=True)
+    tell((one.problem for one in others if one.problem), err=True)
 
 
-def show(run: RunArgument, output_dir: OutputDirOption = OUTPUT_DIR, json: JsonOption = False) -> None:
-    """Show one run.
+@examples("show gumbel", "show compare-1a2b3c4d")
+def show(
+    run: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="The name of a run, a comparison, a reproduction or an audit, or its beginning.",
+            autocompletion=shown_names,
+        ),
+    ],
+    output_dir: OutputDirOption = OUTPUT_DIR,
+    json: JsonOption = False,
+) -> None:
+    """Show one run, or a comparison, a reproduction or an audit again.
 
-    Shows its settings, progress and results, and what it was made with.
+    Of a run: its settings, progress and results, and what it was made with.
     """
     from vaecli.reports.health import findings
+    from vaecli.reports.kept import find_kept, kept_lines
     from vaecli.reports.run.listing import show_lines
     from vaecli.runs import find_run
     from vaecli.runs.added import kept_quality, usable_evaluations, usable_priors
 
+    if (kept := find_kept(run, output_dir)) is not None:
+        if json:
+            echo(json_format.dumps(kept.to_json(), indent=2))
+        else:
+            for line in kept_lines(kept, table_width()):
+                echo(line)
+        return
     found = find_run(run, output_dir)
     if json:
         whole: dict[str, Any] = {"run": found.name, "status": found.status, **found.info}
@@ -53,19 +108,18 @@ def show(run: RunArgument, output_dir: OutputDirOption = OUTPUT_DIR, json: JsonO
         whole["health"] = [finding._asdict() for finding in findings(found)]
         echo(json_format.dumps(whole, indent=2))
         return
-    for line in show_lines(found):
-        echo(line)
+    tell(show_lines(found, table_width()))
 
 
+@examples("diff gumbel vqvae", "diff gumbel vqvae --json")
 def diff(
     one: RunArgument, two: RunArgument, output_dir: OutputDirOption = OUTPUT_DIR, json: JsonOption = False
 ) -> None:
-    """Show where two runs differ.
+    """Show where two runs differ, and by how much.
 
     Compares config, environment and figures.
     """
-    from vaecli.reports.columns import aligned, plain
-    from vaecli.reports.run.listing import differences
+    from vaecli.reports.run.listing import difference_lines, differences
     from vaecli.runs import find_run
 
     runs = [find_run(name, output_dir) for name in (one, two)]
@@ -73,9 +127,6 @@ def diff(
     if json:
         echo(json_format.dumps(found, indent=2))
         return
-    rows: list[list[str]] = [["", *(run.name for run in runs)]]
-    for section, values in found.items():
-        rows.append([section if values else f"{section}: no difference", "", ""])
-        rows += [[f"  {key}", *map(plain, pair)] for key, pair in values.items()]
-    for line in aligned(rows):
+    tell(f"{which}  {run.name}" for which, run in zip(("one", "two"), runs, strict=True))
+    for line in difference_lines(found, table_width()):
         echo(line)

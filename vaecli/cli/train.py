@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from vaecli import api
+from vaecli.cli.command import examples
 from vaecli.cli.echo import echo
 from vaecli.cli.options import (
     OUTPUT_DIR,
@@ -21,13 +22,14 @@ from vaecli.cli.options import (
 from vaecli.errors import ConfigError
 
 
+@examples("train gumbel", "train gumbel --set model.temperature=0.5 --epochs 20")
 def train(
     config: ConfigArgument = None,
     named: ConfigOption = None,
     set_: SetOption = None,
-    epochs: Annotated[int | None, typer.Option(help="Short for --set training.epochs=N.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Short for --set training.seed=N.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Short for --set training.batch_size=N.")] = None,
+    epochs: Annotated[int | None, typer.Option(metavar="N", help="Short for --set training.epochs=N.")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Short for --set training.seed=N.")] = None,
+    batch_size: Annotated[int | None, typer.Option(metavar="N", help="Short for --set training.batch_size=N.")] = None,
     output_dir: OutputDirOption = OUTPUT_DIR,
     data_dir: DataDirOption = None,
     threads: ThreadsOption = None,

@@ -535,3 +535,14 @@ TEXTS = {
     for key, field in variant.model_fields.items()
     if key != decider and _is_text(field.annotation)
 }
+
+
+def keys_of_configs() -> dict[str, dict[str, Any]]:
+    """The fields of every key, `block.key`, by the value of the block's deciding key that has it."""
+    found: dict[str, dict[str, Any]] = {}
+    for block, field in Config.model_fields.items():
+        _, variants = VARIANTS.get(block, ("", {"": type(field.default)}))
+        for value, cls in variants.items():
+            for key, of_key in cls.model_fields.items():
+                found.setdefault(f"{block}.{key}", {})[value] = of_key
+    return found

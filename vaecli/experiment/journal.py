@@ -21,7 +21,7 @@ from vaecli.evaluation import codebook
 from vaecli.evaluation.cells import drawn_by_codes
 from vaecli.evaluation.evaluator import Evaluation, Evaluator, of_mean_image
 from vaecli.metrics.metric import epoch_columns, test_block
-from vaecli.reports.run.summary import epoch_line
+from vaecli.reports.run.epochs import EpochTable
 from vaecli.runs import checkpoints
 from vaecli.runs.identity import state_hash
 from vaecli.runs.run import is_kept, set_aside
@@ -56,6 +56,7 @@ class Journal:
         held_out = self.dataset.validation
         self.validation = Evaluator(self.autoencoder, held_out, scale, seed, progress=end) if held_out else None
         self.last_row = self.config.training.last_row(end.steps_per_epoch)
+        self.logged = EpochTable()
 
     def restore(self, initial: TrainState) -> TrainState:
         """Restores the newest state of this run in the folder with its metrics.csv; otherwise the initial state.
@@ -136,7 +137,8 @@ class Journal:
         if self.validation and (row["validation_mse_sampled"] or math.inf) < best:
             self.run.save_weights("best", self.weights(state))
             self.run.save_best_checkpoint(self._complete(state))
-        self.run.log(epoch_line(row, self.last_row))
+        for line in self.logged.lines(row, self.last_row):
+            self.run.log(line)
         self.reporter.epoch(row, self.last_row)
 
     def _place(self, state: TrainState) -> dict[str, float | None]:

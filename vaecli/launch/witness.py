@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from vaecli.backend.process import kills_for_memory, last_words, python
 from vaecli.errors import VaecliError
+from vaecli.screen import USUAL, replaces, width_of
 
 if TYPE_CHECKING:
     from vaecli.runs import Run
@@ -20,7 +21,6 @@ if sys.stdin.buffer.read() != b".":
     main()
 """
 WELL = b"."  # what the witness reads when all is well; its imports come only where it is not
-SHOW_CURSOR = "\r\x1b[K\x1b[?25h"  # a bar that is cut off leaves it hidden
 
 
 def record_death(run: "Run", *, since: int = 0) -> str | None:
@@ -81,8 +81,8 @@ def main() -> None:
     reason = None if words is None else f"{path}: ended outside Python: {words}"
     if reason is None and kills_for_memory() > int(kills):
         reason = f"{path}: killed by the system because memory ran out"
-    if sys.stderr.isatty():
-        print(SHOW_CURSOR, end="", file=sys.stderr, flush=True)
+    if replaces(sys.stderr):  # a bar that was cut off
+        print("\r", " " * ((width_of(sys.stderr) or USUAL) - 1), "\r", sep="", end="", file=sys.stderr, flush=True)
     if reason is not None:
         print(reason, file=sys.stderr, flush=True)
         from vaecli.runs import Run

@@ -1,6 +1,8 @@
 """Tables of text: cells, columns that are aligned, and columns that are folded to a width."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 from textwrap import wrap
 from typing import Any
 
@@ -32,12 +34,70 @@ def plain(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Aligns columns to their widest cell, two spaces apart; a cell stays on one line."""
+def aligned(rows: Sequence[Sequence[str]], width: int | None = None) -> Iterator[str]:
+    """Aligns columns to their widest cell, two spaces apart; a cell stays on one line.
+
+    Args:
+        width: the longest line: the widest column of words is then folded until the rows fit.
+    """
+    for lines in blocks(rows, width):
+        yield from lines
+
+
+def blocks(rows: Sequence[Sequence[str]], width: int | None = None) -> Iterator[Iterator[str]]:
+    """The lines of each row, as `aligned` has them."""
     rows = [[printable(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    widths = [_width(column) for column in zip(*rows, strict=True)]
+    floors = [_floor([row[i] for row in rows]) for i in range(len(widths))]
+    while width is not None and _across(widths) > width:
+        widest = max(range(len(widths)), key=lambda i: widths[i] if widths[i] > floors[i] else 0)
+        if widths[widest] <= floors[widest]:
+            break  # words are not broken
+        widths[widest] -= 1
     for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        yield _row(row, widths)
+
+
+def _row(row: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
+    parts = [words(cell, room) if len(cell) > room else [cell] for cell, room in zip(row, widths, strict=True)]
+    for line in zip_longest(*parts, fillvalue=""):
+        yield "  ".join(cell.ljust(room) for cell, room in zip(line, widths, strict=True)).rstrip()
+
+
+NARROW_COLUMN, FEW_WORDS = 12, 24  # columns of words: the least that can be read, and what reads well
+
+
+def _floor(column: Sequence[str]) -> int:
+    """What a column is not folded below: its longest word, and a few words."""
+    return max(NARROW_COLUMN, *(len(word) for cell in column for word in cell.split()), 0)
+
+
+def _across(widths: Sequence[int]) -> int:
+    return sum(widths) + 2 * (len(widths) - 1)
+
+
+def narrowed(
+    rows: Sequence[Sequence[str]], width: int | None, least: Sequence[str], *, folds: str = ""
+) -> tuple[list[list[str]], list[str]]:
+    """The rows without the columns that do not fit, and the headers of these.
+
+    Args:
+        rows: cells, the headers first.
+        width: the longest line; None: nothing is dropped.
+        least: headers of the columns that may be dropped, in this order.
+        folds: header of a column of words that `aligned` may fold, and that needs little room.
+    """
+    columns = {column[0]: [printable(cell) for cell in column] for column in zip(*rows, strict=True)}
+    needed = {header: _width(column) for header, column in columns.items()}
+    if folds in needed:
+        needed[folds] = min(needed[folds], max(_floor(columns[folds]), FEW_WORDS))
+    dropped: list[str] = []
+    for header in [header for header in least if header in columns]:
+        if width is None or _across([needed[name] for name in columns]) <= width:
+            break
+        del columns[header]
+        dropped.append(header)
+    return [list(row) for row in zip(*columns.values(), strict=True)], dropped
 
 
 NARROWEST, WIDEST = 40, 100  # of lines that are folded at words: no terminal is narrower, and no text is wider
@@ -48,15 +108,53 @@ def text_width(width: int) -> int:
     return min(max(width, NARROWEST), WIDEST) - 1
 
 
+def words(text: str, room: int, **indents: str) -> list[str]:
+    """A text in lines of at most so many columns, broken between words; a longer word stays whole."""
+    return wrap(text, max(room, 1), break_long_words=False, break_on_hyphens=False, **indents) or [""]  # type: ignore[arg-type]
+
+
+LABELLED = re.compile(r"\s*(?:\S+(?: \S+)*:?\s{2,})?")
+
+
+def filled(line: str, width: int | None) -> list[str]:
+    """A line for people in lines that fit, broken between words and indented as its text is.
+
+    Args:
+        width: None: it stays whole.
+    """
+    room = None if width is None else text_width(width)
+    if room is None or len(line) <= room:
+        return [line]
+    begin = len(LABELLED.match(line).group())  # type: ignore[union-attr]
+    if begin > room // 2:
+        begin = len(line) - len(line.lstrip()) + 2
+    return words(line, room, subsequent_indent=" " * begin)
+
+
+def typed(command: str, width: int | None, *, begin: str = "") -> list[str]:
+    """A command in lines that fit; a shell takes them together, as each but the last ends in a backslash."""
+    line = f"{begin}{command}"
+    if width is None or len(line) < width:
+        return [line]
+    *others, last = words(line, width - 3, subsequent_indent=" " * (len(begin) + 4))
+    return [*(f"{other} \\" for other in others), last]
+
+
 def beside(rows: Sequence[tuple[str, str]], width: int) -> Iterator[str]:
-    """Two columns: a name, only where it changes, and a text that is folded at words; a longer word stays whole."""
-    indent = max((len(name) for name, _ in rows), default=0) + 2
-    room = text_width(width) - indent
+    """Two columns: a name, only where it changes, and a text that is folded at words; a longer word stays whole.
+
+    A name that would leave little room for the texts stands on a line of its own.
+    """
+    most = text_width(width) * 2 // 5
+    indent = max((len(name) for name, _ in rows if len(name) <= most), default=0) + 2
     before = None
     for name, text in rows:
-        shown, before = "" if name == before else name, name
-        for line in wrap(printable(text), room, break_long_words=False, break_on_hyphens=False) or [""]:
-            yield f"{printable(shown):<{indent}}{line}".rstrip()
+        shown, before = "" if name == before else printable(name), name
+        if len(shown) > most:
+            yield shown
+            shown = ""
+        for line in words(printable(text), text_width(width) - indent):
+            yield f"{shown:<{indent}}{line}".rstrip()
             shown = ""
 
 
@@ -71,6 +169,16 @@ def folded(columns: Sequence[Sequence[str]], width: int) -> Iterator[list[Sequen
         part.append(column)
         used += 2 + _width(column)
     yield part
+
+
+def folded_lines(rows: Sequence[Sequence[str]], width: int | None) -> Iterator[str]:
+    """The lines of a table; with a width it is split into as many tables as are needed, one below the other."""
+    if width is None:
+        yield from aligned(rows)
+        return
+    for number, part in enumerate(folded([*zip(*rows, strict=True)], width)):
+        yield from [""] * bool(number)
+        yield from aligned([*zip(*part, strict=True)])
 
 
 def _width(column: Sequence[str]) -> int:

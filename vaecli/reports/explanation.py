@@ -6,21 +6,22 @@ The words are those of the registry, the tables of options and metrics, and the 
 import inspect
 import math
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from textwrap import wrap
 from typing import Any, NamedTuple
 
-from vaecli.config import Config, config_from_text
+from vaecli.config import config_from_text
 from vaecli.config.latent import Latent
 from vaecli.config.options import described
-from vaecli.config.schema import VARIANTS
+from vaecli.config.schema import VARIANTS, keys_of_configs
 from vaecli.config.template import plain_yaml
 from vaecli.errors import ConfigError, printable
 from vaecli.metrics.metric import METRICS, Metric
 from vaecli.registry import METHODS, Component, Method, suggest
-from vaecli.reports.columns import beside, text_width
+from vaecli.reports.columns import beside, blocks, narrowed, text_width
 
 EXACT_FOR = {
     "constant": "no loss that depends on the code",
@@ -39,14 +40,20 @@ def explanation(name: str, width: int) -> Iterator[str]:
     """
     parts = [_of_method(name, width)] if name in METHODS else []
     parts += [_of_metric(metric, width) for metric in METRICS if _plain(name) in _names(metric)]
-    keys = _keys()
+    keys = keys_of_configs()
     parts += [_of_key(key, keys[key], width) for key in keys if _plain(name) in (_plain(key), key.split(".")[1])]
     if not parts:
-        known = [*METHODS, *(n for metric in METRICS for n in _names(metric)), *keys, *(k.split(".")[1] for k in keys)]
-        raise ConfigError([f"{name}: no such method, metric or key{suggest(name, dict.fromkeys(known))}"])
+        raise ConfigError([f"{name}: no such method, metric or key{suggest(name, known_names())}"])
     for number, lines in enumerate(parts):
         yield from [""] * bool(number)
         yield from map(printable, lines)
+
+
+def known_names() -> list[str]:
+    """All names that are explained."""
+    keys = keys_of_configs()
+    names = [*METHODS, *(n for metric in METRICS for n in _names(metric)), *keys, *(k.split(".")[1] for k in keys)]
+    return list(dict.fromkeys(names))
 
 
 def promised(name: str) -> dict[str, Any]:
@@ -65,6 +72,45 @@ def promised(name: str) -> dict[str, Any]:
     if promises.exact_at:
         exact += f" at {', '.join(f'{option} {value:g}' for option, value in promises.exact_at.items())}"
     return {**row, "exact_for": exact, "reads": promises.reads, "decodings": decodings}
+
+
+FAMILIES = {
+    "vector": "Real numbers, no code",
+    "biased": "Codes that are drawn, with a gradient that is biased or none",
+    "exact": "Codes that are drawn, with a gradient that is exact in expectation",
+    "chosen": "Codes that are chosen: quantisers",
+}
+LEAST = ("paper", "decodings", "exact for")  # columns that are dropped where they do not fit, in this order
+
+
+def method_lines(width: int | None) -> Iterator[str]:
+    """A line for each method, below the name of its family."""
+    header = ["method", "what it is", "exact for", "decodings", "paper"]
+    found = [promised(name) for name in METHODS]
+    rows, _ = narrowed([header, *map(_row, found)], width, LEAST)
+    lines = [list(lines) for lines in blocks(rows, width)]
+    yield from lines[0]
+    for family, title in FAMILIES.items():
+        yield from ("", title)
+        for row, of_row in zip(found, lines[1:], strict=True):
+            if _family(row) == family:
+                yield from of_row
+
+
+PAPER = re.compile(r"(.*) \(([^()]*\d{4}[^()]*)\)")  # at the end of a line of help
+
+
+def _row(row: Mapping[str, Any]) -> list[str]:
+    what, paper = found.groups() if (found := PAPER.fullmatch(row["help"])) else (row["help"], "")
+    degree = {text: degree for degree, text in EXACT_FOR.items()}.get((row["exact_for"] or "").partition(" at ")[0], "")
+    return [row["method"], what, degree.replace("constant", "none"), str(row["decodings"]), paper]
+
+
+def _family(row: Mapping[str, Any]) -> str:
+    method = METHODS[row["method"]]
+    if method.estimator:
+        return "exact" if row["exact_for"] == EXACT_FOR["every"] else "biased"
+    return "chosen" if method.constant_rate else "vector"
 
 
 def _loaded(component: Component) -> Any:
@@ -225,17 +271,6 @@ def _of_metric(metric: Metric, width: int) -> Iterator[str]:
 
 
 # A key of a config
-
-
-def _keys() -> dict[str, dict[str, Any]]:
-    """The fields of every key, `block.key`, by the value of the block's deciding key that has it."""
-    found: dict[str, dict[str, Any]] = {}
-    for block, field in Config.model_fields.items():
-        _, variants = VARIANTS.get(block, ("", {"": type(field.default)}))
-        for value, cls in variants.items():
-            for key, of_key in cls.model_fields.items():
-                found.setdefault(f"{block}.{key}", {})[value] = of_key
-    return found
 
 
 def _of_key(key: str, fields: Mapping[str, Any], width: int) -> Iterator[str]:

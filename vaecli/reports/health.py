@@ -145,7 +145,8 @@ def no_gradient(records: Records) -> Finding | None:
     if norm:
         sentence = f"No gradient of the distortion reaches the encoder: its norm of {norm:.2g} is of the rate alone"
     others = [f"model.name={name}" for name in WITH_A_GRADIENT if name != records.config.model.name]
-    return Finding("no gradient", f"{sentence}, as a hard choice of codes lies before the loss.", others)
+    sentence += f", as a hard choice of codes lies before the loss; `vaecli explain {records.config.model.name}` shows"
+    return Finding("no gradient", f"{sentence} where it stops.", others)
 
 
 def says_nothing(records: Records) -> Finding | None:

@@ -1,18 +1,19 @@
-"""Messages on stderr, with a bar on a terminal and one plain line per epoch elsewhere."""
+"""Messages on stderr: folded to a terminal, with a bar below them; elsewhere plain lines."""
 
 import contextlib
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from vaecli.errors import printable
+from vaecli.screen import replaces, width_of
+from vaecli.terminal.live import Line, Live
 
 if TYPE_CHECKING:
-    from rich.console import Console as RichConsole
-    from rich.progress import Progress, TaskID
-
+    from vaecli.reports.run.epochs import EpochTable
     from vaecli.training.trainer import Chunk, Trainer
 
 
@@ -22,9 +23,9 @@ class Console:
     def __init__(self, *, quiet: bool) -> None:
         self.quiet = quiet
         self.stream = _duplicate_of_stderr()
-        self._rich: RichConsole | None = None
-        self._bar: Progress | None = None
-        self._task: TaskID | None = None
+        self._live = Live(self.stream)
+        self._table: EpochTable | None = None
+        self._begun: tuple[float, int] | None = None  # when the bar began, and after how many steps
 
     def __enter__(self) -> "Console":
         return self
@@ -32,7 +33,7 @@ class Console:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._end_bar()
+        self.settle()
         if self.stream is not sys.stderr:
             with contextlib.suppress(OSError):
                 self.stream.close()
@@ -40,57 +41,66 @@ class Console:
     @property
     def on_terminal(self) -> bool:
         """Whether a terminal shows bars, so that nothing needs to be repeated."""
-        return not self.quiet and self.stream.isatty()
+        return not self.quiet and replaces(self.stream)
+
+    @property
+    def width(self) -> int | None:
+        """The columns of its lines; None: they stay whole."""
+        return width_of(self.stream)
 
     def say(self, line: str = "") -> None:
-        """Prints one line, unless --quiet is set."""
-        if self.quiet:
-            return
-        line = printable(line)
-        if self._bar is not None:
-            self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
-            return
-        with self._until_closed():
-            print(line, file=self.stream, flush=True)
+        """Prints one line, folded at words, unless --quiet is set."""
+        from vaecli.reports.columns import filled
+
+        self._print("\n".join(filled(printable(line), self.width)))
 
     def lines(self, lines: Iterable[str]) -> None:
         for line in lines:
             self.say(line)
 
+    def rows(self, lines: Iterable[str]) -> None:
+        """Prints lines of a table, which fit already."""
+        self._print("\n".join(map(printable, lines)))
+
+    def replace(self, *lines: Line) -> None:
+        """Shows lines in place on a terminal; does nothing elsewhere."""
+        if self.on_terminal:
+            with self._until_closed():
+                self._live.show(lines)
+
+    def settle(self) -> None:
+        """Removes what is shown in place."""
+        with self._until_closed():
+            self._live.clear()
+
     def progress(self, chunk: "Chunk", trainer: "Trainer") -> None:
         """Moves the bar of a terminal; does nothing elsewhere."""
-        if not self.on_terminal:
-            return
-        with self._until_closed():
-            if self._bar is None:
-                self._bar = _new_bar(self.stream)
-            shown: dict[str, Any] = {
-                "completed": trainer.done(chunk.state),
-                "loss": chunk.loss,
-                "speed": chunk.images / chunk.seconds,
-            }
-            if self._task is None:
-                self._task = self._bar.add_task("train", total=trainer.end.steps, **shown)
-                self._bar.start()  # with the first values in it
-            self._bar.update(self._task, **shown)
+        done, steps, now = trainer.done(chunk.state), trainer.end.steps, time.monotonic()
+        words = [f"loss {chunk.loss:.4f}", f"{chunk.images / chunk.seconds:,.0f} images/s"]
+        if self._begun is None:
+            self._begun = now, done
+        elif done > self._begun[1]:
+            began, before = self._begun
+            words.append(_left((now - began) / (done - before) * (steps - done)))
+        self.replace(Line(done / steps, words))
 
     def epoch(self, row: Mapping[str, float | None], last: int) -> None:
-        from vaecli.reports.run.summary import epoch_line
+        from vaecli.reports.run.epochs import EpochTable
 
-        self.say(epoch_line(row, last))
+        if self._table is None:
+            self._table = EpochTable(self.width)
+        self.rows(self._table.lines(row, last))
         if row.get("step", row["epoch"]) == last:
-            self._end_bar()
+            self.settle()
 
     def fetching(self, name: str, done: int, total: int) -> None:
-        """Shows the progress of a download, in place on a terminal."""
-        if not self.on_terminal:
-            if done == total and not self.quiet:
-                self.say(f"fetched {name}, {done / 1e6:.1f} MB")
-            return
-        share = f" of {total / 1e6:.1f}" if total else ""
-        with self._until_closed():
-            end = "\n" if done == total else ""
-            print(f"\rfetching {name}: {done / 1e6:.1f}{share} MB", end=end, file=self.stream, flush=True)
+        """Shows the progress of a download, and a line at its end."""
+        if done == total:
+            self.settle()
+            self.say(f"fetched {name}, {done / 1e6:.1f} MB")
+        else:
+            of = f" of {total / 1e6:.1f}" if total else ""
+            self.replace(Line(done / total if total else None, [f"fetching {name}", f"{done / 1e6:.1f}{of} MB"]))
 
     def counting(self, what: str, total: int) -> Callable[[int], None]:
         """A function that shows how many of `total` are done: in place on a terminal, else a line for each tenth."""
@@ -98,21 +108,20 @@ class Console:
 
         def count(done: int) -> None:
             nonlocal shown
-            if self.on_terminal:
-                with self._until_closed():
-                    end = "\n" if done == total else ""
-                    print(f"\r{what}: {done:,} of {total:,}", end=end, file=self.stream, flush=True)
+            if self.on_terminal and done < total:
+                self.replace(Line(done / total, [what, f"{done:,} of {total:,}"]))
+            elif self.on_terminal:
+                self.settle()
             elif 10 * done // total > shown:
                 shown = 10 * done // total
                 self.say(f"{what}: {done:,} of {total:,}")
 
         return count
 
-    def _end_bar(self) -> None:
-        if self._bar is not None:
+    def _print(self, text: str) -> None:
+        if not self.quiet:
             with self._until_closed():
-                self._bar.stop()
-            self._bar = self._task = None
+                self._live.above(text)
 
     @contextlib.contextmanager
     def _until_closed(self) -> Iterator[None]:
@@ -123,6 +132,12 @@ class Console:
             self.quiet = True
 
 
+def _left(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02} left" if hours else f"{minutes}:{seconds:02} left"
+
+
 def _duplicate_of_stderr() -> TextIO:
     try:
         if sys.stderr.fileno() == 2:
@@ -130,19 +145,3 @@ def _duplicate_of_stderr() -> TextIO:
     except (OSError, ValueError):
         pass  # a test or a surrounding program has replaced it
     return sys.stderr
-
-
-def _new_bar(stream: TextIO) -> "Progress":
-    from rich.console import Console as RichConsole
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    return Progress(
-        TextColumn("{task.percentage:3.0f}%"),
-        BarColumn(bar_width=30),
-        TextColumn("loss {task.fields[loss]:.4f}"),
-        TextColumn("{task.fields[speed]:,.0f} images/s"),
-        TimeRemainingColumn(compact=True),
-        console=RichConsole(file=stream),
-        refresh_per_second=4,
-        transient=True,
-    )

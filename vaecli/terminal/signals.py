@@ -10,7 +10,7 @@ from vaecli.errors import Interrupted
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 GRACE = 0.5  # seconds from a second signal to the end, even during a compiled call
-SHOW_CURSOR = b"\x1b[?25h\n"  # a bar that is cut off leaves it hidden
+NEW_LINE = b"\n"  # below a bar that is cut off
 
 
 def end_quietly() -> None:
@@ -108,5 +108,5 @@ class Stop:
                 count += number[0] in SIGNALS
                 if count >= 2 and self._ends_process and not self._over.wait(GRACE):
                     with contextlib.suppress(OSError), open("/dev/tty", "wb", buffering=0) as terminal:
-                        terminal.write(SHOW_CURSOR)
+                        terminal.write(NEW_LINE)
                     os._exit(128 + number[0])

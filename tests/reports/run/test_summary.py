@@ -1,34 +1,8 @@
 import pytest
 
 from helpers import KINDS, forge, made_up, small_config, train
-from vaecli.reports.run.summary import epoch_line, summary_lines
+from vaecli.reports.run.summary import summary_lines
 from vaecli.runs.references import References, references_path, save_references
-
-ROW = {
-    "epoch": 3.0,
-    "loss": 0.0512,
-    "test_mse_sampled": 0.061,
-    "test_mse_mode": 0.055,
-    "test_mse_relaxed": None,
-    "validation_mse_sampled": None,
-    "test_perplexity": None,
-    "seconds": 1.25,
-}
-
-
-@pytest.mark.parametrize(
-    ("changes", "line"),
-    [
-        ({}, "epoch 3/10  loss 0.0512  test mse 0.0610 sampled, 0.0550 mode  1.2 s"),
-        (
-            {"test_mse_relaxed": 0.05, "validation_mse_sampled": 0.07, "test_perplexity": 9.5},
-            "epoch 3/10  loss 0.0512  test mse 0.0610 sampled, 0.0550 mode, 0.0500 relaxed  validation 0.0700  "
-            "perplexity 9.50  1.2 s",
-        ),
-    ],
-)
-def test_an_epoch_is_one_line_of_what_was_measured(changes, line):
-    assert epoch_line(ROW | changes, 10) == line
 
 
 @pytest.fixture(scope="session")

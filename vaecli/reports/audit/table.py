@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from vaecli.reports.columns import aligned, folded
+from vaecli.reports.columns import filled, folded_lines
 from vaecli.runs.audits import AuditRow, Bounded, GradientErrors
 
 PARTS = {"logits": "logits' gradient", "weights": "encoder's weights"}
@@ -37,11 +37,11 @@ def table_lines(rows: Sequence[AuditRow], left_out: Mapping[str, str], width: in
         for part in measured_parts(of_epoch):
             yield PARTS[part] + ("" if epoch is None else f" after {epoch} epoch{'s' * (epoch != 1)}")
             found = columns(of_epoch, part)
-            for folds in [found] if width is None else folded(found, width - 2):
-                yield from (f"  {line}" for line in aligned([*zip(*folds, strict=True)]))
-                yield ""
-    yield from left_out_lines(left_out)
-    yield from legend(rows)
+            lines = folded_lines([*zip(*found, strict=True)], width and width - 2)
+            yield from (f"  {line}".rstrip() for line in lines)
+            yield ""
+    for line in (*left_out_lines(left_out), *legend(rows)):
+        yield from filled(line, width)
 
 
 def measured_parts(rows: Iterable[AuditRow]) -> list[str]:

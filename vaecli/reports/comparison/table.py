@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from vaecli.errors import printable
 from vaecli.metrics.intervals import resolved
 from vaecli.metrics.metric import COLUMNS
-from vaecli.reports.columns import aligned, folded, numbers
+from vaecli.reports.columns import filled, folded, folded_lines, numbers
 from vaecli.reports.comparison.groups import Group, Row, titles
 
 if TYPE_CHECKING:
@@ -20,15 +20,17 @@ NOT_RESOLVED = "not resolved"
 MOST_NOTES = 12  # of a group
 
 
-def table_lines(groups: Sequence[Group], failures: Mapping[str, str]) -> Iterator[str]:
-    """The lines for a pipe: a table for each group, in full width."""
+def table_lines(groups: Sequence[Group], failures: Mapping[str, str], width: int | None = None) -> Iterator[str]:
+    """The lines without colours: a table for each group, in full width; with a width, folded to it."""
     for title, group in zip(titles(groups), groups, strict=True):
-        yield title
-        yield from (f"  {line}" for line in aligned([*zip(*columns(group), strict=True)]))
-        yield from (f"  note: {note}" for note in _shown(group.notes))
+        yield from filled(title, width)
+        lines = folded_lines([*zip(*columns(group), strict=True)], width and width - 2)
+        yield from (f"  {line}".rstrip() for line in lines)
+        for note in _shown(group.notes):
+            yield from filled(f"  note: {note}", width)
         yield ""
-    yield from failure_lines(failures)
-    yield LEGEND
+    for line in (*failure_lines(failures), LEGEND):
+        yield from filled(line, width)
 
 
 def rich_tables(groups: Sequence[Group], failures: Mapping[str, str], width: int) -> "Iterator[RenderableType]":

@@ -10,7 +10,7 @@ from typing import Any, get_args
 from vaecli.errors import printable
 from vaecli.papers.measures import MEASURES
 from vaecli.papers.verdict import Found, Word
-from vaecli.reports.columns import aligned, numbers
+from vaecli.reports.columns import aligned, filled, narrowed, numbers
 
 LEGEND = (
     "difference: our mean over seeds less the published figure; verified within the tolerance, which rests on printed "
@@ -18,19 +18,26 @@ LEGEND = (
 )
 
 
-def table_lines(found: Sequence[Found], minutes: Mapping[str, float] | None = None) -> Iterator[str]:
+LEAST = ("tolerance", "seeds", "minutes", "difference", "at", "metric")  # dropped where they do not fit, in this order
+
+
+def table_lines(
+    found: Sequence[Found], minutes: Mapping[str, float] | None = None, width: int | None = None
+) -> Iterator[str]:
     """A table for each source, and how often each verdict occurs.
 
     Args:
         minutes: of a training up to a cell, by its name; shown where it is given.
+        width: columns are dropped and words folded until all fits; None: nothing is.
     """
     for source, cells in by_source(found).items():
         paper = cells[0].cell.paper
-        yield printable(f"{source}: {paper.title} ({paper.year}), {paper.address}")
-        yield from (f"  {line}" for line in aligned([*zip(*columns(cells, minutes), strict=True)]))
+        yield from filled(printable(f"{source}: {paper.title} ({paper.year}), {paper.address}"), width)
+        rows, _ = narrowed([*zip(*columns(cells, minutes), strict=True)], width and width - 2, LEAST, folds="verdict")
+        yield from (f"  {line}" for line in aligned(rows, width and width - 2))
         yield ""
-    yield counts_line(found)
-    yield LEGEND
+    for line in (counts_line(found), LEGEND):
+        yield from filled(line, width)
 
 
 def markdown_lines(found: Sequence[Found]) -> Iterator[str]:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from vaecli.reports.columns import aligned
+from vaecli.reports.columns import folded_lines
 from vaecli.reports.health import findings
 from vaecli.runs import Run
 from vaecli.runs.added import current_figures, kept_quality, usable_evaluations, usable_priors
@@ -13,24 +13,12 @@ from vaecli.runs.references import references_of, references_problem, without_re
 from vaecli.runs.schema import DrawnFigures, Estimate, Evaluated, FittedPrior, Quality
 
 
-def epoch_line(row: Mapping[str, float | None], last: int) -> str:
-    """One row of metrics.csv as a line; `last` is the epoch of the last row, or its step where the rows have one."""
-    errors = [
-        f"{row[f'test_mse_{name}']:.4f} {name}"
-        for name in ("sampled", "mode", "relaxed")
-        if row[f"test_mse_{name}"] is not None
-    ]
-    unit = "step" if "step" in row else "epoch"
-    parts = [f"{unit} {row[unit]:.0f}/{last}", f"loss {row['loss']:.4f}", f"test mse {', '.join(errors)}"]
-    if row["validation_mse_sampled"] is not None:
-        parts.append(f"validation {row['validation_mse_sampled']:.4f}")
-    if row["test_perplexity"] is not None:
-        parts.append(f"perplexity {row['test_perplexity']:.2f}")
-    return "  ".join([*parts, f"{row['seconds']:.1f} s"])
+def summary_lines(run: Run, width: int | None = None) -> Iterator[str]:
+    """The lines that `train` prints of a finished run, of which tables fit the width.
 
-
-def summary_lines(run: Run) -> Iterator[str]:
-    """The lines that `train` prints of a finished run; raises RunError if it is not finished."""
+    Raises:
+        RunError: it is not finished.
+    """
     summary = run.summary
     test, name = summary["test"], run.config.model.name
     data = run.info["data"]
@@ -40,7 +28,7 @@ def summary_lines(run: Run) -> Iterator[str]:
     yield from evaluation_lines(usable_evaluations(run))
     yield from prior_lines(run, usable_priors(run))
     if (quality := kept_quality(run)) is not None:
-        yield from quality_lines(quality, current_figures(run, quality))
+        yield from quality_lines(quality, current_figures(run, quality), width)
     yield from _of_mean_image(summary)
     yield from _code_use(test)
     yield from _learned(run, test["mse"]["sampled"])
@@ -97,8 +85,8 @@ def prior_lines(run: Run, priors: Iterable[FittedPrior]) -> Iterator[str]:
             )
 
 
-def quality_lines(quality: Quality, figures: Iterable[DrawnFigures]) -> Iterator[str]:
-    """How alike images of each source are to test images."""
+def quality_lines(quality: Quality, figures: Iterable[DrawnFigures], width: int | None = None) -> Iterator[str]:
+    """How alike images of each source are to test images; with a width the table is folded to it."""
     yield (
         f"  samples             {quality['count']:,} of each against as many test images, in the features of a "
         f"classifier that is right for {100 * quality['accuracy']:.1f}% of the test images"
@@ -109,7 +97,7 @@ def quality_lines(quality: Quality, figures: Iterable[DrawnFigures]) -> Iterator
         right = "" if one["recognised"] is None else f"{one['recognised']:.3f}"
         entropy = f"{one['label_entropy']:.2f} of {quality['label_entropy']:.2f}"
         rows.append((one["source"], *shares, right, entropy, f"{one['nearer']:.3f}"))  # type: ignore[arg-type]
-    yield from (f"    {line}" for line in aligned(rows))
+    yield from (f"    {line}" for line in folded_lines(rows, width and width - 4))
 
 
 def _mean(found: Estimate) -> str:

@@ -22,11 +22,12 @@ ODD = re.compile(
 )
 HEAVY = {"tensorflow", "keras", "numpy", "matplotlib", "distributed"}
 
-BASE = {"errors", "filesystems", "registry"}
+BASE = {"errors", "filesystems", "registry", "screen"}
 CORE = BASE | {"backend", "config", "data"}
 MAY_IMPORT = {
     "errors": set(),
     "filesystems": set(),
+    "screen": set(),
     "registry": {"errors"},
     "backend": BASE,
     "config": BASE,
@@ -43,15 +44,27 @@ MAY_IMPORT = {
     "experiment": CORE | {"evaluation", "metrics", "models", "reports", "runs", "training"},
     "auditing": CORE | {"bottlenecks", "estimators", "experiment", "metrics", "models", "reports", "runs"},
     "launch": CORE | {"experiment", "papers", "runs", "training"},
-    "terminal": {"errors", "launch", "reports", "training"},
+    "terminal": {"errors", "launch", "reports", "screen", "training"},
     "api": CORE | {"auditing", "experiment", "launch", "papers", "reports", "runs", "terminal"},
-    "cli": CORE | {"api", "evaluation", "experiment", "models", "papers", "reports", "runs", "terminal"},
+    "cli": CORE | {"api", "evaluation", "experiment", "metrics", "models", "papers", "reports", "runs", "terminal"},
     "__init__": {"api", "errors", "experiment"},
     "__main__": {"cli"},
 }
 # Rooms that a command reads before it knows whether TensorFlow is needed; of others the files that are named.
 WITHOUT_TENSORFLOW = {
-    *("errors", "filesystems", "registry", "config", "data", "metrics", "papers", "runs", "reports", "launch"),
+    *(
+        "errors",
+        "filesystems",
+        "registry",
+        "screen",
+        "config",
+        "data",
+        "metrics",
+        "papers",
+        "runs",
+        "reports",
+        "launch",
+    ),
     *("terminal", "api", "cli"),
     *("backend/process", "experiment/plan", "experiment/train", "experiment/memory", "experiment/verify"),
     *("experiment/trained", "experiment/evaluate", "experiment/origin", "experiment/apply", "experiment/export"),

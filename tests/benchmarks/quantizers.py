@@ -31,6 +31,7 @@ from vaecli.metrics.intervals import Interval, interval, paired, resolved
 
 GRID = {"num_codes": 256, "code_dim": 16}
 EMA, RESTART, KMEANS = {"codebook": "ema"}, {"restart": 1.0}, {"init": "kmeans"}
+RARER = {"restart": 0.1}
 
 
 def vector(**options: Any) -> dict[str, Any]:
@@ -41,6 +42,7 @@ CONV: Mapping[str, dict[str, Any]] = {
     "plain": vector(**GRID),
     "warm-up, then k-means": vector(**GRID, **KMEANS, unquantized_steps=200),
     "EMA + restart": vector(**GRID, **EMA, **RESTART),
+    "EMA + restart below 0.1": vector(**GRID, **EMA, **RARER),
     "k-means + EMA + restart": vector(**GRID, **KMEANS, **EMA, **RESTART),
     "FSQ [8, 6, 5]": {"name": "fsq", "levels": [8, 6, 5]},
     "restart": vector(**GRID, **RESTART),
@@ -67,6 +69,7 @@ WEIGHT = {"commitment": 1.0}  # the article's
 TEN: Mapping[str, dict[str, Any]] = {
     "plain": vector(**WEIGHT),
     "EMA + restart": vector(**WEIGHT, **EMA, **RESTART),
+    "EMA + restart below 0.1": vector(**WEIGHT, **EMA, **RARER),
     "EMA": vector(**WEIGHT, **EMA),
     "restart": vector(**WEIGHT, **RESTART),
     "k-means": vector(**WEIGHT, **KMEANS),

@@ -113,6 +113,17 @@ def test_a_stopped_training_goes_on_to_the_same_bits(vaecli, grid, once, tmp_pat
     assert not grid.prior_file("autoregressive", conditional=False, state=True).exists()
 
 
+def test_after_its_state_was_pruned_it_says_that_it_begins_again(vaecli, grid):
+    asked, said = Asked("autoregressive", False, 1), []
+    with pytest.raises(prior_of_run.Interrupted):
+        fitted(grid, asked, stop=lambda: 130)
+    assert vaecli("prune", "--yes").exit_code == 0
+    fitted(grid, asked, say=said.append)
+    assert f"{grid.name}: begins again, as the state of this prior's training was pruned" in said
+    assert not [name for name in grid.pruned if name.startswith("priors/")]  # the next one does not say so
+    assert grid.examine().missing == []
+
+
 def test_a_state_of_other_weights_is_not_resumed(vaecli, grid, once, tmp_path):
     asked = Asked("autoregressive", False, 1)
     with pytest.raises(prior_of_run.Interrupted):

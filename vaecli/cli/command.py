@@ -1,13 +1,18 @@
 """Commands of which no option is given twice, and whose help begins with examples and fits the terminal."""
 
+import contextlib
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
+import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from vaecli.cli.echo import printing, text_columns
 from vaecli.errors import ConfigError
+from vaecli.screen import width_of
 
+UsageError: Any = typer.BadParameter.__bases__[0]  # click's own, which newer versions of Typer bring along
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -27,20 +32,40 @@ class Helped:
     callback: Any
     help: str | None
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        arguments = [param for param in self.get_params(ctx) if isinstance(param, TyperArgument)]  # type: ignore[attr-defined]
+        commands = ["COMMAND [ARGS]..."] if hasattr(self, "commands") else []
+        return ["[OPTIONS]", *map(_called, arguments), *commands]
+
     def format_help(self, ctx: Any, formatter: Any) -> None:
         formatter.write("\n".join(_help(self, ctx, text_columns())) + "\n")
+
+
+@contextlib.contextmanager
+def folded_refusals() -> Iterator[None]:
+    """Folds what click refuses at words, as every other line."""
+    from vaecli.reports.columns import filled
+
+    try:
+        yield
+    except UsageError as error:
+        if type(error).__name__ != "NoArgsIsHelpError":  # which is the help
+            lines = filled(f"Error: {error.format_message()}", width_of(sys.stderr))
+            raise UsageError("\n".join(lines).removeprefix("Error: "), ctx=error.ctx) from None
+        raise
 
 
 class Command(Helped, TyperCommand):
     """Refuses a second value of an option, where click would keep the last in silence."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        _, _, given = self.make_parser(ctx).parse_args(args=list(args))
+        with folded_refusals():
+            _, _, given = self.make_parser(ctx).parse_args(args=list(args))
         for option in given:
             single = isinstance(option, TyperOption) and not (option.multiple or option.is_flag)
             if single and given.count(option) > 1 and not ctx.resilient_parsing:
                 raise ConfigError([f"{option.opts[0]}: is given {given.count(option)} times, and has one value"])
-        with printing():  # --help
+        with printing(), folded_refusals():  # printing: --help
             return super().parse_args(ctx, args)
 
 
@@ -48,8 +73,12 @@ class Group(Helped, TyperGroup):
     """A command with commands of its own."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        with printing():  # --help and --version
+        with printing(), folded_refusals():  # printing: --help and --version
             return super().parse_args(ctx, args)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        with folded_refusals():
+            return super().resolve_command(ctx, args)
 
 
 def _help(command: Any, ctx: Any, width: int) -> Iterator[str]:
@@ -58,8 +87,11 @@ def _help(command: Any, ctx: Any, width: int) -> Iterator[str]:
     params = command.get_params(ctx)
     arguments = [param for param in params if isinstance(param, TyperArgument)]
     begin = f"Usage: {ctx.command_path} "
-    pieces = ["[OPTIONS]", *map(_called, arguments), *(["COMMAND [ARGS]..."] if hasattr(command, "commands") else [])]
-    yield from words(begin + " ".join(pieces), text_width(width), subsequent_indent=" " * min(len(begin), 16))
+    yield from words(
+        begin + " ".join(command.collect_usage_pieces(ctx)),
+        text_width(width),
+        subsequent_indent=" " * min(len(begin), 16),
+    )
     yield ""
     for line in getattr(command.callback, "examples", ()):
         yield from typed(line, width, begin="  ")

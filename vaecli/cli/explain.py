@@ -1,5 +1,6 @@
 """`vaecli explain`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -7,26 +8,43 @@ import typer
 from vaecli.cli.command import examples
 from vaecli.cli.complete import explained_names
 from vaecli.cli.echo import echo, text_columns
+from vaecli.cli.options import ForceOption
 
 
-@examples("explain gumbel", "explain perplexity")
+@examples("explain gumbel", "explain gumbel --output gumbel.png")
 def explain(
     name: Annotated[
         str,
         typer.Argument(
             metavar="NAME",
-            help="A method, such as gumbel; a metric or its column, such as perplexity; or a key of a config, such as "
-            "temperature or training.epochs.",
+            help="A method, such as gumbel; a column of any table, such as perplexity or bias; or a key of a config, "
+            "such as temperature or training.epochs.",
             autocompletion=explained_names,
         ),
     ],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Draw a method as a figure: png, svg or pdf."),
+    ] = None,
+    force: ForceOption = False,
 ) -> None:
-    """Explain a method, a metric or a key.
+    """Explain a method, a column or a key.
 
     Of a method: what is drawn, what the decoder reads, where the gradient goes and where it stops, the formula, what is
     promised, when to use it, its paper, its code, and its options.
     """
-    from vaecli.reports.explanation import explanation
+    from vaecli.reports.explanation import drawing, explanation
 
-    for line in explanation(name, text_columns()):
-        echo(line)
+    if output is None:
+        for line in explanation(name, text_columns()):
+            echo(line)
+        return
+    from vaecli.experiment.apply import free
+    from vaecli.reports.style import checked_format, save, styled
+
+    checked_format(output.suffix[1:], free(output, force=force))
+    shown = drawing(name)
+    with styled():
+        from vaecli.reports.diagram import draw
+
+        echo(str(save(draw(shown), output)))

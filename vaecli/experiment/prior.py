@@ -251,6 +251,8 @@ def _train(
     if before is not None and is_of(before, identity):
         first = from_arrays(before, trainer.names)
         say(f"{run.name}: resumed in epoch {first.epoch + 1} of at most {trainer.epochs}")
+    elif run.pruned_prior_state(asked.kind, conditional=asked.conditional):
+        say(f"{run.name}: begins again, as the state of this prior's training was pruned")
     total = trainer.epochs * trainer.steps_per_epoch
     told, saved = counting("steps", total), time.monotonic()
     state = first

@@ -1,4 +1,4 @@
-"""What a method, a metric or a key of a config is, in lines for a terminal: `vaecli explain`.
+"""What a method, a column of a table or a key of a config is, in lines for a terminal: `vaecli explain`.
 
 The words are those of the registry, the tables of options and metrics, and the docstrings beside the code.
 """
@@ -8,10 +8,10 @@ import math
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from textwrap import wrap
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vaecli.config import config_from_text
 from vaecli.config.latent import Latent
@@ -22,6 +22,10 @@ from vaecli.errors import ConfigError, printable
 from vaecli.metrics.metric import METRICS, Metric
 from vaecli.registry import METHODS, Component, Method, suggest
 from vaecli.reports.columns import beside, blocks, narrowed, text_width
+from vaecli.reports.glossary import GLOSSARY, Term
+
+if TYPE_CHECKING:
+    from vaecli.reports.diagram import Drawing
 
 EXACT_FOR = {
     "constant": "no loss that depends on the code",
@@ -33,17 +37,18 @@ MOST_NAMED = 6  # methods that have a key
 
 
 def explanation(name: str, width: int) -> Iterator[str]:
-    """The lines of every method, metric and key that is called so.
+    """The lines of every method, column, metric and key that is called so.
 
     Raises:
         ConfigError: nothing is.
     """
     parts = [_of_method(name, width)] if name in METHODS else []
+    parts += [_of_column(terms, width) for terms in [_terms(name)] if terms]
     parts += [_of_metric(metric, width) for metric in METRICS if _plain(name) in _names(metric)]
     keys = keys_of_configs()
     parts += [_of_key(key, keys[key], width) for key in keys if _plain(name) in (_plain(key), key.split(".")[1])]
     if not parts:
-        raise ConfigError([f"{name}: no such method, metric or key{suggest(name, known_names())}"])
+        raise ConfigError([f"{name}: no such method, column or key{suggest(name, known_names())}"])
     for number, lines in enumerate(parts):
         yield from [""] * bool(number)
         yield from map(printable, lines)
@@ -52,7 +57,13 @@ def explanation(name: str, width: int) -> Iterator[str]:
 def known_names() -> list[str]:
     """All names that are explained."""
     keys = keys_of_configs()
-    names = [*METHODS, *(n for metric in METRICS for n in _names(metric)), *keys, *(k.split(".")[1] for k in keys)]
+    names = [
+        *METHODS,
+        *(n for metric in METRICS for n in _names(metric)),
+        *_columns(),
+        *keys,
+        *(k.split(".")[1] for k in keys),
+    ]
     return list(dict.fromkeys(names))
 
 
@@ -134,15 +145,13 @@ class Flow(NamedTuple):
     read: str
     back: str
     mark: str = "|"  # X: nothing comes through
+    around: bool = False  # whether losses teach the encoder on another way
+    held_fixed: bool = False  # whether what comes through is the gradient itself, with the noise held fixed
 
 
 def _of_method(name: str, width: int) -> Iterator[str]:
     method = METHODS[name]
-    part = method.estimator or method.bottleneck
-    found = _loaded(part)
-    promises = found.promises if method.estimator else None
-    function = (found.path or found.estimate) if method.estimator else found
-    module = sys.modules[part.target.partition(":")[0]]
+    promises, function, module = _parts(method)
     summary, *rest = _paragraphs(function)
     about = [("what", " ".join(summary)), ("when", method.when), ("paper", _line(module)), ("code", module.__file__)]
     yield f"{name}: a method"
@@ -160,19 +169,56 @@ def _of_method(name: str, width: int) -> Iterator[str]:
     yield from beside(list(_options(name, method)), width)
 
 
+def _parts(method: Method) -> tuple[Any, Any, Any]:
+    """What it promises (None without an estimator), what documents it, and the module of that."""
+    part = method.estimator or method.bottleneck
+    found = _loaded(part)
+    module = sys.modules[part.target.partition(":")[0]]
+    return (found.promises, found.path or found.estimate, module) if method.estimator else (None, found, module)
+
+
+def drawing(name: str) -> "Drawing":
+    """What the figure of a method shows; raises ConfigError for what is no method."""
+    from vaecli.reports.diagram import Drawing
+
+    if name not in METHODS:
+        raise ConfigError([f"{name}: only a method has a figure{suggest(name, METHODS)}"])
+    method = METHODS[name]
+    promises, function, module = _parts(method)
+    flow = _flow(method, promises)
+    rule = [line for paragraph in _paragraphs(function)[1:] for line in paragraph if line.startswith(" ")]
+    return Drawing(
+        name,
+        PAPER.sub(r"\1", method.help),
+        *flow[:4],
+        passes=flow.mark == "|",
+        around=flow.around,
+        held_fixed=flow.held_fixed,
+        learns=method.learns,
+        rule=tuple(inspect.cleandoc("\n".join(rule)).splitlines()) if rule else (),
+        promises=f"Exact in expectation for {promised(name)['exact_for']}; {_decoded(name)}." if promises else "",
+        paper=_line(module),
+    )
+
+
+def _decoded(name: str) -> str:
+    count = promised(name)["decodings"]
+    return f"{count} decoding{'s' * (count != 1)} per image and step"
+
+
 def _flow(method: Method, promises: Any) -> Flow:
     """The flow of a method: a path of its own where a quantity is drawn, and else what its promises say."""
     if promises is None and method.enumerates:
         back = "not this way: the encoder learns the code's name, by the rule below"
-        return Flow("vectors", "the best of all codes", "what the code stands for", back, "X")
+        return Flow("vectors", "the best code of all", "what the code stands for", back, "X", around=True)
     if promises is None and method.constant_rate:
         return Flow("vectors", "the nearest code", "what the code stands for", "past the choice, by the rule below")
     if promises is None:
-        return Flow("mean, std", "noise is drawn", "a Gaussian vector", "with the noise held fixed")
+        return Flow("mean, std", "noise is drawn", "a Gaussian vector", "with the noise held fixed", held_fixed=True)
     if not method.learns:
         return Flow("logits", "a code is drawn", "the code", "stops: a draw has no slope", "X")
     if promises.reads == "relaxed sample":
-        return Flow("logits", "noise is drawn", "a relaxed sample", "with the noise held fixed")
+        return Flow("logits", "noise is drawn", "a relaxed sample", "with the noise held fixed", held_fixed=True)
     back = {
         "slope": "past the draw, by the rule below",
         "values": "not this way: losses of codes, by the rule below",
@@ -180,7 +226,8 @@ def _flow(method: Method, promises: Any) -> Flow:
         None: "by the rule below",
     }[promises.learns_from]
     drawn = {"code": "a code is drawn", "every code": "none is left out"}.get(promises.reads, "codes are drawn")
-    return Flow("logits", drawn, promises.reads, back, "X" if promises.learns_from == "values" else "|")
+    values, both = promises.learns_from == "values", promises.learns_from == "both"
+    return Flow("logits", drawn, promises.reads, back, "X" if values else "|", around=values or both)
 
 
 def _diagram(flow: Flow, *, learns: bool) -> Iterator[str]:
@@ -255,7 +302,7 @@ def _names(metric: Metric) -> list[str]:
 
 def _plain(name: str) -> str:
     """One spelling of a name: columns have spaces, keys have dots."""
-    return name.strip().lower().replace(" ", "_").replace(".", "_")
+    return name.strip().lstrip("-").lower().replace(" ", "_").replace(".", "_")
 
 
 def _of_metric(metric: Metric, width: int) -> Iterator[str]:
@@ -268,6 +315,23 @@ def _of_metric(metric: Metric, width: int) -> Iterator[str]:
     yield f"{metric.key}: a metric"
     yield ""
     yield from beside([(label, text) for label, text in rows if text], width)
+
+
+# A column that is no metric
+
+
+def _columns() -> list[str]:
+    return [_plain(term.name) for term in GLOSSARY]
+
+
+def _terms(name: str) -> list[Term]:
+    return [term for term in GLOSSARY if _plain(term.name) == _plain(name)]
+
+
+def _of_column(terms: Sequence[Term], width: int) -> Iterator[str]:
+    yield f"{terms[0].name}: a column"
+    yield ""
+    yield from beside([(term.where, term.meaning) for term in terms], width)
 
 
 # A key of a config

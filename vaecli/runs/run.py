@@ -625,9 +625,16 @@ class Run:
         except (OSError, ValueError):
             return None
 
-    def drop_prior_state(self, kind: PriorKind, *, conditional: bool) -> None:
-        """Removes the state of a prior's training, once the prior is there."""
+    def pruned_prior_state(self, kind: PriorKind, *, conditional: bool) -> bool:
+        """Whether the state of this prior's training was pruned, so that it can only begin again."""
         path = self.prior_file(kind, conditional=conditional, state=True)
+        return not path.exists() and str(path.relative_to(self.path)) in self.pruned
+
+    def drop_prior_state(self, kind: PriorKind, *, conditional: bool) -> None:
+        """Removes the state of a prior's training, once the prior is there; that one was pruned is forgotten."""
+        path = self.prior_file(kind, conditional=conditional, state=True)
+        if self.pruned_prior_state(kind, conditional=conditional):
+            self._write_pruned(self.pruned - {str(path.relative_to(self.path))})
         with writing(path):
             path.unlink(missing_ok=True)
 
@@ -636,9 +643,9 @@ class Run:
         write_sealed(self.quality_json, {"format": FORMAT, "quality": quality}, within=self.path)
 
     def prune(self, names: Iterable[str]) -> None:
-        """Removes these files of a finished run; what it wrote is recorded first, so that it never counts as lost."""
+        """Removes these files of a finished run, which is recorded first, so that none of them counts as lost."""
         names = list(names)
-        self.record_pruned(name for name in names if name in self.summary["files"])
+        self.record_pruned(names)
         for name in names:
             with writing(self.path / name):
                 (self.path / name).unlink(missing_ok=True)
@@ -648,7 +655,10 @@ class Run:
         self._lock.check()
         found = self.pruned | set(names)
         if found:
-            write_sealed(self.pruned_json, {"format": FORMAT, "pruned": sorted(found)}, within=self.path)
+            self._write_pruned(found)
+
+    def _write_pruned(self, names: Iterable[str]) -> None:
+        write_sealed(self.pruned_json, {"format": FORMAT, "pruned": sorted(names)}, within=self.path)
 
     def fail(self, reason: str) -> None:
         self._lock.check()

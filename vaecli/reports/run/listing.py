@@ -85,6 +85,7 @@ def entry(run: Run) -> dict[str, Any]:
         info, status = run.info, run.status
         config, data = info["config"], info["data"]
         return {
+            "kind": "run",
             "run": run.name,
             "status": status,
             "data": data["name"],
@@ -100,7 +101,7 @@ def entry(run: Run) -> dict[str, Any]:
             "prior": prior_of(run) if status == "finished" else None,
         }
     except (RunError, ConfigError) as error:
-        return {"run": run.name, "status": "unreadable", "reason": str(error)}
+        return {"kind": "run", "run": run.name, "status": "unreadable", "reason": str(error)}
 
 
 def _done(run: Run, training: Mapping[str, Any], *, finished: bool) -> dict[str, Any]:

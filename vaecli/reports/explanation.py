@@ -33,6 +33,7 @@ EXACT_FOR = {
     "quadratic": "quadratic losses",
     "every": "every loss",
 }
+OF_BOUND = "the bound of its draws, which it trains"  # in place of a loss
 MOST_NAMED = 6  # methods that have a key
 
 
@@ -79,7 +80,7 @@ def promised(name: str) -> dict[str, Any]:
     promises = _loaded(method.estimator).promises
     own = {option: options[option] for option in method.estimator.options}
     decodings = promises.decodings(latent.codes_per_position, latent.most_values, **own)
-    exact = "the bound of its draws" if promises.of_bound else EXACT_FOR[promises.exact_for]
+    exact = OF_BOUND if promises.of_bound else EXACT_FOR[promises.exact_for]
     if promises.exact_at:
         exact += f" at {', '.join(f'{option} {value:g}' for option, value in promises.exact_at.items())}"
     return {**row, "exact_for": exact, "reads": promises.reads, "decodings": decodings}
@@ -113,14 +114,16 @@ PAPER = re.compile(r"(.*) \(([^()]*\d{4}[^()]*)\)")  # at the end of a line of h
 
 def _row(row: Mapping[str, Any]) -> list[str]:
     what, paper = found.groups() if (found := PAPER.fullmatch(row["help"])) else (row["help"], "")
-    degree = {text: degree for degree, text in EXACT_FOR.items()}.get((row["exact_for"] or "").partition(" at ")[0], "")
+    degree = {OF_BOUND: "bound", **{text: degree for degree, text in EXACT_FOR.items()}}.get(
+        (row["exact_for"] or "").partition(" at ")[0], ""
+    )
     return [row["method"], what, degree.replace("constant", "none"), str(row["decodings"]), paper]
 
 
 def _family(row: Mapping[str, Any]) -> str:
     method = METHODS[row["method"]]
     if method.estimator:
-        return "exact" if row["exact_for"] == EXACT_FOR["every"] else "biased"
+        return "exact" if row["exact_for"] in (EXACT_FOR["every"], OF_BOUND) else "biased"
     return "chosen" if method.constant_rate else "vector"
 
 

@@ -177,6 +177,15 @@ def test_mistakes_are_one_line(vaecli, tmp_path):
         (("vae", "--sort-by", "acuracy"), "--sort-by acuracy: no such column, did you mean 'accuracy'?"),
         ((".",), ".: neither a run nor a folder of runs"),
         (("vae", "--set", "model.temprature=1.0"), "--set model.temprature=1.0: model.temprature: unknown key"),
+        (("vae", "--columns", "acuracy"), "--columns acuracy: no such column, did you mean 'accuracy'?"),
+        (
+            ("vae", "--columns", "bits", "-f", "csv"),
+            "--columns: has no effect with --format csv, which has every column",
+        ),
+        (
+            ("vae", "--spread", "std", "-f", "json"),
+            "--spread: has no effect with --format json, which has every column",
+        ),
         (("vae", "--seeds", "x"), "--seeds x: a number of seeds such as 5, or a list such as 0,3,7"),
         (("vae", "--seeds", "0"), "--seeds 0: a number of seeds such as 5, or a list such as 0,3,7"),
         (("vae", "--seeds", "1,-1"), "--seeds 1,-1: a number of seeds such as 5, or a list such as 0,3,7"),
@@ -198,6 +207,15 @@ def test_runs_of_a_folder_are_compared_as_they_are(vaecli, had, tmp_path):
         ("gumbel", 3)
     ]
     assert written(tmp_path / "one") == before
+
+
+def test_a_table_for_a_paper_has_the_columns_that_it_is_asked_for(vaecli, had):
+    had("gumbel", 0, 1)
+    command = ("compare", "outputs", "--no-train", "--columns", "perplexity,mse-mode", "--spread", "std")
+    latex = vaecli(*command, "--format", "latex").stdout.splitlines()
+    assert latex[-7:-4] == [r"\begin{tabular}{lrr}", r"\toprule", r"method & perplexity & mse mode \\"]
+    assert vaecli(*command).stdout.splitlines()[1].split() == ["method", "perplexity", "mse", "mode"]
+    assert "| method | perplexity | mse mode |" in vaecli(*command, "--format", "md").stdout.splitlines()
 
 
 def test_without_training_what_is_missing_is_left_out(vaecli, had):

@@ -43,8 +43,8 @@ def plot(
         RunError: there is no such run or figure, or the run is not finished.
         RunFailed: names every figure that could not be drawn; the others were drawn.
     """
+    from vaecli.reports.comparison.again import comparison_folder, groups_of
     from vaecli.reports.comparison.figures import files
-    from vaecli.reports.comparison.kept import comparison_folder, groups_of
     from vaecli.reports.comparison.panels import scenes
     from vaecli.reports.run import figures
     from vaecli.reports.style import WIDTH, Undrawn, checked_format, checked_width, chosen, draw_each

@@ -12,8 +12,8 @@ from urllib.parse import quote
 from vaecli.reports.audit.table import PARTS, best, by_epoch, last_epoch, legend, measured_parts, verdict
 from vaecli.reports.audit.table import columns as audit_columns
 from vaecli.reports.columns import flat, plain
+from vaecli.reports.comparison.again import RECORDS, VERSION, kept_of
 from vaecli.reports.comparison.groups import Group, csv_text, records, seed_of, titles
-from vaecli.reports.comparison.kept import RECORDS, VERSION, kept_of
 from vaecli.reports.comparison.panels import Scene, scenes
 from vaecli.reports.comparison.story import THRESHOLDS, answer, sentences
 from vaecli.reports.comparison.table import LEGEND, columns

@@ -9,7 +9,10 @@ from typing import Any
 
 from vaecli.errors import RunError
 from vaecli.reports.comparison.groups import Group, compared
+from vaecli.reports.kept import find_kept
 from vaecli.runs import Run
+from vaecli.runs.files import read
+from vaecli.runs.sealed import MAX_BYTES
 
 VERSION = 12  # raise it when drawings or sentences change for the same runs
 RECORDS = "comparison.json"
@@ -25,9 +28,16 @@ def kept_of(groups: Sequence[Group]) -> dict[str, Any]:
 
 
 def comparison_folder(name: str, output_dir: Path) -> Path | None:
-    """The folder of the comparison that a path, or a name in the output folder, refers to; None if it is none."""
-    places = (Path(os.path.expanduser(name)), output_dir / name)
-    return next((place for place in places if (place / RECORDS).is_file()), None)
+    """The folder of the comparison that a path, or a name or its beginning, refers to; None if it is none.
+
+    Raises:
+        RunError: several begin so, or the one that does cannot be read.
+    """
+    place = Path(os.path.expanduser(name))
+    if (place / RECORDS).is_file():
+        return place
+    found = find_kept(name, output_dir)
+    return found.path if found and found.kind == "comparison" else None
 
 
 def groups_of(folder: Path) -> list[Group]:
@@ -38,19 +48,19 @@ def groups_of(folder: Path) -> list[Group]:
     """
     path = folder / RECORDS
     try:
-        known = json.loads(path.read_text(encoding="utf-8"))
-        version = known["version"]
+        known = json.loads(read(path, most=MAX_BYTES))
+        if known["version"] != VERSION:
+            raise RunError(f"{path}: is of another version of vaecli; the same `vaecli compare` makes it again")
+        places, kind = [Path(place) for place in known["runs"]], known["code_prior"]
     except OSError as error:
         raise RunError(f"{path}: cannot be read ({error.strerror})") from None
     except (ValueError, TypeError, KeyError):
         raise RunError(f"{path}: damaged; the same `vaecli compare` makes it again") from None
-    if version != VERSION:
-        raise RunError(f"{path}: is of another version of vaecli; the same `vaecli compare` makes it again")
-    runs = [_run(Path(place), folder) for place in known["runs"]]
+    runs = [_run(place, folder) for place in places]
     order = {run.path: place for place, run in enumerate(runs)}
     return [
         replace(group, rows=sorted(group.rows, key=lambda row: order[row.runs[0].path]))
-        for group in compared(runs, code_prior=known["code_prior"])
+        for group in compared(runs, code_prior=kind)
     ]
 
 

@@ -171,6 +171,25 @@ def audit_row(
     return AuditRow(epoch, estimator, temperature, 1, 0, 4096, 0.25, found, found)
 
 
+def cut_off(figure: Any) -> list[str]:
+    """What of a figure lies outside of it, or under something else: axes with their labels, title and legends."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    of = canvas.get_renderer()
+    parts = {f"axes {i}": axis.get_tightbbox(of) for i, axis in enumerate(figure.axes) if axis.get_visible()}
+    parts |= {f"legend {i}": legend.get_window_extent(of) for i, legend in enumerate(figure.legends)}
+    parts |= {text.get_text(): text.get_window_extent(of) for text in figure.texts}
+    found = [
+        f"{name} is cut off"
+        for name, box in parts.items()
+        if box.x0 < -1 or box.y0 < -1 or box.x1 > figure.bbox.x1 + 1 or box.y1 > figure.bbox.y1 + 1
+    ]
+    pairs = itertools.combinations(parts.items(), 2)
+    return found + [f"{a} lies on {b}" for (a, one), (b, two) in pairs if one.padded(-3).overlaps(two.padded(-3))]
+
+
 def written(folder: Path) -> list[str]:
     """Every file and folder below, by its path from there, but for what `pytest --hostile` has put there."""
     theirs = {f"{name}.py" for name in hostile.MODULES}

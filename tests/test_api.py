@@ -38,6 +38,7 @@ HOOKS = {"shown", "told", "drawn"}  # who is told before the function returns
 OF_COMMANDS = {
     ("train", "dry_run"),
     ("compare", "format"),
+    ("audit", "latex"),
     ("reproduce", "format"),
     ("prune", "yes"),
 }  # of what they print

@@ -41,6 +41,11 @@ def test_a_toy_is_measured_drawn_and_shown_again(vaecli, tmp_path):
     assert second.stdout == first.stdout
     assert "4/4" not in second.stderr
     assert loaded_after(list(TOY), tmp_path) == "['matplotlib', 'numpy']"
+    latex = vaecli(*TOY, "--latex", "--quiet").stdout.splitlines()
+    assert r"straight\_through & " in "".join(latex)
+    assert latex[-1] == r"\end{tabular}"
+    both = vaecli(*TOY, "--latex", "--json")
+    assert (both.exit_code, both.stderr) == (2, "--json and --latex exclude each other\n")
     with_json = vaecli(*TOY, "--json", "--quiet")
     assert with_json.stderr == ""
     rows = json.loads(with_json.stdout)["rows"]

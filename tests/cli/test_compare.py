@@ -1,5 +1,6 @@
 import contextlib
 import json
+import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -177,6 +178,15 @@ def test_mistakes_are_one_line(vaecli, tmp_path):
         (("vae", "--sort-by", "acuracy"), "--sort-by acuracy: no such column, did you mean 'accuracy'?"),
         ((".",), ".: neither a run nor a folder of runs"),
         (("vae", "--set", "model.temprature=1.0"), "--set model.temprature=1.0: model.temprature: unknown key"),
+        (("vae", "--columns", "acuracy"), "--columns acuracy: no such column, did you mean 'accuracy'?"),
+        (
+            ("vae", "--columns", "bits", "-f", "csv"),
+            "--columns: has no effect with --format csv, which has every column",
+        ),
+        (
+            ("vae", "--spread", "std", "-f", "json"),
+            "--spread: has no effect with --format json, which has every column",
+        ),
         (("vae", "--seeds", "x"), "--seeds x: a number of seeds such as 5, or a list such as 0,3,7"),
         (("vae", "--seeds", "0"), "--seeds 0: a number of seeds such as 5, or a list such as 0,3,7"),
         (("vae", "--seeds", "1,-1"), "--seeds 1,-1: a number of seeds such as 5, or a list such as 0,3,7"),
@@ -198,6 +208,15 @@ def test_runs_of_a_folder_are_compared_as_they_are(vaecli, had, tmp_path):
         ("gumbel", 3)
     ]
     assert written(tmp_path / "one") == before
+
+
+def test_a_table_for_a_paper_has_the_columns_that_it_is_asked_for(vaecli, had):
+    had("gumbel", 0, 1)
+    command = ("compare", "outputs", "--no-train", "--columns", "perplexity,mse-mode", "--spread", "std")
+    latex = vaecli(*command, "--format", "latex").stdout.splitlines()
+    assert latex[-7:-4] == [r"\begin{tabular}{lrr}", r"\toprule", r"method & perplexity & mse mode \\"]
+    assert vaecli(*command).stdout.splitlines()[1].split() == ["method", "perplexity", "mse", "mode"]
+    assert "| method | perplexity | mse mode |" in vaecli(*command, "--format", "md").stdout.splitlines()
 
 
 def test_without_training_what_is_missing_is_left_out(vaecli, had):
@@ -260,3 +279,46 @@ def test_an_unreachable_scheduler_is_one_line(vaecli, monkeypatch):
     result = vaecli("compare", "vqvae", *SETTINGS, "--scheduler", "tcp://127.0.0.1:9")
     assert result.exit_code == 2
     assert result.stderr.splitlines()[-1].startswith("--scheduler tcp://127.0.0.1:9: cannot be reached (")
+
+
+def test_a_comparison_is_drawn_again_in_another_form(vaecli, had, tmp_path):
+    had("gumbel", 0, 1)
+    had("vqvae", 0)
+    vaecli("compare", "outputs", "--no-train")
+    (folder,) = (tmp_path / "outputs").glob("compare-*")
+    drawn = sorted(path.name for path in folder.glob("*.png"))
+    again = vaecli("plot", folder.name, "--format", "pdf", "--width", "3.3", "--output", "paper").stdout.splitlines()
+    assert sorted(again) == [f"paper/{name.replace('.png', '.pdf')}" for name in drawn]
+    before = {path.name: path.read_bytes() for path in folder.glob("*.png")}
+    assert vaecli("plot", "compare-").stdout.splitlines()
+    assert {path.name: path.read_bytes() for path in folder.glob("*.png")} == before
+    (tmp_path / "outputs").rename(tmp_path / "moved")
+    path = tmp_path / "moved" / folder.name / "comparison.json"
+    known = json.loads(path.read_text())
+    for runs, first in ((sorted(known["runs"]), "gumbel"), (sorted(known["runs"], reverse=True), "vqvae")):
+        path.write_text(json.dumps(known | {"runs": runs}))  # as if it had been sorted so
+        alone = vaecli("plot", f"moved/{folder.name}", "--figure", "loss", "--format", "svg")
+        assert alone.stdout == f"moved/{folder.name}/loss.svg\n"
+        names = re.findall(">(gumbel|vqvae)<", (tmp_path / alone.stdout.strip()).read_text())
+        assert (names[0], len(set(names))) == (first, 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "change", "line"),
+    [
+        (("--figure", "los"), {}, "the comparison: has no figure los, did you mean 'loss'?"),
+        (("--width", "1"), {}, "--width 1.0: a number of inches from 2.5 to 20 is needed"),
+        (("--width", "nan"), {}, "--width nan: a number of inches from 2.5 to 20 is needed"),
+        ((), {"version": 3}, "{}: is of another version of vaecli; the same `vaecli compare` makes it again"),
+        ((), {"runs": 3}, "{}: damaged; the same `vaecli compare` makes it again"),
+        ((), {"runs": ["gone"]}, "gone: is not there any more, or not finished; the comparison is of it"),
+    ],
+)
+def test_what_cannot_be_drawn_again_is_one_line(vaecli, had, tmp_path, arguments, change, line):
+    had("gumbel", 0)
+    vaecli("compare", "outputs", "--no-train", "--output", "mine")
+    path = tmp_path / "mine" / "comparison.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    result = vaecli("plot", "mine", *arguments)
+    assert (result.exit_code, result.stderr) == (2, line.format("mine/comparison.json") + "\n")
+    assert result.stdout == ""

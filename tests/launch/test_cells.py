@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -110,6 +111,10 @@ def test_the_command_ends_with_3_if_a_cell_is_not_reproduced(outputs, source, tm
     assert done.exit_code == 3
     assert "not reproduced" in done.stdout
     assert CliRunner().invoke(app, ["reproduce", source, *arguments]).exit_code == 0
+    arguments[arguments.index("csv")] = "latex"
+    latex = CliRunner().invoke(app, ["reproduce", source, *arguments]).stdout.splitlines()
+    assert latex[-1] == r"\end{tabular}"
+    assert any(re.fullmatch(r"ST & test mse & epoch 2 & 0\.0.* \\\\", line) for line in latex)
 
 
 def test_a_quick_look_is_at_the_earliest_epoch_of_each_setting(source):

@@ -37,6 +37,12 @@ class Measurements:
 
         return "\n".join(table_lines(self.rows, self.left_out, width))
 
+    @property
+    def latex(self) -> str:
+        from vaecli.reports.audit.table import latex_lines
+
+        return "\n".join(latex_lines(self.rows, self.left_out))
+
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, as in audit.json."""
         rows = [row.to_dict() for row in self.rows]

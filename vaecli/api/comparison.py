@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 from vaecli.api.frame import PRIORS, console_of, stop_on
 from vaecli.config.arguments import (
     Name,
+    Names,
     Numbers,
     Settings,
     Sweeps,
     one_of,
+    parts,
     path_of,
     runs_folder,
     seeds_of,
@@ -27,7 +29,9 @@ from vaecli.terminal.board import Board
 
 if TYPE_CHECKING:
     from vaecli.reports.comparison.groups import Group
+    from vaecli.reports.comparison.table import Selection, Spread
 
+SPREADS: "tuple[Spread, ...]" = ("interval", "std")
 ARTICLE = ("vae", "categorical", "gumbel", "straight_through", "vqvae")
 FAMILIES = ("estimators", "quantizers")  # that `compare` trains together
 
@@ -40,6 +44,7 @@ class Comparison:
     groups: "Sequence[Group]" = ()  # rows that may stand on one scale
     failures: Mapping[str, str] = field(default_factory=dict)
     folder: Path | None = None  # of table, figures and report.html; None if there is no report
+    selection: "Selection | None" = None  # the columns of table, markdown and latex; None: all
 
     @property
     def records(self) -> list[dict[str, Any]]:
@@ -50,15 +55,21 @@ class Comparison:
 
     @property
     def table(self) -> str:
-        from vaecli.reports.comparison.table import table_lines
+        from vaecli.reports.comparison.table import ALL, table_lines
 
-        return "\n".join(table_lines(self.groups, self.failures))
+        return "\n".join(table_lines(self.groups, self.failures, selection=self.selection or ALL))
 
     @property
     def markdown(self) -> str:
-        from vaecli.reports.comparison.table import markdown_lines
+        from vaecli.reports.comparison.table import ALL, markdown_lines
 
-        return "\n".join(markdown_lines(self.groups, self.failures))
+        return "\n".join(markdown_lines(self.groups, self.failures, self.selection or ALL))
+
+    @property
+    def latex(self) -> str:
+        from vaecli.reports.comparison.table import ALL, latex_lines
+
+        return "\n".join(latex_lines(self.groups, self.failures, self.selection or ALL))
 
     @property
     def csv(self) -> str:
@@ -86,6 +97,8 @@ def compare(
     jobs: int | None = None,
     scheduler: str | None = None,
     sort_by: str | None = None,
+    columns: Names = (),
+    spread: str = "interval",
     output_dir: Name | None = None,
     data_dir: Name | None = None,
     output: Name | None = None,
@@ -114,6 +127,9 @@ def compare(
         scheduler: train on the workers of this dask scheduler: its address or its file.
         sort_by: a column of the table, best first; or "method". None: -elbo where the likelihood is in nats, else
             mse sampled.
+        columns: of table, markdown and latex, in this order, as ["mse sampled", "bits"] or "mse sampled,bits"; default:
+            every column that has a value.
+        spread: what follows ±: "interval", the 95 % interval of the mean over seeds; or "std", the standard deviation.
         output_dir: where run folders are; default: $VAECLI_OUTPUT_DIR, then outputs.
         data_dir: where data sets are; default: $VAECLI_DATA_DIR, then Keras' cache.
         output: folder for table, figures and page; default: a folder inside output_dir.
@@ -137,6 +153,7 @@ def compare(
         from vaecli.launch.forecast import side_by_side, speeds
         from vaecli.reports.comparison.groups import compared, sort_key, unseen
         from vaecli.reports.comparison.page import report_folder, write_report
+        from vaecli.reports.comparison.table import selected
         from vaecli.reports.guide import after_comparing, words_of
         from vaecli.runs import all_runs
         from vaecli.runs.absent import remarks, whole_runs
@@ -146,6 +163,7 @@ def compare(
         if jobs is not None and scheduler:
             raise ConfigError([f"--jobs {jobs}: has no effect with --scheduler, whose workers are counted there"])
         column, folder = sort_key(sort_by) if sort_by else None, runs_folder(output_dir)
+        selection = selected(parts(columns), one_of("spread", spread, SPREADS))
         kind = None if code_prior is None else one_of("code-prior", code_prior, PRIORS)
         settings = [*settings_of(set), *settings_of({} if epochs is None else {"training.epochs": epochs})]
         sweeps = sweeps_of(sweep)
@@ -195,7 +213,7 @@ def compare(
         groups = compared(finished, column, absent, kind)
         console.lines(remarks(finished))
         console.lines(f"not in the table: {name}: {why}" for name, why in unseen(groups, absent).items())
-        found = Comparison(plan, groups, failures)
+        found = Comparison(plan, groups, failures, selection=selection)
         shown(found, console.on_terminal and not damaged)
         if not finished:
             return found

@@ -57,6 +57,12 @@ class Reproduction:
         return "\n".join(markdown_lines(self.cells))
 
     @property
+    def latex(self) -> str:
+        from vaecli.reports.reproduction.table import latex_lines
+
+        return "\n".join(latex_lines(self.cells))
+
+    @property
     def csv(self) -> str:
         from vaecli.reports.reproduction.table import csv_text
 

@@ -21,6 +21,7 @@ from vaecli.cli.options import (
     choices,
 )
 from vaecli.cli.plot import Format
+from vaecli.errors import ConfigError
 
 TEMPERATURES = ",".join(f"{temperature:g}" for temperature in api.TEMPERATURES)
 
@@ -94,6 +95,9 @@ def audit(
     ] = Format.png,
     quiet: QuietOption = False,
     json: JsonOption = False,
+    latex: Annotated[
+        bool, typer.Option("--latex", help="Print the table in LaTeX, with the rules of booktabs.")
+    ] = False,
 ) -> None:
     """Measure gradient estimators against the exact gradient.
 
@@ -102,6 +106,8 @@ def audit(
     gradient decodes every code, which limits their number. The table goes to stdout (with --json all figures); figures
     and audit.json go to a folder inside the output folder. The same command shows the result again, or resumes it.
     """
+    if json and latex:
+        raise ConfigError(["--json and --latex exclude each other"])
     found = api.audit(
         target,
         objective=objective.value if objective else None,
@@ -120,5 +126,8 @@ def audit(
     )
     if json:
         echo(json_format.dumps(found.to_dict(), indent=2))
+        return
+    if latex:
+        echo(found.latex)
         return
     echo(found.table(table_width()))

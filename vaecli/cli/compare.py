@@ -15,7 +15,7 @@ from vaecli.cli.complete import compared_columns, config_and_run_names
 from vaecli.cli.echo import echo, table_width
 from vaecli.cli.options import OUTPUT_DIR, DataDirOption, OutputDirOption, QuietOption, SetOption, choices
 from vaecli.cli.prior import Kind
-from vaecli.errors import SOME_FAILED
+from vaecli.errors import SOME_FAILED, ConfigError
 from vaecli.registry import BUILT_IN
 from vaecli.screen import takes_escapes
 
@@ -25,6 +25,15 @@ class Format(StrEnum):
     csv = "csv"
     json = "json"
     md = "md"
+    latex = "latex"
+
+
+class Spread(StrEnum):
+    interval = "interval"
+    std = "std"
+
+
+WHOLE = (Format.csv, Format.json)  # have every column, and intervals beside means
 
 
 Family = StrEnum("Family", api.FAMILIES)  # type: ignore[misc]
@@ -95,6 +104,21 @@ def compare(
             help="Column to sort by, best first; or method. [default: -elbo or mse sampled]",
         ),
     ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN,COLUMN",
+            autocompletion=compared_columns,
+            help="Columns of the table, in this order. [default: all that have a value]",
+        ),
+    ] = None,
+    spread: Annotated[
+        Spread,
+        typer.Option(
+            metavar=choices(Spread),
+            help="What follows ±: the 95 % interval of the mean, or the standard deviation over seeds.",
+        ),
+    ] = Spread.interval,
     output_dir: OutputDirOption = OUTPUT_DIR,
     data_dir: DataDirOption = None,
     output: Annotated[
@@ -118,6 +142,11 @@ def compare(
     everything else to stderr; table, figures and a page are kept in a folder inside the output folder. Exit codes: 0
     done, 2 a mistake in the request, 3 some runs failed, 130 and 143 interrupted and saved.
     """
+    for option, given in (("--columns", columns), ("--spread", spread is not Spread.interval)):
+        if given and format_ in WHOLE:
+            raise ConfigError(
+                [f"{option}: has no effect with --format {format_.value}, which has every column and number"]
+            )
     found = api.compare(
         *(names or ()),
         all=all_,
@@ -131,6 +160,8 @@ def compare(
         jobs=jobs,
         scheduler=scheduler,
         sort_by=sort_by,
+        columns=() if columns is None else columns,
+        spread=spread.value,
         output_dir=output_dir,
         data_dir=data_dir,
         output=output,
@@ -144,19 +175,22 @@ def compare(
 
 def _print(format_: Format, found: api.Comparison, told: bool) -> None:
     """Prints the table; without the failures if a terminal has already shown each of them."""
-    from vaecli.reports.comparison.table import rich_tables, table_lines
+    from vaecli.reports.comparison.table import ALL, rich_tables, table_lines
 
+    failures, selection = {} if told else found.failures, found.selection or ALL
     match format_:
         case Format.table if takes_escapes(sys.stdout):
             from rich.console import Console
 
             terminal = Console(width=table_width())
-            for part in rich_tables(found.groups, {} if told else found.failures, terminal.width):
+            for part in rich_tables(found.groups, failures, terminal.width, selection):
                 terminal.print(part)
         case Format.table:
-            echo("\n".join(table_lines(found.groups, {} if told else found.failures, table_width())))
+            echo("\n".join(table_lines(found.groups, failures, table_width(), selection)))
         case Format.md:
             echo(found.markdown)
+        case Format.latex:
+            echo(found.latex)
         case Format.csv:
             echo(found.csv.rstrip("\n"))
         case Format.json:

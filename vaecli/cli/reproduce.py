@@ -112,6 +112,8 @@ def _print(format_: Format, found: api.Reproduction) -> None:
             echo("\n".join(table_lines(found.cells, found.minutes or None, table_width())))
         case Format.md:
             echo(found.markdown)
+        case Format.latex:
+            echo(found.latex)
         case Format.csv:
             echo(found.csv.rstrip("\n"))
         case Format.json:

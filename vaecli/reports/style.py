@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vaecli.errors import RunError
-from vaecli.registry import DATASETS
+from vaecli.errors import ConfigError, RunError
+from vaecli.registry import DATASETS, suggest
 from vaecli.runs.files import write
 from vaecli.runs.provenance import bare_name, binarized
 
@@ -61,6 +61,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 __all__ = [
     "Axes",
+    "Draw",
     "Figure",
     "FixedLocator",
     "FuncFormatter",
@@ -70,8 +71,11 @@ __all__ = [
     "PatchCollection",
     "Rectangle",
     "Undrawn",
+    "checked_width",
+    "chosen",
     "draw_each",
     "heading",
+    "panels",
     "save",
     "styled",
 ]
@@ -85,6 +89,8 @@ STYLE: Any = {
     "figure.constrained_layout.use": True,
     "text.parse_math": False,  # names are plain text, whatever characters they contain
     "svg.hashsalt": "vaecli",  # the same figure is the same file
+    "svg.fonttype": "none",  # text is text: it can be searched and changed
+    "pdf.fonttype": 42,  # TrueType, which can be searched too; conferences refuse Type 3
     "image.cmap": "gray_r",
     "image.interpolation": "nearest",
 }
@@ -92,6 +98,9 @@ FORMATS = ("png", "svg", "pdf")
 DPI = 200
 MOST_PIXELS, LONGEST_SIDE = 25_000_000, 12_000  # limits of a figure; a larger one gets fewer dots per inch
 WIDTH = 7.2  # inches: the text of a page
+NARROWEST, WIDEST = 2.5, 20.0  # inches that a figure may be asked to have
+TITLE_MARGIN = 6  # points
+COLUMN = 5.0  # inches: in a narrower figure panels stand below each other
 # Okabe and Ito's palette without its yellow, which is invisible on white. Marker and dashes alone distinguish 36 rows,
 # so that grey prints and colour-blind readers lose nothing.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#000000", "#CC79A7", "#56B4E9", "#E69F00")
@@ -103,6 +112,9 @@ TILE_GAP = 0.03
 TILE_PIXELS, MOST_TILE_PIXELS = 56, 256  # along a side
 THINNEST = 0.2  # shortest side of a tile relative to the longer one; a thinner image is widened
 FRAME: Any = {"linewidth": 0.4, "edgecolor": "0.7"}
+
+
+Draw = Callable[[], Figure]
 
 
 class Undrawn(NamedTuple):
@@ -120,9 +132,7 @@ class Undrawn(NamedTuple):
         return f"{self.path}: could not be drawn ({': '.join([kind, *words[:1]])})"
 
 
-def draw_each(
-    figures: Mapping[str, Callable[[], Figure]], folder: Path, failed: Callable[[Undrawn], None]
-) -> list[Path]:
+def draw_each(figures: Mapping[str, Draw], folder: Path, failed: Callable[[Undrawn], None]) -> list[Path]:
     """Draws and writes each figure; one that cannot be drawn is passed to `failed`, and the others are drawn.
 
     Args:
@@ -171,18 +181,50 @@ def checked_format(fmt: str, path: Path) -> str:
     return fmt
 
 
-def heading(figure: Figure, text: str, fontsize: float, *, left: bool = False) -> None:
-    """Sets the figure's title; a line wider than the figure is broken at its dots, or between words.
+def checked_width(width: float) -> float:
+    """The width of a figure in inches; raises ConfigError for one that no figure has room in, or that is too wide."""
+    if isinstance(width, bool) or not isinstance(width, int | float) or not NARROWEST <= width <= WIDEST:
+        raise ConfigError([f"--width {width}: a number of inches from {NARROWEST:g} to {WIDEST:g} is needed"])
+    return float(width)
+
+
+def chosen(figures: Mapping[str, Draw], name: str | None, place: object) -> Mapping[str, Draw]:
+    """The figures that can be drawn, or the one of this name; raises RunError if there is none."""
+    if name is None:
+        return figures
+    if name not in figures:
+        raise RunError(f"{place}: has no figure {name}{suggest(name, figures)}")
+    return {name: figures[name]}
+
+
+def panels(figure: Figure, count: int, **options: Any) -> list[Axes]:
+    """Axes side by side; below each other in a narrow figure, which grows by as many."""
+    wide, high = figure.get_size_inches()
+    if count > 1 and wide < COLUMN:
+        figure.set_size_inches(wide, high * (0.5 + 0.5 * count))
+        options.pop("width_ratios", None)
+        return list(figure.subplots(count, 1, squeeze=False, **options)[:, 0])
+    return list(figure.subplots(1, count, squeeze=False, **options)[0])
+
+
+def heading(figure: Figure, text: str, fontsize: float, *, left: bool = False, beside: float = 0.0) -> None:
+    """Sets the figure's title; a line wider than its room is broken at its dots, or between words.
 
     Args:
         left: aligned at the left edge, for figures with a legend at the right.
+        beside: points at the right that are not free, such as those of a legend.
     """
-    room = 72 * figure.get_size_inches()[0]
-    lines = text.split("\n")
-    for separator in (" · ", " "):
-        lines = [part for line in lines for part in _broken(line, separator, room, fontsize)]
+    room = 72 * figure.get_size_inches()[0] - beside - TITLE_MARGIN
     place: Any = {"x": 0.01, "ha": "left"} if left else {}
-    figure.suptitle("\n".join(lines), fontsize=fontsize, **place)
+    figure.suptitle(broken(text, room, fontsize, (" · ", " ")), fontsize=fontsize, **place)
+
+
+def broken(text: str, room: float, fontsize: float, separators: Sequence[str] = (", ", " ")) -> str:
+    """The text in lines of at most `room` points, broken at the first of the separators, or at the next."""
+    lines = text.split("\n")
+    for separator in separators:
+        lines = [part for line in lines for part in _broken(line, separator, room, fontsize)]
+    return "\n".join(lines)
 
 
 def _broken(line: str, separator: str, room: float, fontsize: float) -> list[str]:
@@ -200,7 +242,9 @@ def _broken(line: str, separator: str, room: float, fontsize: float) -> list[str
 
 
 def points_wide(text: str, fontsize: float) -> float:
-    """The width of one line of text, in points."""
+    """The width of the longest line of a text, in points."""
+    if "\n" in text:
+        return max(points_wide(line, fontsize) for line in text.split("\n"))
     width, _, _ = text_to_path.get_text_width_height_descent(text, FontProperties(size=fontsize), ismath=False)
     return float(width)
 
@@ -264,7 +308,8 @@ def tiles(
         frames += [Rectangle((j * across + left, i * down + TILE_GAP), *inner) for j in range(len(line))]
     axis.add_collection(PatchCollection(frames, facecolor="none", **FRAME))
     bottom = (len(lines) - 1) * down + high
-    axis.set(xlim=(0, max(map(len, lines)) * across), ylim=(bottom, 0), xticks=[], aspect="equal")
+    # At the left: of axes in the middle of their room the layout takes the labels beside them for narrower.
+    axis.set(xlim=(0, max(map(len, lines)) * across), ylim=(bottom, 0), xticks=[], aspect="equal", anchor="W")
     axis.spines[:].set_visible(False)
     axis.tick_params(length=0)
 

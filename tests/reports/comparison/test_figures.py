@@ -1,17 +1,18 @@
 """What the figures of a comparison hold, read back from their axes."""
 
 import math
+import re
 
 import numpy as np
 import pytest
 
-from helpers import copied, forge
+from helpers import copied, cut_off, forge, small_config
 from vaecli.evaluation.references import compute
 from vaecli.reports.columns import numbers
 from vaecli.reports.comparison import figures
 from vaecli.reports.comparison.groups import compared
 from vaecli.reports.comparison.panels import scenes
-from vaecli.reports.style import styled
+from vaecli.reports.style import draw_each, styled
 from vaecli.runs.references import references_of
 
 
@@ -130,6 +131,81 @@ def test_every_row_of_reconstructions_shows_the_same_images(scene):
     first = row[:, : row.shape[1] // len(arrays["images"])]
     inner = [centres(*sizes) for sizes in zip(first.shape, arrays["images"].shape[1:], strict=True)]
     assert np.array_equal(first[np.ix_(*inner)], arrays["images"][0])
+
+
+@pytest.fixture(scope="module")
+def swept(runs, once, tmp_path_factory):
+    """Temperatures and weights of the rate of a method, beside one that has no temperature."""
+    folder = tmp_path_factory.mktemp("swept")
+    found = [
+        once(small_config(f"{{name: {name}}}", epochs=1, extra=f"objective: {{beta: {beta}}}"))
+        for name in ("gumbel, temperature: 0.25", "gumbel, temperature: 2.5", "exact")
+        for beta in (0.0, 0.5)
+    ]
+    list(compute([run.config for run in found], folder, None, lambda line: None))
+    (scene,), _ = scenes(compared([copied(run, folder) for run in found]))
+    return scene
+
+
+@pytest.mark.parametrize("width", [2.5, 3.3, 5.0, 7.2])
+def test_nothing_is_cut_off_or_lies_on_something_else(scene, swept, width, monkeypatch):
+    monkeypatch.setattr(
+        figures, "data_title", lambda data: "digits, with a title as long as a title may be " + "x" * 13
+    )
+    drawn = {
+        f"{name}, {len(of.members)} rows": draw
+        for of in (scene, swept)
+        for name, draw in figures.figures(of, width).items()
+    }
+    for name, draw in drawn.items():
+        with styled():
+            figure = draw()
+            assert figure.get_size_inches()[0] == width, name
+            assert cut_off(figure) == [], name
+
+
+def test_letters_have_one_size_whatever_the_width(scene):
+    sizes = [
+        {text.get_fontsize() for text in figures.reconstructions(scene, width).axes[0].get_yticklabels()}
+        for width in (3.3, 7.2)
+    ]
+    assert sizes[0] == sizes[1] == {7.0}
+
+
+def test_a_swept_key_has_a_curve_for_what_else_differs_and_a_level_for_what_has_no_such_key(swept):
+    found = figures.sweeps(swept)
+    assert {key: sorted(curve.label for curve in curves) for key, curves in found.items()} == {
+        "model.temperature": ["exact, beta 0.0", "exact, beta 0.5", "gumbel, beta 0.0", "gumbel, beta 0.5"],
+        "objective.beta": ["exact", "gumbel, temperature 0.25", "gumbel, temperature 2.5"],
+    }
+    over_temperature = figures.over_swept_keys(swept, found).axes[list(found).index("model.temperature")]
+    (low, high) = [
+        member(swept, f"gumbel, temperature {value}, beta 0.0").row.interval("mse sampled").mean
+        for value in (0.25, 2.5)
+    ]
+    curves = [(list(line.get_xdata()), list(line.get_ydata())) for line in over_temperature.lines]
+    assert ([0.25, 2.5], [low, high]) in curves
+    assert over_temperature.get_xscale() == "log"
+    level = member(swept, "exact, beta 0.5").row.interval("mse sampled").mean
+    assert ([0, 1], [level, level]) in curves
+
+
+def test_without_a_sweep_there_is_no_such_figure(scene):
+    assert "sweep" not in figures.figures(scene)
+
+
+def test_text_can_be_searched_and_fonts_are_embedded_as_truetype(scene, swept, tmp_path):
+    drawn = {**figures.figures(scene), **figures.figures(swept)}
+    for fmt in ("pdf", "svg"):
+        draw_each({f"{name}.{fmt}": draw for name, draw in drawn.items()}, tmp_path, pytest.fail)
+    for name in drawn:
+        pdf = (tmp_path / f"{name}.pdf").read_bytes()
+        assert b"/Type3" not in pdf
+        assert b"/CIDFontType2" in pdf
+        assert b"/FontFile2" in pdf
+        texts = " ".join(re.findall(r"<text [^>]*>(.*?)</text>", (tmp_path / f"{name}.svg").read_text("utf-8")))
+        assert "seed" in texts, name
+        assert "exact" in texts, name
 
 
 def test_every_figure_names_data_epochs_and_seeds(scene):

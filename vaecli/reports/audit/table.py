@@ -1,9 +1,10 @@
-"""An audit in words: a table per checkpoint, and the estimators on the Pareto front of bias and variance."""
+"""An audit in words, for people or in LaTeX: a table per checkpoint, and the front of bias and variance."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from vaecli.reports.columns import filled, folded_lines
+from vaecli.reports.latex import NEEDS, comment, tabular
 from vaecli.runs.audits import AuditRow, Bounded, GradientErrors
 
 PARTS = {"logits": "logits' gradient", "weights": "encoder's weights"}
@@ -35,13 +36,30 @@ def table_lines(rows: Sequence[AuditRow], left_out: Mapping[str, str], width: in
     """Two tables for each checkpoint; with a width their columns are folded to that many characters."""
     for epoch, of_epoch in by_epoch(rows).items():
         for part in measured_parts(of_epoch):
-            yield PARTS[part] + ("" if epoch is None else f" after {epoch} epoch{'s' * (epoch != 1)}")
+            yield _title(part, epoch)
             found = columns(of_epoch, part)
             lines = folded_lines([*zip(*found, strict=True)], width and width - 2)
             yield from (f"  {line}".rstrip() for line in lines)
             yield ""
     for line in (*left_out_lines(left_out), *legend(rows)):
         yield from filled(line, width)
+
+
+def latex_lines(rows: Sequence[AuditRow], left_out: Mapping[str, str]) -> Iterator[str]:
+    """The lines of one LaTeX table of all checkpoints; what else is to be said, as comments."""
+    yield NEEDS
+    yield from map(comment, (*legend(rows), *left_out_lines(left_out)))
+    yield from tabular(
+        [
+            (_title(part, epoch), columns(of_epoch, part))
+            for epoch, of_epoch in by_epoch(rows).items()
+            for part in measured_parts(of_epoch)
+        ]
+    )
+
+
+def _title(part: str, epoch: int | None) -> str:
+    return PARTS[part] + ("" if epoch is None else f" after {epoch} epoch{'s' * (epoch != 1)}")
 
 
 def measured_parts(rows: Iterable[AuditRow]) -> list[str]:

@@ -4,7 +4,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -184,7 +184,7 @@ def unseen(groups: Sequence[Group], absent: Sequence[Absent]) -> dict[str, str]:
 
 def _place(config: Config, data: Mapping[str, Any]) -> tuple[str, str]:
     """The group and the row of a run."""
-    return repr({**protocol_of(config, data), "data": data_key(data)}), repr(_settings(config))
+    return repr({**protocol_of(config, data), "data": data_key(data)}), repr(distinguishing(config))
 
 
 def _chosen(alike: Sequence[Run], notes: list[str]) -> Run:
@@ -255,9 +255,14 @@ def _unlike(made: Sequence[Mapping[str, str]]) -> list[str]:
 
 def sort_key(text: str) -> str:
     """The column meant by "mse-mode", "elbo" or "log p(x)"; raises ConfigError if there is none."""
-    names = {_words(column): column for column in (METHOD, *COLUMNS)}
+    return column_of("sort-by", text, (METHOD, *COLUMNS))
+
+
+def column_of(option: str, text: str, known: Iterable[str]) -> str:
+    """The column whose words an option has; raises ConfigError if there is none."""
+    names = {_words(column): column for column in known}
     if _words(text) not in names:
-        raise ConfigError([f"--sort-by {text}: no such column{suggest(_words(text), names)}"])
+        raise ConfigError([f"--{option} {text}: no such column{suggest(_words(text), names)}"])
     return names[_words(text)]
 
 
@@ -289,13 +294,20 @@ def data_key(data: Mapping[str, Any]) -> tuple[str, str | None]:
 
 def titles(groups: Sequence[Group]) -> list[str]:
     """The titles of the groups: what each has in common, beginning with what distinguishes several groups."""
+    apart, shared = headings(groups)
+    return [", ".join(filter(None, (own, shared))) for own in apart]
+
+
+def headings(groups: Sequence[Group]) -> tuple[list[str], str]:
+    """What distinguishes each group from the others, and what all of them share."""
     keys = list(groups[0].protocol) if groups else []
     apart = [key for key in keys if len({group.protocol[key] for group in groups}) > 1]
-    shown = [*apart, *(key for key in keys if key not in apart and key != "digest")]
-    return [
-        ", ".join(f"{key} {group.protocol[key]}" for key in shown if group.protocol[key] is not None)
-        for group in groups
-    ]
+    shared = [key for key in keys if key not in apart and key != "digest"]
+
+    def told(group: Group, keys: Sequence[str]) -> str:
+        return ", ".join(f"{key} {group.protocol[key]}" for key in keys if group.protocol[key] is not None)
+
+    return [told(group, apart) for group in groups], told(groups[0], shared) if groups else ""
 
 
 def records(groups: Sequence[Group], failures: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
@@ -361,7 +373,7 @@ def seed_of(run: Run) -> int:
     return run.config.training.seed
 
 
-def _settings(config: Config) -> dict[str, Any]:
+def distinguishing(config: Config) -> dict[str, Any]:
     """What distinguishes rows: all of the config that decides a result, except the seed and the data."""
     found = flat(settings(config, but=("seed",)))
     for (block, key), schedule in config.schedules.items():
@@ -377,7 +389,7 @@ def _labels(configs: Sequence[Config]) -> list[str]:
     A choice of the method (a word) or a remedy (0 is without) is not named where it is the default: of two rows that
     differ in it, the one is "vqvae" and the other "vqvae, restart 1".
     """
-    every = [_settings(config) for config in configs]
+    every = [distinguishing(config) for config in configs]
     values: dict[tuple[str, str], set[str]] = {}
     rows: dict[tuple[str, str], int] = {}
     for mine in every:

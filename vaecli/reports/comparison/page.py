@@ -12,6 +12,7 @@ from urllib.parse import quote
 from vaecli.reports.audit.table import PARTS, best, by_epoch, last_epoch, legend, measured_parts, verdict
 from vaecli.reports.audit.table import columns as audit_columns
 from vaecli.reports.columns import flat, plain
+from vaecli.reports.comparison.again import RECORDS, VERSION, kept_of
 from vaecli.reports.comparison.groups import Group, csv_text, records, seed_of, titles
 from vaecli.reports.comparison.panels import Scene, scenes
 from vaecli.reports.comparison.story import THRESHOLDS, answer, sentences
@@ -22,13 +23,13 @@ from vaecli.runs.files import write, write_json, writing
 from vaecli.runs.provenance import data_name
 from vaecli.runs.references import references_path
 
-VERSION = 11  # raise it when drawings or sentences change for the same runs
-PAGE, TABLE, RECORDS = "report.html", "comparison.csv", "comparison.json"
+PAGE, TABLE = "report.html", "comparison.csv"
 ALTERNATIVES = {
     "reconstructions": "Test images in the first row, and what each method makes of them below",
     "loss": "Test error on sampled codes by epoch, for each method",
     "rate_distortion": "Test error on sampled codes against the code length in bits, for each method",
     "bits": "Test error on sampled codes against the rate in bits, for each method",
+    "sweep": "What rows are judged by against the values of a key, for each method",
     "codes": "What each code of each method draws, the most used first",
     "bias_variance": "Squared bias against variance of each gradient estimator at each temperature",
     "temperature": "Bias, standard deviation and squared error of each gradient estimator against its temperature",
@@ -70,7 +71,7 @@ def write_report(groups: Sequence[Group], failures: Mapping[str, str], folder: P
     pictures = _draw(found, folder, undrawn.append)
     told = [_of_audit(audit, undrawn.append) for audit in audits]
     content = {"version": VERSION, "inputs": inputs, "figures": pictures, "undrawn": undrawn}
-    content |= {"notes": [note for group in groups for note in group.notes]}
+    content |= {"notes": [note for group in groups for note in group.notes], **kept_of(groups)}
     write_json(folder / RECORDS, {**content, "records": records(groups, failures)})
     lines += undrawn
     write(folder / PAGE, _page(groups, found, failures, [folder / name for name in pictures], told, lines))
@@ -111,15 +112,10 @@ def _is_there(folder: Path, inputs: Mapping[str, str]) -> bool:
 
 
 def _draw(found: Sequence[Scene], folder: Path, say: Callable[[str], None]) -> list[str]:
-    from vaecli.reports.comparison.figures import figures
+    from vaecli.reports.comparison.figures import files
     from vaecli.reports.style import draw_each
 
-    names = []
-    for number, scene in enumerate(found, 1):
-        end = ".png" if len(found) == 1 else f"-{number}.png"
-        files = {f"{name}{end}": draw for name, draw in figures(scene).items()}
-        names += [path.name for path in draw_each(files, folder, lambda picture: say(picture.line))]
-    return names
+    return [path.name for path in draw_each(files(found, "png"), folder, lambda picture: say(picture.line))]
 
 
 def _page(

@@ -1,7 +1,6 @@
 """Selects the rows of a comparison that may share a figure, with their names there and the references beside them."""
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -137,10 +136,13 @@ def apart(group: Group, others: Sequence[Group]) -> str:
 
 
 def _labels(groups: Sequence[Group]) -> dict[int, str]:
-    """The labels by id of the row: its name; if two groups have that name, also what distinguishes the groups."""
-    names = Counter(row.name for group in groups for row in group.rows)
+    """The labels by id of the row: its name; if several groups have that name, also what distinguishes those."""
+    having: dict[str, list[Group]] = {}
+    for group in groups:
+        for row in group.rows:
+            having.setdefault(row.name, []).append(group)
     return {
-        id(row): row.name if names[row.name] == 1 else f"{row.name}, {apart(group, groups)}"
+        id(row): ", ".join(filter(None, (row.name, apart(group, having[row.name]))))
         for group in groups
         for row in group.rows
     }

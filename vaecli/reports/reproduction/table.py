@@ -1,4 +1,4 @@
-"""The verdicts on published cells as a table, as Markdown, as CSV and as records."""
+"""The verdicts on published cells as a table, as Markdown, as LaTeX, as CSV and as records."""
 
 import csv
 import io
@@ -11,6 +11,7 @@ from vaecli.errors import printable
 from vaecli.papers.measures import MEASURES
 from vaecli.papers.verdict import Found, Word
 from vaecli.reports.columns import aligned, filled, narrowed, numbers
+from vaecli.reports.latex import NEEDS, comment, tabular
 
 LEGEND = (
     "difference: our mean over seeds less the published figure; verified within the tolerance, which rests on printed "
@@ -50,6 +51,17 @@ def markdown_lines(found: Sequence[Found]) -> Iterator[str]:
         yield from (f"| {' | '.join(printable(cell).replace('|', chr(92) + '|') for cell in row)} |" for row in rows)
         yield ""
     yield from (counts_line(found), "", LEGEND)
+
+
+def latex_lines(found: Sequence[Found]) -> Iterator[str]:
+    """The lines of one LaTeX table: the cells of each source under its name; what else is to be said, as comments."""
+    yield NEEDS
+    yield from map(comment, (LEGEND, counts_line(found)))
+    sources = by_source(found)
+    for source, cells in sources.items():
+        paper = cells[0].cell.paper
+        yield comment(f"{source}: {paper.title} ({paper.year}), {paper.address}")
+    yield from tabular([(source, columns(cells)) for source, cells in sources.items()])
 
 
 def by_source(found: Sequence[Found]) -> dict[str, list[Found]]:

@@ -12,14 +12,19 @@ from vaecli.config.options import Schedule, described
 from vaecli.errors import RunError
 from vaecli.reports.columns import plain
 from vaecli.reports.style import (
+    COLUMN,
     TILE_GAP,
+    WIDTH,
+    Draw,
     Figure,
     Undrawn,
     checked_format,
+    chosen,
     data_title,
     draw_each,
     heading,
     labelled,
+    panels,
     thinned,
     tile_size,
     tiles,
@@ -34,20 +39,29 @@ MAX_CODES_DRAWN = 100
 MAX_MAPS_DRAWN = 3  # of the codes of one position
 MAX_LABELS_DRAWN = 50  # the most common; all others share one column
 LEAST_WIDTH = 4.5  # inches, so that a title fits
+LEAST_COLUMN = 0.15  # inches of a label's column, so that a number fits
 
 
 def draw_run(
-    run: Run, *, failed: Callable[[Undrawn], None], output: Path | None = None, fmt: str = "png"
+    run: Run,
+    *,
+    failed: Callable[[Undrawn], None],
+    output: Path | None = None,
+    fmt: str = "png",
+    only: str | None = None,
+    width: float | None = None,
 ) -> list[Path]:
     """Draws every figure that the run has data for, into its figures/ folder or into `output`.
 
     Args:
         failed: called with each figure that could not be drawn; the others are drawn.
+        only: the name of a figure; the others are left out.
+        width: of a figure, in inches; letters keep their size. None: as wide as its contents need.
 
     Returns:
         The files written.
     Raises:
-        RunError: the run is not finished, or its files are damaged.
+        RunError: the run is not finished, its files are damaged, or it has no figure of this name.
     """
     folder = output or run.figures
     checked_format(fmt, folder)
@@ -56,19 +70,20 @@ def draw_run(
     arrays = run.reconstructions()
     if not run.metrics:
         raise RunError(f"{run.metrics_csv}: damaged, it has no rows")
-    figures: dict[str, Callable[[], Figure]] = {
-        f"reconstructions.{fmt}": partial(reconstructions, run, arrays),
-        f"loss.{fmt}": partial(loss_curves, run),
+    figures: dict[str, Draw] = {
+        "reconstructions": partial(reconstructions, run, arrays, width),
+        "loss": partial(loss_curves, run, width),
     }
     if "prototypes" in arrays:
-        figures[f"codes.{fmt}"] = partial(what_codes_draw, run, arrays)
+        figures["codes"] = partial(what_codes_draw, run, arrays, width)
     if "drawn" in arrays:
-        figures[f"codes.{fmt}"] = partial(what_cells_draw, run, arrays)
+        figures["codes"] = partial(what_cells_draw, run, arrays, width)
     if "contingency" in arrays:
-        figures[f"code_use.{fmt}"] = partial(code_use, run, arrays)
+        figures["code_use"] = partial(code_use, run, arrays, width)
     if "codebook" in arrays:
-        figures[f"codebook.{fmt}"] = partial(codebook, run, arrays)
-    return draw_each(figures, folder, failed)
+        figures["codebook"] = partial(codebook, run, arrays, width)
+    found = chosen(figures, only, run.name)
+    return draw_each({f"{name}.{fmt}": draw for name, draw in found.items()}, folder, failed)
 
 
 def title(run: Run) -> str:
@@ -105,7 +120,7 @@ SYMBOLS = {
 CHOICES = ("levels", "bits", "stages", "codebook", "init", "restart", "gradient", "distance", "unquantized_steps")
 
 
-def reconstructions(run: Run, arrays: Any) -> Figure:
+def reconstructions(run: Run, arrays: Any, width: float | None = None) -> Figure:
     """Inputs above, outputs below; the corner of an output shows its code, and of a grid of codes a map follows."""
     last = run.metrics[-1]
     discrete = "code_counts" in arrays
@@ -115,18 +130,18 @@ def reconstructions(run: Run, arrays: Any) -> Figure:
         rows.append(("sampled", "sampled\ncode" if discrete else "sample", "test_mse_sampled"))
     if "relaxed" in arrays:
         rows.append(("relaxed", "relaxed\nsample", "test_mse_relaxed"))
-    count = len(arrays["images"])
     wide, high = tile_size(arrays["images"])
     cell = max(wide, 0.4), max(high, 0.66)  # room for a code's number, and for three lines of text at the left
+    count = _fitting(len(arrays["images"]), width, 0.62 * cell[0], 1.15)
     maps = code_maps(run, arrays)
     down = 0.66 * (len(rows) + len(maps)) * cell[1]
-    figure = Figure(figsize=(max(LEAST_WIDTH, 0.62 * count * cell[0] + 1.5), down + 0.45))
+    figure = Figure(figsize=(width or max(LEAST_WIDTH, 0.62 * count * cell[0] + 1.5), down + 0.45))
     axis = figure.subplots()
-    lines = [*(arrays[name] for name, _, _ in rows), *maps]
+    lines = [line[:count] for line in (*(arrays[name] for name, _, _ in rows), *maps)]
     tiles(axis, lines, cell=cell, coloured=range(len(rows), len(lines)))
     if discrete and arrays["codes"].shape[1] == 1:
         on_colour = {"facecolor": "w", "linewidth": 0, "alpha": 0.7, "pad": 0.5} if arrays["images"].ndim == 4 else None
-        for column, (code,) in enumerate(arrays["codes"]):
+        for column, (code,) in enumerate(arrays["codes"][:count]):
             right, below = (column + 0.5) * cell[0] + wide / 2 - TILE_GAP, cell[1] + high
             where = (right, below - TILE_GAP, "bottom") if high == cell[1] else (right, below + TILE_GAP, "top")
             axis.text(*where[:2], str(code), ha="right", va=where[2], color="0.35", fontsize=6, bbox=on_colour)
@@ -136,6 +151,11 @@ def reconstructions(run: Run, arrays: Any) -> Figure:
     coloured = "\ncodes: the darker, the rarer in the test set" if maps else ""
     heading(figure, title(run) + coloured, 9)
     return figure
+
+
+def _fitting(count: int, width: float | None, inches: float, beside: float) -> int:
+    """How many of `count` tiles fit in a line of a figure that has to have a width; all if it has not."""
+    return count if width is None else max(1, min(count, int((width - beside) / inches)))
 
 
 def code_maps(run: Run, arrays: Any) -> list[NDArray[np.float32]]:
@@ -153,7 +173,7 @@ def code_maps(run: Run, arrays: Any) -> list[NDArray[np.float32]]:
     return found
 
 
-def loss_curves(run: Run) -> Figure:
+def loss_curves(run: Run, width: float | None = None) -> Figure:
     """The minimised loss (left), and the test error on sampled codes, the mode and the relaxed sample (right).
 
     Below the loss, what its schedules did: each value in units of its largest, as it was at the last step before a row.
@@ -162,9 +182,12 @@ def loss_curves(run: Run) -> Figure:
     training = run.config.training
     places = [row[training.unit] for row in metrics]
     schedules = {key: found for (_, key), found in run.config.schedules.items() if key in metrics[0]}
-    figure = Figure(figsize=(7.2, 2.9 + 0.9 * bool(schedules)))
-    grid = figure.add_gridspec(2, 2, height_ratios=(3, 1)) if schedules else figure.add_gridspec(1, 2)
-    axes: list[Any] = [figure.add_subplot(place) for place in (grid[0, 0], grid[:, 1])]
+    down = 2.9 + 0.9 * bool(schedules)
+    narrow = (width or WIDTH) < COLUMN
+    figure = Figure(figsize=(width or WIDTH, down + 3.4 * narrow))
+    whole = figure.add_gridspec(2, 1, height_ratios=(down, 2.9)) if narrow else figure.add_gridspec(1, 2)
+    grid = whole[0].subgridspec(2, 1, height_ratios=(3, 1)) if schedules else whole[0].subgridspec(1, 1)
+    axes: list[Any] = [figure.add_subplot(place) for place in (grid[0], whole[1])]
     left, right = axes
     style: dict[str, Any] = {"marker": "o", "markersize": 3} if len(places) <= 30 else {}
     left.plot(places, [row["loss"] for row in metrics], color=COLOURS["train"], **style)
@@ -190,7 +213,7 @@ def loss_curves(run: Run) -> Figure:
     lowest = left
     lines = [*right.get_lines()]
     if schedules:
-        lowest = figure.add_subplot(grid[1, 0], sharex=left)
+        lowest = figure.add_subplot(grid[1], sharex=left)
         left.tick_params(labelbottom=False)
         for (key, schedule), (colour, dashes) in zip(schedules.items(), SCHEDULE_STYLES, strict=False):
             values = np.array([row[key] for row in metrics], np.float64)
@@ -198,7 +221,10 @@ def loss_curves(run: Run) -> Figure:
             share = values / max(values.max(), np.finfo(np.float64).tiny)
             lines += lowest.plot(places, share, color=colour, linestyle=dashes, label=label, **style)
         lowest.set(ylabel="share of\nits largest", ylim=(-0.08, 1.12))
-    right.legend(handles=lines, fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    if narrow:
+        right.legend(handles=lines, fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
+    else:
+        right.legend(handles=lines, fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
     for axis in (lowest, right):
         axis.set_xlabel(training.unit)
     for axis in axes:
@@ -208,15 +234,17 @@ def loss_curves(run: Run) -> Figure:
     return figure
 
 
-def what_codes_draw(run: Run, arrays: Any) -> Figure:
+def what_codes_draw(run: Run, arrays: Any, width: float | None = None) -> Figure:
     """Every code decoded, with its share of the test set and its labels; most used first."""
     prototypes, counts = arrays["prototypes"], arrays["code_counts"][0]
     order = np.argsort(-counts, kind="stable")[:MAX_CODES_DRAWN]
-    columns = min(10, len(order))
+    columns = _fitting(min(10, len(order)), width, 0.7, 0.3)
     lines = -(-len(order) // columns)
     _, high = tile_size(prototypes)
     height = high + 0.75  # of a tile with its text
-    figure = Figure(figsize=(max(LEAST_WIDTH, 0.86 * columns + 0.3), 1.46 / 1.75 * lines * height + 0.4))
+    across = width or max(LEAST_WIDTH, 0.86 * columns + 0.3)
+    tile = min(1.46 / 1.75, (across - 0.3) / columns)  # inches
+    figure = Figure(figsize=(across, tile * lines * height + 0.4))
     axis = figure.subplots()
     tiles(axis, [prototypes[order[line * columns :][:columns]] for line in range(lines)], cell=(1.0, height))
     table, values = labelled(arrays)
@@ -234,14 +262,14 @@ def what_codes_draw(run: Run, arrays: Any) -> Figure:
     return figure
 
 
-def what_cells_draw(run: Run, arrays: Any) -> Figure:
+def what_cells_draw(run: Run, arrays: Any, width: float | None = None) -> Figure:
     """The codes of a grid: their share of all cells, what they draw in their places, and alone; most used first."""
     codes, counts = arrays["drawn"], arrays["code_counts"][0]
-    columns = min(12, len(codes))
+    columns = _fitting(min(12, len(codes)), width, 0.62, 1.2)
     lines = -(-len(codes) // columns)
     _, high = tile_size(arrays["alone"])
     height = max(1.0, high) + 0.08
-    figure = Figure(figsize=(max(LEAST_WIDTH, 0.62 * columns + 1.2), 0.62 * lines * (2 * height + 0.55) + 0.7))
+    figure = Figure(figsize=(width or max(LEAST_WIDTH, 0.62 * columns + 1.2), 0.62 * lines * (2 * height + 0.55) + 0.7))
     axes = figure.subplots(lines, 1, squeeze=False)[:, 0]
     for line, axis in enumerate(axes):
         part = slice(line * columns, (line + 1) * columns)
@@ -258,7 +286,7 @@ def what_cells_draw(run: Run, arrays: Any) -> Figure:
     return figure
 
 
-def code_use(run: Run, arrays: Any) -> Figure:
+def code_use(run: Run, arrays: Any, width: float | None = None) -> Figure:
     """The share of each label's images that each code gets: each column sums to 1."""
     found, values = labelled(arrays)
     assert found is not None
@@ -266,18 +294,18 @@ def code_use(run: Run, arrays: Any) -> Figure:
     order = np.lexsort((-table.max(1), table.argmax(1)))  # codes of one label side by side, near the diagonal
     share = table[order][:MAX_CODES_DRAWN] / np.maximum(table.sum(0), 1)
     lines, labels = share.shape
-    few = labels <= 20
-    width = 0.42 if few else 0.24
-    figure = Figure(figsize=(max(LEAST_WIDTH, width * labels + 1.6), max(2.4, 0.26 * lines + 1.3)))
+    column = (0.42 if labels <= 20 else 0.24) if width is None else (width - 1.6) / labels  # inches
+    few = column >= 0.3
+    figure = Figure(figsize=(width or max(LEAST_WIDTH, column * labels + 1.6), max(2.4, 0.26 * lines + 1.3)))
     axis = figure.subplots()
     image = axis.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     axis.set(xlabel="label", ylabel="code", xticks=range(labels), yticks=range(lines))
-    axis.set_xticklabels(names, rotation=0 if max(map(len, names)) <= 4 * width / 0.42 - 1 else 90)
+    axis.set_xticklabels(names, rotation=0 if max(map(len, names)) <= 4 * column / 0.42 - 1 else 90)
     axis.set_yticklabels([str(code) for code in order[:lines]])
     axis.spines[:].set_visible(False)
     axis.tick_params(length=0)
     for (i, j), value in np.ndenumerate(share):
-        if value >= 0.005:
+        if value >= 0.005 and column >= LEAST_COLUMN:
             axis.text(
                 j,
                 i,
@@ -292,14 +320,15 @@ def code_use(run: Run, arrays: Any) -> Figure:
     return figure
 
 
-def codebook(run: Run, arrays: Any) -> Figure:
+def codebook(run: Run, arrays: Any, width: float | None = None) -> Figure:
     """Rows among encodings in two dimensions, their use over the run, and the lengths of both.
 
     The plane is that of the encodings' largest variance; a dot grows with a row's use, a cross is a row never used.
     """
     rows, encodings, counts = arrays["codebook"], arrays["encodings"], arrays["code_counts"].sum(0)
-    figure = Figure(figsize=(10.5, 3.3))
-    plane, over_time, lengths = figure.subplots(1, 3, width_ratios=(1.25, 1, 1))
+    figure = Figure(figsize=(width or 10.5, 3.3))
+    axes_of: list[Any] = panels(figure, 3, width_ratios=(1.25, 1, 1))
+    plane, over_time, lengths = axes_of
     middle = encodings.mean(0)
     _, _, directions = np.linalg.svd(encodings - middle, full_matrices=False)
     axes = np.zeros((2, rows.shape[1]))
@@ -320,7 +349,8 @@ def codebook(run: Run, arrays: Any) -> Figure:
         if len(points):
             plane.scatter(*((points - middle) @ axes.T).T, **style)
     plane.set(title="codebook in the encodings' plane", xticks=[], yticks=[])
-    plane.legend(fontsize=7, loc="upper left", bbox_to_anchor=(0.0, -0.02), ncols=3, handletextpad=0.2)
+    columns = 3 if figure.get_size_inches()[0] >= COLUMN else 2
+    plane.legend(fontsize=7, loc="upper left", bbox_to_anchor=(0.0, -0.02), ncols=columns, handletextpad=0.2)
     metrics, unit = thinned(run.metrics), run.config.training.unit
     places, style = [row[unit] for row in metrics], {"marker": "o", "markersize": 3} if len(metrics) <= 30 else {}
     for name, label, colour in (
@@ -331,7 +361,7 @@ def codebook(run: Run, arrays: Any) -> Figure:
         if None not in values:
             share = np.array(values) / (1 if name == "codes_used" else len(rows))
             over_time.plot(places, 100 * share, color=colour, label=label, **style)
-    over_time.set(title="use over the run", xlabel=unit, ylabel="% of the codes, whole test set", ylim=(-4, 104))
+    over_time.set(title="use over the run", xlabel=unit, ylabel="% of the codes,\nwhole test set", ylim=(-4, 104))
     over_time.xaxis.get_major_locator().set_params(integer=True)
     over_time.legend(fontsize=7)
     of_both = [np.linalg.norm(x, axis=1) for x in (encodings, rows)]
@@ -358,7 +388,7 @@ def commonest(table: NDArray[np.int64], values: NDArray[np.int64]) -> tuple[NDAr
     return together, [*(names[place] for place in kept), f"{len(others):,} others"]
 
 
-def gumbel_max(*, logits: tuple[float, ...], draws: int, seed: int) -> Figure:
+def gumbel_max(*, logits: tuple[float, ...], draws: int, seed: int, width: float | None = None) -> Figure:
     """The article's third figure: argmax(logits + Gumbel noise) has the probabilities softmax(logits)."""
     theta = np.array(logits)
     rng = np.random.default_rng(seed)
@@ -367,7 +397,7 @@ def gumbel_max(*, logits: tuple[float, ...], draws: int, seed: int) -> Figure:
     by_softmax = rng.choice(len(theta), draws, p=probabilities)
     noise = -np.log(-np.log1p(-rng.random((draws, len(theta)))))  # 1 - u is never 0
     by_gumbel = (theta + noise).argmax(1)
-    figure = Figure(figsize=(5.6, 3.1))
+    figure = Figure(figsize=(width or 5.6, 3.1))
     axis = figure.subplots()
     where = np.arange(len(theta))
     for shift, codes, label, colour in (
@@ -380,7 +410,7 @@ def gumbel_max(*, logits: tuple[float, ...], draws: int, seed: int) -> Figure:
     axis.set_xticks(where, [f"{code}\n({value:g})" for code, value in enumerate(theta)])
     axis.set(xlabel="code (its logit)", ylabel=f"share of {draws:,} draws")
     axis.legend(markerscale=0.4, loc="upper left")
-    figure.suptitle("The Gumbel-max trick draws from the softmax", fontsize=10)
+    heading(figure, "The Gumbel-max trick draws from the softmax", 10)
     return figure
 
 

@@ -14,6 +14,7 @@ from typer import Context
 from typer.main import get_command
 
 from vaecli.cli.app import app
+from vaecli.cli.command import help_records
 from vaecli.config.schema import VARIANTS, Config
 from vaecli.config.template import plain_yaml
 
@@ -34,8 +35,10 @@ def commands() -> Iterator[str]:
         yield from ["", f"## {name}", ""]
         for paragraph in (command.help or "").split("\n\n"):
             yield from [" ".join(paragraph.split()), ""]
-        records = [parameter.get_help_record(Context(command)) for parameter in command.params]
-        rows = [(f"`{left}`", right) for left, right in filter(None, records)]
+        yield from ["```sh", *command.callback.examples, "```", ""]
+        found = help_records(command, Context(command))
+        records = [*found["Arguments"], *found["Options"]]
+        rows = [(f"`{left}`", right) for left, right in records if not left.endswith("--help")]
         yield from table(["argument or option", "meaning"], rows)
 
 

@@ -84,30 +84,31 @@ class Group(Helped, TyperGroup):
 def _help(command: Any, ctx: Any, width: int) -> Iterator[str]:
     from vaecli.reports.columns import beside, text_width, typed, words
 
-    params = command.get_params(ctx)
-    arguments = [param for param in params if isinstance(param, TyperArgument)]
     begin = f"Usage: {ctx.command_path} "
-    yield from words(
-        begin + " ".join(command.collect_usage_pieces(ctx)),
-        text_width(width),
-        subsequent_indent=" " * min(len(begin), 16),
-    )
+    usage = begin + " ".join(command.collect_usage_pieces(ctx))
+    yield from words(usage, text_width(width), subsequent_indent=" " * min(len(begin), 16))
     yield ""
-    for line in getattr(command.callback, "examples", ()):
+    for line in command.callback.examples:
         yield from typed(line, width, begin="  ")
     for paragraph in (command.help or "").split("\n\n"):
         yield ""
         yield from words("  " + " ".join(paragraph.split()), text_width(width), subsequent_indent="  ")
-    of_options = [_of_option(param, ctx) for param in params if not isinstance(param, TyperArgument)]
-    sections = {
-        "Arguments": [(param.metavar or param.name, _text(param, ctx)) for param in arguments],
-        "Options": of_options,
-        "Commands": [(name, _summary(found)) for name, found in getattr(command, "commands", {}).items()],
-    }
-    for title, rows in sections.items():
+    for title, rows in help_records(command, ctx).items():
         if rows:
             yield from ("", f"{title}:")
             yield from (f"  {line}" for line in beside(rows, width - 2))
+
+
+def help_records(command: Any, ctx: Any) -> dict[str, list[tuple[str, str]]]:
+    """What a command takes, each with its help: its arguments, its options, and its commands."""
+    params = command.get_params(ctx)
+    arguments = [param for param in params if isinstance(param, TyperArgument)]
+    options = [param for param in params if not isinstance(param, TyperArgument)]
+    return {
+        "Arguments": [(str(param.metavar), _text(param, ctx)) for param in arguments],
+        "Options": [_of_option(param, ctx) for param in options],
+        "Commands": [(name, _summary(found)) for name, found in getattr(command, "commands", {}).items()],
+    }
 
 
 def _called(argument: Any) -> str:

@@ -87,17 +87,24 @@ def narrowed(
         least: headers of the columns that may be dropped, in this order.
         folds: header of a column of words that `aligned` may fold, and that needs little room.
     """
-    columns = {column[0]: [printable(cell) for cell in column] for column in zip(*rows, strict=True)}
-    needed = {header: _width(column) for header, column in columns.items()}
+    every = {column[0]: [printable(cell) for cell in column] for column in zip(*rows, strict=True)}
+    needed = {header: _width(column) for header, column in every.items()}
     if folds in needed:
-        needed[folds] = min(needed[folds], max(_floor(columns[folds]), FEW_WORDS))
+        needed[folds] = min(needed[folds], max(_floor(every[folds]), FEW_WORDS))
+
+    def fits(but: Sequence[str]) -> bool:
+        return width is None or _across([needed[header] for header in every if header not in but]) <= width
+
     dropped: list[str] = []
-    for header in [header for header in least if header in columns]:
-        if width is None or _across([needed[name] for name in columns]) <= width:
+    for header in [header for header in least if header in every]:
+        if fits(dropped):
             break
-        del columns[header]
         dropped.append(header)
-    return [list(row) for row in zip(*columns.values(), strict=True)], dropped
+    for header in reversed(dropped[:-1]):  # the last ones may have made room for those before them
+        if fits(fewer := [other for other in dropped if other != header]):
+            dropped = fewer
+    kept = [column for header, column in every.items() if header not in dropped]
+    return [list(row) for row in zip(*kept, strict=True)], dropped
 
 
 NARROWEST, WIDEST = 40, 100  # of lines that are folded at words: no terminal is narrower, and no text is wider

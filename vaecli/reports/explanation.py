@@ -21,7 +21,7 @@ from vaecli.config.template import plain_yaml
 from vaecli.errors import ConfigError, printable
 from vaecli.metrics.metric import METRICS, Metric
 from vaecli.registry import METHODS, Component, Method, suggest
-from vaecli.reports.columns import beside, blocks, narrowed, text_width
+from vaecli.reports.columns import beside, blocks, filled, narrowed, text_width
 from vaecli.reports.glossary import GLOSSARY, Term
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def method_lines(width: int | None) -> Iterator[str]:
     lines = [list(lines) for lines in blocks(rows, width)]
     yield from lines[0]
     for family, title in FAMILIES.items():
-        yield from ("", title)
+        yield from ("", *filled(title, width))
         for row, of_row in zip(found, lines[1:], strict=True):
             if _family(row) == family:
                 yield from of_row

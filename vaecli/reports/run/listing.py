@@ -215,7 +215,7 @@ def difference_lines(sections: Mapping[str, Mapping[str, Sequence[Any]]], width:
         rows = [[section, "one", "two", *(["two - one", "change"] if figures else [])]]
         for key, (one, two) in values.items():
             rows.append([key, plain(one), plain(two), *(_off(one, two) if figures else [])])
-        fitting, _ = narrowed(rows, width, ["change"])
+        fitting, _ = narrowed(rows, width, ["change", "two - one"])
         yield from aligned(fitting, width)
 
 
@@ -223,4 +223,4 @@ def _off(one: Any, two: Any) -> list[str]:
     """The difference, and its share of the first; nothing of what is no number."""
     if not (isinstance(one, int | float) and isinstance(two, int | float)):
         return ["", ""]
-    return [f"{two - one:+.6g}", f"{(two - one) / abs(one):+.0%}" if one else ""]
+    return [f"{two - one:+.4g}", f"{(two - one) / abs(one):+.0%}" if one else ""]

@@ -107,8 +107,20 @@ def test_no_word_is_broken_and_no_number_is_cut(screen, line):
 
 
 REFUSED = (
-    *("train no-such-config", "train gumbel --set modle.temperature=1", "compare --family estimator", "explain perplexty"),
-    *("show no-such-run", "trian gumbel", "train --epochs few", "audit --objective quartic", "init gumbl", "list --sort-by x"),
+    *(
+        "train no-such-config",
+        "train gumbel --set modle.temperature=1",
+        "compare --family estimator",
+        "explain perplexty",
+    ),
+    *(
+        "show no-such-run",
+        "trian gumbel",
+        "train --epochs few",
+        "audit --objective quartic",
+        "init gumbl",
+        "list --sort-by x",
+    ),
 )
 
 

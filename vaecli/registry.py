@@ -109,6 +109,7 @@ class Method:
     described: Mapping[str, Any] = field(default_factory=dict, hash=False)  # its own options: Option by name
     in_all: bool = True  # `compare --all` has it; of the newer ones only those that are named are compared
     when: str = ""  # a sentence: where to use it
+    papers: tuple[str, ...] = ()  # the keys of papers/methods.bib
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -176,6 +177,7 @@ BUILT_IN: Mapping[str, Method] = {
         "Gaussian latent, reparameterised: the continuous case",
         GAUSSIAN,
         when="Where no code is needed: the continuous case that codes are held against.",
+        papers=("kingma2014vae",),
     ),
     "categorical": Method(
         "a code is drawn and nothing else: no gradient reaches the encoder",
@@ -190,18 +192,21 @@ BUILT_IN: Mapping[str, Method] = {
         Component("vaecli.estimators.gumbel:gumbel", ("temperature",)),
         relaxes=True,
         when="Where the decoder may read mixtures of codes in training: its loss is of these, and codes may do worse.",
+        papers=("jang2017gumbel", "maddison2017concrete"),
     ),
     "straight_through": Method(
         "hard code forward, the gradient of its probabilities backward (arXiv 1308.3432)",
         CATEGORICAL,
         Component("vaecli.estimators.straight_through:straight_through"),
         when="Where the decoder has to read codes: one decoding, and nothing to tune.",
+        papers=("bengio2013estimating",),
     ),
     "vqvae": Method(
         "nearest row of a learned codebook (arXiv 1711.00937)",
         VECTOR_QUANTIZER,
         constant_rate=True,
         when="Where each code is to stand for a learned vector; `restart` and `codebook: ema` keep many in use.",
+        papers=("vandenoord2017vqvae",),
     ),
     "exact": Method(
         "every code is decoded: the true gradient, the yardstick of the others",
@@ -215,42 +220,49 @@ BUILT_IN: Mapping[str, Method] = {
         CATEGORICAL,
         Component("vaecli.estimators.identity_st:identity_st"),
         when="To compare with the oldest rule, which ignores how probable the drawn code was.",
+        papers=("bengio2013estimating",),
     ),
     "gumbel_st": Method(
         "hard code forward, the gradient of its relaxed code backward (arXiv 1611.01144)",
         CATEGORICAL,
         Component("vaecli.estimators.gumbel_st:gumbel_st", ("temperature",)),
         when="In place of straight_through, where a temperature may be tuned: a low one has less bias and more noise.",
+        papers=("jang2017gumbel",),
     ),
     "gumbel_rao": Method(
         "gumbel_st averaged over the noise that gives the same code (arXiv 2010.04838)",
         CATEGORICAL,
         Component("vaecli.estimators.gumbel_rao:gumbel_rao", ("temperature", "num_samples")),
         when="In place of gumbel_st: on average the same gradient, with less noise and no further decoding.",
+        papers=("paulus2021gumbelrao",),
     ),
     "gst": Method(
         "gumbel_st with a fixed gap in place of noise (arXiv 2206.07235)",
         CATEGORICAL,
         Component("vaecli.estimators.gst:gst", ("temperature", "gap")),
         when="In place of gumbel_st, where its gradient is to have no noise beyond that of the drawn code.",
+        papers=("fan2022gapped",),
     ),
     "decoupled_st": Method(
         "gumbel_st with one temperature for the codes and one for the gradient (arXiv 2410.13331)",
         CATEGORICAL,
         Component("vaecli.estimators.decoupled_st:decoupled_st", ("forward_temperature", "backward_temperature")),
         when="In place of gumbel_st, where codes are to be drawn at another temperature than the gradient has.",
+        papers=("shah2024decoupled",),
     ),
     "darn": Method(
         "score function with a first-order baseline from the decoder's gradient (arXiv 1310.8499)",
         CATEGORICAL,
         Component("vaecli.estimators.darn:darn"),
         when="To compare with straight_through: it is as exact, in another way, and zgr is the mean of both.",
+        papers=("gregor2014darn",),
     ),
     "zgr": Method(
         "mean of straight_through and darn, gumbel_rao at temperature 0 (Shekhovtsov 2023)",
         CATEGORICAL,
         Component("vaecli.estimators.zgr:zgr"),
         when="Where one decoding is all that can be afforded, and nothing is to be tuned.",
+        papers=("shekhovtsov2023cold",),
     ),
     "reinmax": Method(
         "hard code forward, a second-order rule backward (arXiv 2304.08612)",
@@ -258,6 +270,7 @@ BUILT_IN: Mapping[str, Method] = {
         Component("vaecli.estimators.reinmax:reinmax", ("temperature",)),
         defaults={"temperature": 1.3},  # as published for small latents; at 1 it is zgr
         when="Where one decoding is all that can be afforded, and a temperature may be tuned.",
+        papers=("liu2023reinmax",),
     ),
     "reinmax_rao": Method(
         "reinmax with the slope of gumbel_rao halfway to the code (arXiv 2603.08257)",
@@ -265,6 +278,7 @@ BUILT_IN: Mapping[str, Method] = {
         Component("vaecli.estimators.reinmax_rao:reinmax_rao", ("temperature", "num_samples")),
         in_all=False,
         when="In place of reinmax, where less noise is worth some bias.",
+        papers=("wang2026beyond",),
     ),
     "reinmax_cv": Method(
         "reinmax with Gumbel-softmax slopes as a control variate (arXiv 2603.08257)",
@@ -273,6 +287,7 @@ BUILT_IN: Mapping[str, Method] = {
         defaults={"temperature": 0.5},  # as published
         in_all=False,
         when="In place of reinmax, where less noise is worth some bias, and a weight may be tuned for it.",
+        papers=("wang2026beyond",),
     ),
     "redge": Method(
         "a code by denoising noise in closed form, with the gradient of the steps (arXiv 2601.00781)",
@@ -280,6 +295,7 @@ BUILT_IN: Mapping[str, Method] = {
         Component("vaecli.estimators.redge:redge", ("denoising_steps", "first_time")),
         in_all=False,
         when="In place of straight_through, which it is at first_time 1, where first_time and steps may be tuned.",
+        papers=("gourevitch2026redge",),
     ),
     "redge_cov": Method(
         "redge from noise with the code's own mean and variances (arXiv 2601.00781)",
@@ -288,6 +304,7 @@ BUILT_IN: Mapping[str, Method] = {
         defaults={"denoising_steps": 4},  # as published
         in_all=False,
         when="In place of redge, where the codes' probabilities are far from equal.",
+        papers=("gourevitch2026redge",),
     ),
     "muprop": Method(
         "score function with the loss's first-order expansion as control variate (arXiv 1511.05176)",
@@ -295,6 +312,7 @@ BUILT_IN: Mapping[str, Method] = {
         Component("vaecli.estimators.muprop:muprop"),
         in_all=False,
         when="Where the gradient must be exact in expectation, and the loss is nearly linear around the mean code.",
+        papers=("gu2016muprop",),
     ),
     "unordered_set": Method(
         "score function of S different codes, drawn without replacement (arXiv 2002.06043)",
@@ -302,6 +320,7 @@ BUILT_IN: Mapping[str, Method] = {
         Component("vaecli.estimators.unordered_set:unordered_set", ("set_size",)),
         in_all=False,
         when="Where the gradient must be exact in expectation, and a few values have most of the probability.",
+        papers=("kool2020without",),
     ),
     "mve": Method(
         "hard code forward, the rule of least variance that is exact to first order (AISTATS 2026)",
@@ -309,18 +328,21 @@ BUILT_IN: Mapping[str, Method] = {
         Component("vaecli.estimators.mve:mve", ("second_order", "embedding")),
         in_all=False,
         when="Where one number is to trade bias for noise, from straight_through to a rule exact for quadratic losses.",
+        papers=("hooper2026generalized",),
     ),
     "reinforce": Method(
         "score function with a moving-average baseline (Williams 1992)",
         CATEGORICAL,
         Component("vaecli.estimators.reinforce:reinforce"),
         when="Where the gradient must be exact in expectation for one decoding, however noisy it is.",
+        papers=("williams1992simple", "mnih2014neural"),
     ),
     "rloo": Method(
         "score function of S codes, each with the others as its baseline (Kool et al. 2019)",
         CATEGORICAL,
         Component("vaecli.estimators.rloo:rloo", ("num_draws",)),
         when="Where the gradient must be exact in expectation, and several decodings are cheap.",
+        papers=("kool2019buy",),
     ),
     "vimco": Method(
         "score function for the bound of S samples, each with the others as its baseline (arXiv 1602.06725)",
@@ -328,36 +350,42 @@ BUILT_IN: Mapping[str, Method] = {
         Component("vaecli.estimators.vimco:vimco", ("num_draws",)),
         in_all=False,
         when="Where log p(x) counts more than one code that is right: the bound of several samples is what it trains.",
+        papers=("mnih2016vimco",),
     ),
     "arsm": Method(
         "losses compared at codes that exchanges of the noise lead to (arXiv 1905.01413)",
         CATEGORICAL,
         Component("vaecli.estimators.arsm:arsm"),
         when="Where the gradient must be exact in expectation, and a code has few values.",
+        papers=("yin2019arsm",),
     ),
     "rebar": Method(
         "score function with the relaxed loss as control variate (arXiv 1703.07370)",
         CATEGORICAL,
         Component("vaecli.estimators.rebar:rebar", ("temperature",)),
         when="Where the gradient must be exact in expectation for two decodings.",
+        papers=("tucker2017rebar",),
     ),
     "relax": Method(
         "score function with a learned control variate (arXiv 1711.00123)",
         CATEGORICAL,
         Component("vaecli.estimators.relax:relax", ("temperature",)),
         when="As rebar, in trainings that are long enough to learn a control variate.",
+        papers=("grathwohl2018relax",),
     ),
     "simvq": Method(
         "nearest row of a frozen table times a learned matrix (arXiv 2411.02038)",
         SIMVQ,
         constant_rate=True,
         when="Where rows of a large codebook go out of use: here each step moves all of them.",
+        papers=("zhu2025simvq",),
     ),
     "diveq": Method(
         "nearest codebook row, by a noisy step that has a gradient (arXiv 2509.26469)",
         DIVEQ,
         constant_rate=True,
         when="In place of vqvae, where no weight of a commitment loss is to be chosen.",
+        papers=("vali2026diveq",),
     ),
     "hard_em": Method(
         "every code is decoded, the best one trains, and the encoder learns to name it (Celeux and Govaert 1992)",
@@ -365,24 +393,28 @@ BUILT_IN: Mapping[str, Method] = {
         enumerates=True,
         constant_rate=True,
         when="Where all codes can be decoded at each step, and every one of them is to stay in use.",
+        papers=("celeux1992classification",),
     ),
     "residual": Method(
         "a sum of codebook rows, each the nearest to what those before left (arXiv 2107.03312)",
         RESIDUAL,
         constant_rate=True,
         when="Where one codebook would need too many rows: S stages of K rows stand for K^S vectors.",
+        papers=("zeghidour2021soundstream",),
     ),
     "fsq": Method(
         "a few numbers, each rounded to one of its levels (arXiv 2309.15505)",
         FSQ,
         constant_rate=True,
         when="Where nothing is to be tuned: there is no codebook to keep in use, and no further loss to weigh.",
+        papers=("mentzer2024fsq",),
     ),
     "lfq": Method(
         "the signs of a few numbers, with an entropy loss (arXiv 2310.05737)",
         LFQ,
         constant_rate=True,
         when="Where many codes are wanted without a codebook, and the weight of an entropy loss may be tuned.",
+        papers=("yu2024lfq",),
     ),
 }
 

@@ -1,5 +1,6 @@
 """`vaecli explain`."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -8,10 +9,16 @@ import typer
 from vaecli.cli.command import examples
 from vaecli.cli.complete import explained_names
 from vaecli.cli.echo import echo, text_columns
-from vaecli.cli.options import ForceOption
+from vaecli.cli.options import ForceOption, choices
+from vaecli.errors import ConfigError
 
 
-@examples("explain gumbel", "explain gumbel --output gumbel.png")
+class Format(StrEnum):
+    text = "text"
+    bibtex = "bibtex"
+
+
+@examples("explain gumbel", "explain gumbel --output gumbel.png", "explain gumbel --format bibtex")
 def explain(
     name: Annotated[
         str,
@@ -27,12 +34,22 @@ def explain(
         typer.Option("--output", "-o", metavar="FILE", help="Draw a method as a figure: png, svg or pdf."),
     ] = None,
     force: ForceOption = False,
+    format_: Annotated[
+        Format, typer.Option("--format", "-f", metavar=choices(Format), help="bibtex: the papers of a method.")
+    ] = Format.text,
 ) -> None:
     """Explain a method, a column or a key.
 
     Of a method: what is drawn, what the decoder reads, where the gradient goes and where it stops, the formula, what is
     promised, when to use it, its paper, its code, and its options.
     """
+    if format_ is Format.bibtex:
+        if output is not None:
+            raise ConfigError([f"--output {output}: draws a figure, which --format bibtex is not"])
+        from vaecli.papers.bibliography import of_method
+
+        echo(of_method(name))
+        return
     from vaecli.reports.explanation import drawing, explanation
 
     if output is None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from vaecli.papers.bibliography import of_methods
 from vaecli.reports.audit.table import PARTS, best, by_epoch, last_epoch, legend, measured_parts, verdict
 from vaecli.reports.audit.table import columns as audit_columns
 from vaecli.reports.columns import flat, plain
@@ -23,7 +24,7 @@ from vaecli.runs.files import write, write_json, writing
 from vaecli.runs.provenance import data_name
 from vaecli.runs.references import references_path
 
-PAGE, TABLE = "report.html", "comparison.csv"
+PAGE, TABLE, PAPERS = "report.html", "comparison.csv", "references.bib"
 ALTERNATIVES = {
     "reconstructions": "Test images in the first row, and what each method makes of them below",
     "loss": "Test error on sampled codes by epoch, for each method",
@@ -51,7 +52,7 @@ class Report(NamedTuple):
 
 
 def write_report(groups: Sequence[Group], failures: Mapping[str, str], folder: Path) -> Report:
-    """Writes comparison.csv, comparison.json, the figures, and report.html last; nothing if all of it exists.
+    """Writes table, records, references.bib, the figures, and report.html last; nothing if all of it exists.
 
     A picture that cannot be drawn is left out of the page, and the next call tries again.
 
@@ -67,6 +68,8 @@ def write_report(groups: Sequence[Group], failures: Mapping[str, str], folder: P
     with writing(folder / PAGE):
         (folder / PAGE).unlink(missing_ok=True)  # it would describe other figures
     write(folder / TABLE, csv_text(groups, failures))
+    models = [row.runs[0].config.model for group in groups for row in group.rows]
+    write(folder / PAPERS, of_methods([(model.name, model.options()) for model in models]))
     undrawn: list[str] = []
     pictures = _draw(found, folder, undrawn.append)
     told = [_of_audit(audit, undrawn.append) for audit in audits]
@@ -100,7 +103,7 @@ def _digest(content: bytes) -> str:
 def _is_there(folder: Path, inputs: Mapping[str, str]) -> bool:
     try:
         known = json.loads((folder / RECORDS).read_text(encoding="utf-8"))
-        files = [PAGE, TABLE, *known["figures"]]
+        files = [PAGE, TABLE, PAPERS, *known["figures"]]
         return (
             known["version"] == VERSION
             and known["inputs"] == inputs

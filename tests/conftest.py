@@ -53,8 +53,8 @@ def mnist_dir() -> Path:
 
 @pytest.fixture(autouse=True)
 def of_nobody(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Neither data folders nor a network: what would be fetched comes from a port where nobody listens."""
-    for name in [name for name in os.environ if name.startswith("VAECLI_")]:
+    """Neither data folders, a width nor a network: what would be fetched comes from a port where nobody listens."""
+    for name in [name for name in os.environ if name.startswith("VAECLI_") or name == "COLUMNS"]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras-home")))
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")

@@ -10,8 +10,9 @@ from vaecli.config.schema import VARIANTS
 from vaecli.errors import ConfigError
 from vaecli.metrics.metric import METRICS
 from vaecli.registry import BUILT_IN, METHODS
-from vaecli.reports import explanation
+from vaecli.reports import diagram, explanation
 from vaecli.reports.explanation import promised
+from vaecli.reports.style import styled
 
 WIDTH = 60
 
@@ -117,8 +118,51 @@ def test_a_name_that_has_two_meanings_has_both(without_tensorflow):
     ]
 
 
-@pytest.mark.parametrize(("name", "meant"), [("gumble", "gumbel"), ("perplexty", "perplexity"), ("epocs", "epochs")])
+@pytest.mark.parametrize(("name", "meant"), [("gumble", "gumbel"), ("perplexty", "perplexity"), ("epoch", "epochs")])
 def test_an_unknown_name_is_a_line_with_what_may_be_meant(name, meant, without_tensorflow):
     with pytest.raises(ConfigError) as error:
         lines(name)
     assert error.value.lines == (f"{name}: no such method, column or key, did you mean '{meant}'?",)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_is_drawn_as_it_is_told(name):
+    found, method = explanation.drawing(name), METHODS[name]
+    text = words(lines(name))
+    assert all(part in text for part in (found.encoded, found.drawn, found.read))
+    assert found.learns == method.learns
+    assert found.passes or found.around or not found.learns  # what learns, learns from something
+    for line in found.rule:
+        assert " ".join(line.split()) in text
+    if method.estimator:
+        assert f"for {promised(name)['exact_for']}; {promised(name)['decodings']} decoding" in found.promises
+
+
+@pytest.mark.parametrize("name", ["categorical", "gumbel", "rebar", "hard_em", "redge"])
+def test_the_figure_holds_what_is_drawn_and_no_text_leaves_it(name):
+    with styled():
+        figure = diagram.draw(explanation.drawing(name))
+        figure.draw_without_rendering()
+        whole = figure.bbox
+        texts = [text for axis in figure.axes for text in axis.texts] + figure.texts
+        said = " ".join(text.get_text() for text in texts).replace("\n", " ")
+        for text in filter(lambda text: text.get_text(), texts):
+            box = text.get_window_extent()
+            assert whole.x0 <= box.x0 < box.x1 <= whole.x1, text.get_text()
+            assert whole.y0 <= box.y0 < box.y1 <= whole.y1, text.get_text()
+    assert all(word in said for word in (name, "encoder", "decoder", "loss", "begins here"))
+    assert ("learns nothing" in said) == (name == "categorical")
+
+
+def test_methods_stand_in_the_families_of_their_promises():
+    found, family = {}, None
+    for line in list(explanation.method_lines(None))[1:]:
+        family = line if line in explanation.FAMILIES.values() else family
+        if line and line != family:
+            found[line.split()[0]] = family
+    assert list(found) == sorted(found, key=lambda name: list(explanation.FAMILIES.values()).index(found[name]))
+    assert set(found) == set(METHODS)
+    exact = {name for name in METHODS if promised(name)["exact_for"] in ("every loss", explanation.OF_BOUND)}
+    assert {name for name, family in found.items() if family == explanation.FAMILIES["exact"]} == exact
+    assert found["vae"] == explanation.FAMILIES["vector"]
+    assert found["hard_em"] == found["fsq"] == explanation.FAMILIES["chosen"]

@@ -92,14 +92,14 @@ FAMILIES = {
     "exact": "Codes that are drawn, with a gradient that is exact in expectation",
     "chosen": "Codes that are chosen: quantisers",
 }
+HEADER = ("method", "what it is", "exact for", "decodings", "paper")
 LEAST = ("paper", "decodings", "exact for")  # columns that are dropped where they do not fit, in this order
 
 
 def method_lines(width: int | None) -> Iterator[str]:
     """A line for each method, below the name of its family."""
-    header = ["method", "what it is", "exact for", "decodings", "paper"]
     found = [promised(name) for name in METHODS]
-    rows, _ = narrowed([header, *map(_row, found)], width, LEAST)
+    rows, _ = narrowed([HEADER, *map(_row, found)], width, LEAST)
     lines = [list(lines) for lines in blocks(rows, width)]
     yield from lines[0]
     for family, title in FAMILIES.items():

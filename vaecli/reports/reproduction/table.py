@@ -4,7 +4,7 @@ import csv
 import io
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from vaecli.errors import printable
@@ -80,21 +80,10 @@ def counts_line(found: Sequence[Found]) -> str:
 
 def columns(found: Sequence[Found], minutes: Mapping[str, float] | None = None) -> list[list[str]]:
     """Header and cells of each column; columns without any value are left out."""
-    table = [
-        ["setting", *(one.cell.setting for one in found)],
-        ["metric", *(one.cell.metric for one in found)],
-        ["at", *(place(one) for one in found)],
-        ["published", *(_published(one) for one in found)],
-        ["ours", *(_ours(one) for one in found)],
-        ["difference", *(_difference(one) for one in found)],
-        ["tolerance", *(_tolerance(one) for one in found)],
-        ["seeds", *(numbers(sorted(one.figures)) for one in found)],
-    ]
+    table = [[header, *map(cell, found)] for header, cell in COLUMNS.items()]
     if minutes is not None:
-        table.append(
-            ["minutes", *(f"{minutes[one.cell.name]:.1f}" if one.cell.name in minutes else "" for one in found)]
-        )
-    table.append(["verdict", *(said(one) for one in found)])
+        times = (f"{minutes[one.cell.name]:.1f}" if one.cell.name in minutes else "" for one in found)
+        table.insert(-1, ["minutes", *times])
     return [column for column in table if any(column[1:])]
 
 
@@ -132,6 +121,19 @@ def _difference(one: Found) -> str:
 def _tolerance(one: Found) -> str:
     allowed = one.verdict.tolerance
     return "" if allowed is None else f"{allowed:.2g}"
+
+
+COLUMNS: Mapping[str, Callable[[Found], str]] = {
+    "setting": lambda one: one.cell.setting,
+    "metric": lambda one: one.cell.metric,
+    "at": place,
+    "published": _published,
+    "ours": _ours,
+    "difference": _difference,
+    "tolerance": _tolerance,
+    "seeds": lambda one: numbers(sorted(one.figures)),
+    "verdict": said,
+}
 
 
 def records(found: Sequence[Found]) -> list[dict[str, Any]]:

@@ -85,13 +85,16 @@ def prior_lines(run: Run, priors: Iterable[FittedPrior]) -> Iterator[str]:
             )
 
 
+OF_SAMPLES = ("source", "precision", "recall", "density", "coverage", "recognised", "label entropy", "nearer")
+
+
 def quality_lines(quality: Quality, figures: Iterable[DrawnFigures], width: int | None = None) -> Iterator[str]:
     """How alike images of each source are to test images; with a width the table is folded to it."""
     yield (
         f"  samples             {quality['count']:,} of each against as many test images, in the features of a "
         f"classifier that is right for {100 * quality['accuracy']:.1f}% of the test images"
     )
-    rows = [("", "precision", "recall", "density", "coverage", "recognised", "label entropy", "nearer")]
+    rows = [OF_SAMPLES]
     for one in figures:
         shares = [f"{one[key]:.3f}" for key in ("precision", "recall", "density", "coverage")]
         right = "" if one["recognised"] is None else f"{one['recognised']:.3f}"

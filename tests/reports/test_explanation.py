@@ -118,7 +118,7 @@ def test_a_name_that_has_two_meanings_has_both(without_tensorflow):
     ]
 
 
-@pytest.mark.parametrize(("name", "meant"), [("gumble", "gumbel"), ("perplexty", "perplexity"), ("epoch", "epochs")])
+@pytest.mark.parametrize(("name", "meant"), [("gumble", "gumbel"), ("perplexty", "perplexity"), ("epocs", "epochs")])
 def test_an_unknown_name_is_a_line_with_what_may_be_meant(name, meant, without_tensorflow):
     with pytest.raises(ConfigError) as error:
         lines(name)

@@ -34,7 +34,13 @@ def test_what_was_measured_has_a_column_and_nothing_else():
 
 @pytest.mark.parametrize(
     ("width", "left_out"),
-    [(90, ""), (80, "seconds"), (60, "seconds, mse mode, perplexity"), (30, "all"), (10, "all")],
+    [
+        (90, ""),
+        (80, "seconds"),
+        (60, "mse mode, perplexity"),
+        (30, "seconds, mse mode, perplexity, validation, mse relaxed"),
+        (10, "all"),
+    ],
 )
 def test_columns_are_left_out_before_a_figure_is_cut(width, left_out):
     header, row = lines(CODES, width)

@@ -1,6 +1,7 @@
 """Runs as text: a list with one line each, one run in full, or the differences of two runs."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any
@@ -214,9 +215,18 @@ def difference_lines(sections: Mapping[str, Mapping[str, Sequence[Any]]], width:
         figures = section == "figures"
         rows = [[section, "one", "two", *(["two - one", "change"] if figures else [])]]
         for key, (one, two) in values.items():
-            rows.append([key, plain(one), plain(two), *(_off(one, two) if figures else [])])
+            rows.append([key, _cell(one), _cell(two), *(_off(one, two) if figures else [])])
         fitting, _ = narrowed(rows, width, ["change", "two - one"])
         yield from aligned(fitting, width)
+
+
+DIGEST = re.compile(r"[0-9a-f]{40,64}")
+
+
+def _cell(value: Any) -> str:
+    """The text of a value; of a digest its beginning, which nobody reads further."""
+    text = plain(value)
+    return text[:12] if DIGEST.fullmatch(text) else text
 
 
 def _off(one: Any, two: Any) -> list[str]:

@@ -353,7 +353,7 @@ def test_a_state_whose_rows_hold_no_numbers_says_so_at_each_resume(tmp_path, mon
 
 @pytest.mark.drawn
 def test_a_run_is_finished_whatever_becomes_of_its_pictures(finished, tmp_path, monkeypatch):
-    def fail(run, arrays):
+    def fail(run, arrays, width):
         raise ValueError("no such picture")
 
     reporter = Silent()

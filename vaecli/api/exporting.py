@@ -1,10 +1,13 @@
-"""A finished run's model, for programs without vaecli."""
+"""A finished run's model or its metrics, for programs without vaecli."""
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vaecli.api.frame import applied, console_of, stop_on, using
-from vaecli.config.arguments import Name, one_of, path_of
+from vaecli.config.arguments import Name, one_of, path_of, runs_folder
+from vaecli.errors import ConfigError
 
 if TYPE_CHECKING:
     from vaecli.config.latent import Exported
@@ -17,48 +20,58 @@ FORMATS: "tuple[Format, ...]" = ("keras", "savedmodel", "onnx")
 def export(
     run: Name,
     *,
-    output: Name,
-    part: str = "whole",
+    output: Name | None = None,
+    part: str | None = None,
     weights: str = "last",
-    format: str = "keras",
+    format: str | None = None,
+    metrics_to: str | None = None,
     force: bool = False,
     output_dir: Name | None = None,
     threads: int | None = None,
     quiet: bool = False,
-) -> Path:
-    """Writes a finished run's model, or a part of it, for programs without vaecli.
+) -> Path | str:
+    """Writes a finished run's model, a part of it, or its metrics, for programs without vaecli.
 
     Args:
         run: a finished run's name or its beginning, its folder, or itself.
-        output: the file to write; for "savedmodel" the folder.
-        part: "encoder", images to codes; "decoder", codes to images; "whole", images to images. Codes are as `encode`
-            writes them, and images are floats in [0, 1]. "prior" is the autoregressive prior that `prior` fitted, from
-            codes to log p of each value of each code given those before it; "prior-by-label" takes the place of each
-            image's label among all labels too.
+        output: the file to write; for "savedmodel" and "tensorboard" the folder. Not for "trackio".
+        part: "encoder", images to codes; "decoder", codes to images; "whole", images to images, the default. Codes are
+            as `encode` writes them, and images are floats in [0, 1]. "prior" is the autoregressive prior that `prior`
+            fitted, from codes to log p of each value of each code given those before it; "prior-by-label" takes the
+            place of each image's label among all labels too.
         weights: "last", "best" on the validation split, or a milestone such as "epoch-00005".
-        format: "keras", for keras.models.load_model in safe mode; "savedmodel", for TensorFlow; "onnx", which needs
-            the packages of vaecli[onnx].
+        format: "keras", the default, for keras.models.load_model in safe mode; "savedmodel", for TensorFlow; "onnx",
+            which needs the packages of vaecli[onnx].
+        metrics_to: the rows of metrics.csv in place of the model: "tensorboard", a file of events in a folder of the
+            run's name, written without TensorFlow; "trackio", which has to be installed; or "csv", with the run's name
+            in each row. Not with part, weights or format.
         force: overwrite the file, or the SavedModel, if it exists.
         output_dir: where run folders are; default: $VAECLI_OUTPUT_DIR, then outputs.
         threads: processor threads of TensorFlow; default: all, as in `encode`.
         quiet: say nothing on stderr.
 
     Returns:
-        What was written.
+        What was written; the run's name in Trackio.
     Raises:
         ConfigError: a mistake in the request: the file exists, a package is missing, or ONNX has no such layer.
-        RunError: there is no such run, it is not finished, or has no such weights or prior.
+        RunError: there is no such run, it is not finished (whose metrics can be written), or has no such weights or
+            prior.
         RunFailed: the file cannot be written.
         Interrupted: Ctrl-C or SIGTERM; nothing is written.
     """
+    if metrics_to is not None:
+        given = {"part": part, "weights": None if weights == "last" else weights, "format": format}
+        return _metrics(run, metrics_to, path_of(output), given, force=force, output_dir=output_dir)
     with console_of(quiet) as console, stop_on("stopped; nothing is written"):
         from vaecli.experiment.export import PRIORS as OF_CODES
         from vaecli.experiment.export import place_of, prior_of, write_model
 
-        of_part, form = one_of("part", part, EXPORTED), one_of("format", format, FORMATS)
+        of_part, form = one_of("part", part or "whole", EXPORTED), one_of("format", format or "keras", FORMATS)
+        if output is None:
+            raise ConfigError(["--output names the file to write, and is missing"])
         target = place_of(path_of(output), form, force=force)
         used = applied(run, weights, output_dir)
-        console.say(f"{used.run.name}: {part} -> {target}")
+        console.say(f"{used.run.name}: {of_part} -> {target}")
         with using(threads, console):
             if of_part in OF_CODES:
                 model = prior_of(used.run, of_part, weights)
@@ -66,3 +79,21 @@ def export(
                 model = used.trained.autoencoder.export(of_part)
             write_model(model, target, form)
         return target
+
+
+def _metrics(
+    run: Name, to: str, output: Path | None, given: Mapping[str, Any], *, force: bool, output_dir: Name | None
+) -> Path | str:
+    from vaecli.reports.tracking import TRACKERS, place_of, track
+    from vaecli.runs import find_run
+
+    tracker = one_of("metrics-to", to, TRACKERS)
+    for option, value in given.items():
+        if value is not None:
+            raise ConfigError(
+                [f"--{option} {value}: is of the model, and --metrics-to {to} writes none; give one of them"]
+            )
+    found = find_run(os.fspath(run), runs_folder(output_dir))
+    path = place_of(tracker, output, found, force=force)
+    told = track(found, tracker, path)
+    return told if path is None else Path(told)

@@ -82,6 +82,7 @@ app.command(cls=Command)(methods.methods)
 app.command(cls=Command)(explain.explain)
 app.command(cls=Command)(configs.check)
 app.command(cls=Command)(configs.init)
+app.command(cls=Command)(configs.schema)
 app.command(cls=Command)(doctor.doctor)
 app.add_typer(data.app, name="data")
 

@@ -52,9 +52,11 @@ def init(
 ) -> None:
     """Write a commented config of a method.
 
-    The config has every key at its default.
+    The config has every key at its default. Its first line names a JSON schema that is written beside it, with which
+    editors complete keys; on standard output there is neither.
     """
     from vaecli.config import template
+    from vaecli.config.json_schema import FILE_NAME, MODELINE
     from vaecli.errors import ConfigError
     from vaecli.registry import METHODS, suggest
 
@@ -66,9 +68,28 @@ def init(
         return
     try:
         with target.open("x", encoding="utf-8") as file:
-            file.write(template(model))
+            file.write(f"{MODELINE}\n{template(model)}")
+        target.with_name(FILE_NAME).write_text(_schema_text(), encoding="utf-8")
     except FileExistsError:
         raise ConfigError([f"{target}: already exists; remove it, or choose another file with --output"]) from None
     except OSError as error:
-        raise ConfigError([f"{target}: cannot be written ({error.strerror})"]) from None
+        raise ConfigError([f"{error.filename or target}: cannot be written ({error.strerror})"]) from None
     echo(str(target))
+
+
+@examples("schema", "schema > .vaecli.schema.json")
+def schema() -> None:
+    """Print the JSON schema of a config, for editors.
+
+    It has the methods of other packages that are installed too. A config names it in its first line, as `vaecli init`
+    writes it, by its place beside the config.
+    """
+    echo(_schema_text().rstrip("\n"))
+
+
+def _schema_text() -> str:
+    import json as json_format
+
+    from vaecli.config.json_schema import json_schema
+
+    return json_format.dumps(json_schema(), indent=1) + "\n"

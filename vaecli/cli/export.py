@@ -35,44 +35,67 @@ class Format(StrEnum):
     onnx = "onnx"
 
 
-@examples("export gumbel --output gumbel.keras", "export vqvae --part encoder --format onnx --output encoder.onnx")
+class Tracker(StrEnum):
+    tensorboard = "tensorboard"
+    trackio = "trackio"
+    csv = "csv"
+
+
+@examples(
+    "export gumbel --output gumbel.keras",
+    "export gumbel --metrics-to tensorboard --output logs",
+    "export vqvae --part encoder --format onnx --output encoder.onnx",
+)
 def export(
     run: FinishedRunArgument,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="The file to write; of a SavedModel, the folder.")
-    ],
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="The file to write; of a SavedModel and of TensorBoard, the folder."
+        ),
+    ] = None,
     part: Annotated[
-        Part,
+        Part | None,
         typer.Option(
             metavar=choices(Part),
-            help="Images to images, images to codes, codes to images, or codes to log p under an autoregressive prior.",
+            help="Images to images, images to codes, codes to images, or codes to log p under an autoregressive "
+            "prior. [default: whole]",
         ),
-    ] = Part.whole,
+    ] = None,
     weights: WeightsOption = "last",
     format_: Annotated[
-        Format,
+        Format | None,
         typer.Option(
             "--format",
             "-f",
             metavar=choices(Format),
-            help="For Keras, TensorFlow or ONNX (pip install 'vaecli[onnx]').",
+            help="For Keras, TensorFlow or ONNX (pip install 'vaecli[onnx]'). [default: keras]",
         ),
-    ] = Format.keras,
+    ] = None,
+    metrics_to: Annotated[
+        Tracker | None,
+        typer.Option(
+            "--metrics-to",
+            metavar=choices(Tracker),
+            help="Write the rows of metrics.csv for this program, in place of the model.",
+        ),
+    ] = None,
     force: ForceOption = False,
     output_dir: OutputDirOption = OUTPUT_DIR,
     threads: ThreadsOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Write a run's model, or its encoder or decoder, for programs without vaecli.
+    """Write a run's model, its encoder or decoder, or its metrics, for programs without vaecli.
 
-    It computes the most probable codes, of images in [0, 1]. The decoder takes what the encoder gives.
+    A model computes the most probable codes, of images in [0, 1]. The decoder takes what the encoder gives.
     """
     written = api.export(
         run,
         output=output,
-        part=part.value,
+        part=part and part.value,
         weights=weights,
-        format=format_.value,
+        format=format_ and format_.value,
+        metrics_to=metrics_to and metrics_to.value,
         force=force,
         output_dir=output_dir,
         threads=threads,

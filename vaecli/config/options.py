@@ -19,6 +19,7 @@ from pydantic import (
     SerializerFunctionWrapHandler,
     Tag,
     ValidationInfo,
+    WithJsonSchema,
     field_validator,
     model_serializer,
 )
@@ -85,6 +86,7 @@ def _every(value: Any) -> Any:
     raise PydanticCustomError("every", "should be step, epoch or a count of steps")
 
 
+_EVERY = {"anyOf": [{"enum": ["step", "epoch"]}, {"type": "integer", "minimum": 1, "maximum": MOST_STEPS}]}
 STRETCHED = ("linear", "cosine", "exponential")  # shapes from `start` to `end` over a horizon
 # The keys that a shape has no use for; `every` of a constant is that of its warm-up.
 WITHOUT_EFFECT: Mapping[str, tuple[str, ...]] = {
@@ -110,7 +112,7 @@ class Schedule(Block):
     warm_up: NonNegative = 0.0  # epochs
     warm_up_from: NonNegative | None = None
     horizon: Positive | None = None  # epochs, warm-up included; None: the length of the run
-    every: Annotated[Literal["step", "epoch"] | int, PlainValidator(_every)] = "step"
+    every: Annotated[Literal["step", "epoch"] | int, PlainValidator(_every), WithJsonSchema(_EVERY)] = "step"
     factor: Positive | None = Field(None, validate_default=True)
     restart: Literal["never", "epoch"] = "never"
 

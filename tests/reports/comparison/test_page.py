@@ -112,7 +112,7 @@ def test_what_is_there_is_not_drawn_again_and_what_has_changed_is(groups, tmp_pa
 def test_a_picture_that_fails_is_said_and_left_out_and_drawn_the_next_time(groups, tmp_path, monkeypatch):
     from vaecli.reports.comparison import figures
 
-    def fail(scene):
+    def fail(scene, width):
         raise OverflowError("Exceeded cell block limit")
 
     with monkeypatch.context() as broken:

@@ -8,6 +8,7 @@ record the training again. Takes some minutes on two cores.
 """
 
 import argparse
+import io
 import os
 import re
 import shutil
@@ -70,7 +71,7 @@ def vaecli(*arguments: str, folder: Path) -> str:
 
 def recording(command: str, said: str) -> str:
     """A picture of a terminal as SVG, which loads no font from anywhere."""
-    console = Console(record=True, width=COLUMNS, file=open(os.devnull, "w", encoding="utf-8"))
+    console = Console(record=True, width=COLUMNS, file=io.StringIO())
     console.print(Text.assemble(("$ ", "bold"), (command, "bold")))
     console.print(Text(said.rstrip()))
     svg = console.export_svg(title="vaecli", theme=DARK, unique_id="recorded")

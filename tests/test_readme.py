@@ -33,6 +33,7 @@ README, CONTRIBUTING = ROOT / "README.md", ROOT / ".github" / "CONTRIBUTING.md"
 PAGES = sorted(reference.DOCS.glob("*.md"))
 TEXT = {path: path.read_text(encoding="utf-8") for path in (README, *PAGES, CONTRIBUTING)}
 MOST_BYTES = 6_656  # of the README: it is read whole
+MOST_PICTURE_BYTES = 200_000
 
 
 def page(name):
@@ -110,6 +111,13 @@ def test_the_readme_is_short_and_begins_with_the_two_commands():
         "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/vaecli train --config gumbel.yaml",
         "python3 -m venv .venv && .venv/bin/pip install -e '.[dev]' && .venv/bin/pytest",
     ]
+
+
+def test_the_pictures_are_small_and_fetch_nothing():
+    pictures = [ROOT / name for name in re.findall(r"!\[[^]]*\]\(([^)]+)\)", TEXT[README])]
+    assert len(pictures) == 3
+    assert {path.name for path in pictures if path.stat().st_size > MOST_PICTURE_BYTES} == set()
+    assert [path.name for path in pictures if b"url(http" in path.read_bytes()] == []
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
@@ -198,7 +206,7 @@ def test_the_words_of_a_config_are_those_of_the_code():
     sentences = {
         "`data.name` is ": list(DATASETS),
         "`training.optimizer`: ": list(VARIANTS["training"][1]),
-        "`objective.likelihood`: ": list(VARIANTS["objective"][1]),
+        "`objective.likelihood` is ": list(VARIANTS["objective"][1]),
     }
     for begin, names in sentences.items():
         sentence = flat(DOCUMENTATION).partition(begin)[2].partition(". ")[0]

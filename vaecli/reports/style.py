@@ -280,6 +280,11 @@ def thinned(points: Sequence[Any], most: int = MAX_POINTS_DRAWN) -> Sequence[Any
     return [points[place] for place in np.linspace(0, len(points) - 1, most).round().astype(int)]
 
 
+def coloured(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Values in [0, 1] as colours [..., 3], from light to dark."""
+    return np.asarray(matplotlib.colormaps[CODE_COLOURS](values)[..., :3], np.float32)
+
+
 def tile_size(images: NDArray[np.float32]) -> tuple[float, float]:
     """The width and height of the images [N, H, W] or [N, H, W, 3] as tiles: in their proportion, the longer side 1."""
     height, width = images.shape[1:3]

@@ -181,8 +181,8 @@ def what_codes_draw(scene: Scene) -> TileChart:
             f"{member.label}, code {code}: {' · '.join(w.splitlines())}" for code, w in zip(order, words, strict=True)
         ]
         nmi, codes = run.summary["test"]["nmi"], run.latent.most_values
-        told = [f"NMI {nmi:.2f}"] * (nmi is not None)
-        told += [f"{len(order)} of {codes:,} codes"] * (codes is not None and len(order) < codes)
+        told = [] if nmi is None else [f"NMI {nmi:.2f}"]
+        told += [f"{len(order)} of {codes:,} codes"] if codes is not None and len(order) < codes else []
         rows.append(Tiles(member.label, ", ".join(told), tiles(found["prototypes"][order], tips, words)))
     below = "The most used first; below each its share of the test set, and the commonest label among its images"
     return TileChart("What each code draws", f"{below}.", rows, wrapped=True)

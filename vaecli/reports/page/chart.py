@@ -159,7 +159,7 @@ class Axis:
         )
         zero = [0.0] if self.scale == "symlog" and self.low <= 0 else []
         found = coarse if len(fine) > MOST_TICKS and len(coarse) > 2 else fine
-        return zero + found[:: 1 + (len(found) - 1) // MOST_TICKS]
+        return zero + found[:: max(1, -(-len(found) // MOST_TICKS))]
 
     def _shows(self, value: float) -> bool:
         return self.low <= value <= self.high and (self.scale == "log" or value >= 1)

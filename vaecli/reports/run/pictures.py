@@ -6,12 +6,11 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from matplotlib import colormaps
 
 from vaecli.reports.page.chart import MOST_POINTS, Chart, Guide, Panel, Point, Series
 from vaecli.reports.page.tiles import Tile, TileChart, Tiles, tiles
 from vaecli.reports.run.figures import code_maps, code_use_of, labels_of, plane_of, title
-from vaecli.reports.style import CODE_COLOURS, labelled, thinned
+from vaecli.reports.style import coloured, labelled, thinned
 from vaecli.runs import Run
 from vaecli.runs.references import references_of
 
@@ -64,9 +63,8 @@ def reconstructions(run: Run, arrays: Any) -> TileChart:
         rows.append(Tiles(name, f"test error {mean:.4f}", tiles(arrays[key], tips)))
     maps = code_maps(run, arrays)
     for number, found in enumerate(maps, 1):
-        coloured = colormaps[CODE_COLOURS](found)[..., :3].astype(np.float32)
         tips = [f"codes of test image {place}" for place in arrays["index"]]
-        rows.append(Tiles(f"code {number}" if len(maps) > 1 else "codes", "", tiles(coloured, tips)))
+        rows.append(Tiles(f"code {number}" if len(maps) > 1 else "codes", "", tiles(coloured(found), tips)))
     words = "Test error: over the whole test set, per pixel." + " Codes: the darker, the rarer." * bool(maps)
     return TileChart("Test images, and what becomes of them", words, rows)
 

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Mapping
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ METHOD_NAMES = tuple(METHODS)
 # many decodings, a state that learns. What depends on it is tested for every method in tests/estimators.
 KINDS = ("vae", "categorical", "gumbel", "straight_through", "vqvae", "exact", "relax")
 
+HOSTILE = "<script>alert('$x$ & y')</script>"  # what a user may write, and no page may take for markup
 OFTEN = ", checkpoint_seconds: 0"  # a state is saved after every call
 
 
@@ -188,6 +190,26 @@ def cut_off(figure: Any) -> list[str]:
     ]
     pairs = itertools.combinations(parts.items(), 2)
     return found + [f"{a} lies on {b}" for (a, one), (b, two) in pairs if one.padded(-3).overlaps(two.padded(-3))]
+
+
+class Page(HTMLParser):
+    """Every tag with its attributes, and the text between them."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def all(self, *tags: str) -> list[dict[str, str | None]]:
+        """The attributes of each of these tags."""
+        return [attributes for tag, attributes in self.tags if tag in tags]
 
 
 def written(folder: Path) -> list[str]:

@@ -36,7 +36,7 @@ def test_a_toy_is_measured_drawn_and_shown_again(vaecli, tmp_path):
     assert [line.split()[0] for line in table[2:6]] == ["exact", "straight_through", "reinmax", "reinmax"]
     assert "4/4  reinmax at 2: bias" in first.stderr
     (folder,) = (tmp_path / "outputs").iterdir()
-    assert written(folder) == ["audit.json", "bias_variance.png", "temperature.png", "tensorflow.log"]
+    assert written(folder) == ["audit.json", "bias_variance.png", "report.html", "temperature.png", "tensorflow.log"]
     second = vaecli(*TOY)
     assert second.stdout == first.stdout
     assert "4/4" not in second.stderr

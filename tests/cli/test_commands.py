@@ -245,7 +245,7 @@ def test_plot_draws_the_newest_run_or_the_named_ones(vaecli, tmp_path):
     vaecli("train", "--config", "vae", *SMALL)
     vaecli("train", "--config", "gumbel", *SMALL)
     newest = vaecli("plot").stdout.splitlines()
-    names = ["reconstructions.png", "loss.png", "codes.png", "code_use.png"]
+    names = ["reconstructions.png", "loss.png", "codes.png", "code_use.png", "report.html"]
     assert [os.path.basename(line) for line in newest] == names
     assert all("gumbel-digits" in line for line in newest)
     both = vaecli("plot", "vae", "gumbel", "--format", "svg", "--output", "figures").stdout.splitlines()
@@ -279,7 +279,7 @@ def test_plot_goes_on_with_the_other_runs_where_one_is_damaged(vaecli, tmp_path)
     (vae.figures / "loss.png").mkdir()
     result = vaecli("plot", "gumbel", "vae")
     assert result.exit_code == 1
-    assert [os.path.basename(line) for line in result.stdout.splitlines()] == ["reconstructions.png"]
+    assert [os.path.basename(line) for line in result.stdout.splitlines()] == ["reconstructions.png", "report.html"]
     damaged, undrawn = result.stderr.splitlines()
     assert damaged.startswith(f"outputs/{gumbel.name}/reconstructions.npz: was changed")
     assert undrawn == f"outputs/{vae.name}/figures/loss.png: cannot be written (Is a directory)"

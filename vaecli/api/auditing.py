@@ -102,6 +102,7 @@ def audit(
         from vaecli.auditing.audit import Asked, estimators_of, keys, left_out, perform
         from vaecli.launch.witness import witnessed
         from vaecli.reports.audit.figures import draw
+        from vaecli.reports.audit.page import write_page
         from vaecli.reports.audit.table import left_out_lines, row_line
         from vaecli.reports.style import checked_format
         from vaecli.runs.audits import audit_of
@@ -152,5 +153,6 @@ def audit(
         rows = where.rows
         failed = lambda picture: console.say(picture.line)  # noqa: E731
         figures = draw(found.title, rows, where.path, formats={"png", format}, again=missing, failed=failed)
-        console.lines(map(str, figures))
+        page = write_page(where, failed=failed)
+        console.lines(map(str, [*figures, page]))
         return Measurements(where.path, found.title, question, rows, skipped, figures)

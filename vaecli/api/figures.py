@@ -24,6 +24,8 @@ def plot(
 ) -> list[Path]:
     """Draws the figures of finished runs, such as reconstructions and loss curves, or those of comparisons.
 
+    Without `output` and `figure` it also writes each run's page, report.html.
+
     Args:
         runs: names, beginnings of names, folders or runs, or folders of comparisons; default: the newest finished run;
             "gumbel-max": the figure of the Gumbel-max trick.
@@ -47,8 +49,9 @@ def plot(
     from vaecli.reports.comparison.figures import files
     from vaecli.reports.comparison.panels import scenes
     from vaecli.reports.run import figures
+    from vaecli.reports.run.page import write_page
     from vaecli.reports.style import WIDTH, Undrawn, checked_format, checked_width, chosen, draw_each
-    from vaecli.runs import find_runs, newest_finished
+    from vaecli.runs import Run, find_runs, newest_finished
 
     inches = None if width is None else checked_width(width)
     names, folder, target = [os.fspath(run) for run in runs], runs_folder(output_dir), path_of(output)
@@ -93,9 +96,12 @@ def plot(
             attempt(draw, alone)
         for run in found:
             own = target / run.name if target and not alone else target
-            attempt(
-                partial(figures.draw_run, run, failed=failed, output=own, fmt=format, only=figure, width=inches), alone
-            )
+
+            def draw_run(run: Run = run, own: Path | None = own) -> list[Path]:
+                drawn = figures.draw_run(run, failed=failed, output=own, fmt=format, only=figure, width=inches)
+                return drawn if own or figure else [*drawn, write_page(run, failed=failed)]
+
+            attempt(draw_run, alone)
     if wrong:
         raise RunFailed(*wrong)
     return paths

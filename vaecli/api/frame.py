@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from vaecli.backend.process import chatter, import_keras, prepared, threads_in_use
 from vaecli.config.arguments import Name, runs_folder, whole
+from vaecli.errors import RunError
 from vaecli.terminal.console import Console
 from vaecli.terminal.signals import Stop, ends_quietly
 
@@ -52,11 +53,19 @@ def using(threads: int | None, console: Console) -> Iterator[None]:
 
 @contextlib.contextmanager
 def working(run: "Run", threads: int | None, console: Console) -> Iterator[None]:
-    """TensorFlow at work for a finished run: what it prints is kept in the run's log, and its end is witnessed."""
+    """TensorFlow at work for a finished run: what it prints is kept in the run's log, and its end is witnessed.
+
+    What was measured is then on the run's page too.
+    """
     from vaecli.launch.witness import witnessed
+    from vaecli.reports.run.page import write_page
 
     with prepared_for(threads, console), witnessed(run.path, run.tensorflow_log, console.stream):
         yield
+    try:
+        write_page(run, failed=lambda picture: console.say(picture.line))
+    except RunError as error:  # the figures are kept all the same
+        console.lines(error.lines)
 
 
 def applied(run: Name, weights: str, output_dir: Name | None) -> "Applied":

@@ -222,8 +222,9 @@ class Journal:
         return f"epoch {epoch + 1}, step {step + 1}"
 
     def _draw(self) -> None:
-        """Draws the figures; the run is finished whether or not this succeeds."""
+        """Draws the figures and the page; the run is finished whether or not this succeeds."""
         from vaecli.reports.run.figures import draw_run
+        from vaecli.reports.run.page import write_page
 
         def failed(picture: "Undrawn") -> None:
             with contextlib.suppress(VaecliError):
@@ -233,6 +234,7 @@ class Journal:
 
         try:
             draw_run(self.run, failed=failed)
+            write_page(self.run, failed=failed)
         except Exception as error:
             self._tell(f"{self.run.figures}: not drawn ({error}); `vaecli plot {self.run.name}` draws them")
 

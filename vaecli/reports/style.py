@@ -273,11 +273,16 @@ def labelled(arrays: Any) -> tuple[NDArray[np.int64] | None, NDArray[np.int64]]:
     return table[:, there], values[there]
 
 
-def thinned(points: Sequence[Any]) -> Sequence[Any]:
-    """At most MAX_POINTS_DRAWN of the points, evenly spaced, including the first and the last."""
-    if len(points) <= MAX_POINTS_DRAWN:
+def thinned(points: Sequence[Any], most: int = MAX_POINTS_DRAWN) -> Sequence[Any]:
+    """At most so many of the points, evenly spaced, including the first and the last."""
+    if len(points) <= most:
         return points
-    return [points[place] for place in np.linspace(0, len(points) - 1, MAX_POINTS_DRAWN).round().astype(int)]
+    return [points[place] for place in np.linspace(0, len(points) - 1, most).round().astype(int)]
+
+
+def coloured(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Values in [0, 1] as colours [..., 3], from light to dark."""
+    return np.asarray(matplotlib.colormaps[CODE_COLOURS](values)[..., :3], np.float32)
 
 
 def tile_size(images: NDArray[np.float32]) -> tuple[float, float]:

@@ -98,6 +98,7 @@ class Run:
     model_weights = Place("model.weights.h5")
     reconstructions_npz = Place("reconstructions.npz")
     figures = Place("figures")
+    report_html = Place("report.html")
     train_log = Place("train.log")
     tensorflow_log = Place("tensorflow.log")
     lock_file = Place(".lock")

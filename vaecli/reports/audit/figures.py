@@ -118,7 +118,7 @@ def _bias_against_variance(axis: Axes, rows: Sequence[AuditRow], part: str) -> N
     best = front(rows, part)
     for name in dict.fromkeys(row.estimator for row in rows):
         of_one = [(row, found) for row, found in measured if row.estimator == name]
-        style = look(_place(name))
+        style = look(place_of(name))
         points = [(max(found.relative_std.value**2, low_x * 1.15), _height(found)) for _, found in of_one]
         xs, ys = zip(*points, strict=True)
         axis.plot(xs, ys, color=style["color"], linewidth=0.8, linestyle=style["linestyle"], alpha=0.8)
@@ -169,10 +169,10 @@ def against_temperature(title: str, rows: Sequence[AuditRow]) -> Figure:
         for estimator in dict.fromkeys(row.estimator for row in tempered):
             of_one = [row for row in tempered if row.estimator == estimator]
             heights = [_above(floor, getattr(row.logits, name)) for row in of_one]
-            axis.plot([row.temperature or 0 for row in of_one], heights, **look(_place(estimator)))
+            axis.plot([row.temperature or 0 for row in of_one], heights, **look(place_of(estimator)))
         for row in others:
             height = _above(floor, getattr(row.logits, name))
-            axis.plot([places[row.estimator]], [height], **{**look(_place(row.estimator)), "linestyle": ""})
+            axis.plot([places[row.estimator]], [height], **{**look(place_of(row.estimator)), "linestyle": ""})
         axis.axvline(first / 1.25, color="0.8", linewidth=0.8)
         axis.set_xscale("log")
         axis.xaxis.set_minor_locator(NullLocator())
@@ -203,12 +203,12 @@ def over_training(title: str, epochs: Mapping[int | None, Sequence[AuditRow]]) -
         floor = _log_axis(axis, [getattr(row.logits, measure) for rows in lines.values() for row in rows])
         for name, rows in lines.items():
             heights = [_above(floor, getattr(row.logits, measure)) for row in rows]
-            axis.plot(places, heights, **look(_place(name)))
+            axis.plot(places, heights, **look(place_of(name)))
         axis.set_xticks(list(places), [str(epoch) for epoch in order], fontsize=7)
         axis.set_xlabel("epoch", fontsize=8)
         axis.set_title(words, fontsize=8)
     names = {name: name if at is None else f"{name}, {at:g}" for name, at in at_best.items() if name in lines}
-    handles = [Line2D([], [], label=label, **look(_place(name))) for name, label in names.items()]
+    handles = [Line2D([], [], label=label, **look(place_of(name))) for name, label in names.items()]
     figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=7, handlelength=2.6, columnspacing=1.2)
     words = "each at its temperature of lowest MSE on the last checkpoint; in units of the exact gradient's length"
     heading(figure, f"{title}\n{words}", 8)
@@ -235,10 +235,10 @@ def _above(floor: float, found: Bounded) -> float:
 
 
 def _legend(rows: Sequence[AuditRow], **change: Any) -> list[Line2D]:
-    names = sorted({row.estimator for row in rows}, key=_place)
-    return [Line2D([], [], label=name, **{**look(_place(name)), **change}) for name in names]
+    names = sorted({row.estimator for row in rows}, key=place_of)
+    return [Line2D([], [], label=name, **{**look(place_of(name)), **change}) for name in names]
 
 
-def _place(estimator: str) -> int:
+def place_of(estimator: str) -> int:
     """The index of an estimator among all; for one of a missing package, the index after the last."""
     return PLACES.get(estimator, len(PLACES))

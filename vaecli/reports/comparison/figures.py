@@ -322,7 +322,7 @@ def what_codes_draw(scene: Scene, width: float = WIDTH) -> Figure:
     for line, (found, order) in enumerate(zip(arrays, orders, strict=True)):
         table, values = labelled(found)
         for column, code in enumerate(order):
-            words = _use(found["code_counts"][0], code, None if table is None else table[code], values)
+            words = use_of_code(found["code_counts"][0], code, None if table is None else table[code], values)
             place = (column + 0.5, line * height + high + 0.02)
             axis.text(*place, words, ha="center", va="top", fontsize=min(6.5, 12 * scale), linespacing=1.1)
     axis.set_ylim(len(members) * height - 0.05, -0.1)
@@ -332,7 +332,9 @@ def what_codes_draw(scene: Scene, width: float = WIDTH) -> Figure:
     return figure
 
 
-def _use(counts: NDArray[np.int64], code: int, of_labels: NDArray[np.int64] | None, values: NDArray[np.int64]) -> str:
+def use_of_code(
+    counts: NDArray[np.int64], code: int, of_labels: NDArray[np.int64] | None, values: NDArray[np.int64]
+) -> str:
     """Two lines, "12.3%" and "7: 52%": the code's share of the test set, and the commonest label among its images."""
     if counts[code] == 0:
         return "unused"

@@ -1,41 +1,32 @@
 """The report of a comparison: table, figures and one page that needs no network, in a folder of the output folder."""
 
-import base64
 import hashlib
 import json
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 from vaecli.papers.bibliography import of_methods
-from vaecli.reports.audit.table import PARTS, best, by_epoch, last_epoch, legend, measured_parts, verdict
-from vaecli.reports.audit.table import columns as audit_columns
+from vaecli.reports.audit.page import of_audit
 from vaecli.reports.columns import flat, plain
 from vaecli.reports.comparison.again import RECORDS, VERSION, kept_of
 from vaecli.reports.comparison.groups import Group, csv_text, records, seed_of, titles
 from vaecli.reports.comparison.panels import Scene, scenes
-from vaecli.reports.comparison.story import THRESHOLDS, answer, sentences
+from vaecli.reports.comparison.story import THRESHOLDS, answer, headline, sentences
 from vaecli.reports.comparison.table import LEGEND, columns
+from vaecli.reports.page.render import Table, each_drawn, render
 from vaecli.runs import Run
 from vaecli.runs.audits import Audit, audits_of
 from vaecli.runs.files import write, write_json, writing
 from vaecli.runs.provenance import data_name
 from vaecli.runs.references import references_path
 
+if TYPE_CHECKING:
+    from vaecli.reports.style import Undrawn
+
 PAGE, TABLE, PAPERS = "report.html", "comparison.csv", "references.bib"
-ALTERNATIVES = {
-    "reconstructions": "Test images in the first row, and what each method makes of them below",
-    "loss": "Test error on sampled codes by epoch, for each method",
-    "rate_distortion": "Test error on sampled codes against the code length in bits, for each method",
-    "bits": "Test error on sampled codes against the rate in bits, for each method",
-    "sweep": "What rows are judged by against the values of a key, for each method",
-    "codes": "What each code of each method draws, the most used first",
-    "bias_variance": "Squared bias against variance of each gradient estimator at each temperature",
-    "temperature": "Bias, standard deviation and squared error of each gradient estimator against its temperature",
-    "training": "Bias, standard deviation and squared error of each gradient estimator over training",
-}
 
 
 def report_folder(output_dir: Path, names: Iterable[str]) -> Path:
@@ -72,12 +63,14 @@ def write_report(groups: Sequence[Group], failures: Mapping[str, str], folder: P
     write(folder / PAPERS, of_methods([(model.name, model.options()) for model in models]))
     undrawn: list[str] = []
     pictures = _draw(found, folder, undrawn.append)
-    told = [_of_audit(audit, undrawn.append) for audit in audits]
+    failed = lambda picture: undrawn.append(picture.line)  # noqa: E731
+    shown = _shown(groups, found, folder / PAGE, failed)
+    told = [of_audit(audit, folder / PAGE, failed) for audit in audits]
     content = {"version": VERSION, "inputs": inputs, "figures": pictures, "undrawn": undrawn}
     content |= {"notes": [note for group in groups for note in group.notes], **kept_of(groups)}
     write_json(folder / RECORDS, {**content, "records": records(groups, failures)})
     lines += undrawn
-    write(folder / PAGE, _page(groups, found, failures, [folder / name for name in pictures], told, lines))
+    write(folder / PAGE, _page(groups, found, failures, shown, told, lines))
     return Report(True, lines)
 
 
@@ -121,38 +114,52 @@ def _draw(found: Sequence[Scene], folder: Path, say: Callable[[str], None]) -> l
     return [path.name for path in draw_each(files(found, "png"), folder, lambda picture: say(picture.line))]
 
 
+def _shown(
+    groups: Sequence[Group], found: Sequence[Scene], page: Path, failed: "Callable[[Undrawn], None]"
+) -> list[dict[str, Any]]:
+    """The pictures of the page, with the groups that share them; the largest group first."""
+    from vaecli.reports.comparison.pictures import pictures
+
+    drawn = {id(group): scene for scene in found for group in scene.groups}
+    together: dict[int, list[Group]] = {}
+    for group in sorted(groups, key=lambda group: -len(group.rows)):
+        together.setdefault(id(drawn.get(id(group), group)), []).append(group)
+    shown = []
+    for number, of_scene in enumerate(together.values(), 1):
+        scene = drawn.get(id(of_scene[0]))
+        files = {f"{name} {number}": draw for name, draw in (pictures(scene) if scene else {}).items()}
+        shown.append({"groups": of_scene, "pictures": each_drawn(files, page, failed)})
+    return shown
+
+
 def _page(
     groups: Sequence[Group],
     found: Sequence[Scene],
     failures: Mapping[str, str],
-    figures: Sequence[Path],
+    shown: Sequence[Mapping[str, Any]],
     audits: Sequence[Mapping[str, Any]],
     lines: Sequence[str],
 ) -> str:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("vaecli.reports.comparison", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     runs = _runs(groups)
     drawn = {id(member.row) for scene in found for member in scene.members}
-    return environment.get_template("report.html.j2").render(
-        groups=[_of_group(title, group, drawn) for title, group in zip(titles(groups), groups, strict=True)],
+    named = zip(titles(groups), groups, strict=True)
+    told = {
+        id(group): _of_group(title, group, drawn) for title, group in sorted(named, key=lambda of: -len(of[1].rows))
+    }
+    return render(
+        "comparison/report.html.j2",
+        sections=[{**part, "groups": [told[id(group)] for group in part["groups"]]} for part in shown],
+        groups=list(told.values()),
         legend=LEGEND,
         failures=failures,
         lines=lines,
-        figures=[_picture(path) for path in figures],
         settings=_settings(groups),
         environment=_environment(runs),
         commands=_commands(runs),
         thresholds=THRESHOLDS,
         answer=answer(groups),
         audits=audits,
-        runs=[{"name": run.name, "place": f"../{quote(run.name)}/"} for run in runs],
+        runs=[{"name": run.name, "place": _place(run)} for run in runs],
         data=sorted({_data(run) for run in runs}),
         seeds=sorted({seed_of(run) for run in runs}),
     )
@@ -174,59 +181,44 @@ def _audits(groups: Sequence[Group]) -> tuple[list[Audit], list[str]]:
     return audits, lines
 
 
-def _of_audit(audit: Audit, say: Callable[[str], None]) -> dict[str, Any]:
-    """Every estimator at its best temperature on the last checkpoint, and all figures."""
-    from vaecli.reports.audit.figures import draw
-
-    rows, title = audit.rows, audit.read()["title"]
-    last = by_epoch(rows)[last_epoch(rows)]
-    tables = []
-    for part in measured_parts(last):
-        header, *cells = zip(*audit_columns(best(last), part), strict=True)
-        tables.append({"title": PARTS[part], "header": header, "rows": cells})
-    pictures = draw(title, rows, audit.path, formats=["png"], again=False, failed=lambda picture: say(picture.line))
-    return {
-        "title": title,
-        "tables": tables,
-        "verdict": verdict(last),
-        "legend": " ".join(legend(rows)),
-        "figures": [_picture(path) for path in pictures],
-    }
-
-
 def _data(run: Run) -> str:
     data = run.info["data"]
     return data_name(data) + (f" (fallback for {data['fallback_for']})" if data["fallback_for"] else "")
 
 
 def _of_group(title: str, group: Group, drawn: Set[int]) -> dict[str, Any]:
-    """The table of a group, and what happened to those of its rows that a figure shows."""
+    """The intervals and the table of a group, and what happened to those of its rows that a figure shows."""
+    from vaecli.reports.comparison.pictures import intervals
+
     header, *rows = zip(*columns(group), strict=True)
     told = [row for row in group.rows if id(row) in drawn]
     others = [note for row in group.rows if id(row) not in drawn for note in row.notes]
     return {
         "title": title,
-        "header": header,
-        "rows": rows,
+        "headline": headline(group),
+        "intervals": [intervals(group)] * (len(rows) > 1),
+        "table": Table(title, header, rows),
         "notes": [*group.remarks, *others],
         "stories": [{"name": row.name, "sentences": list(sentences(group, row))} for row in told],
         "protocol": {key: value for key, value in group.protocol.items() if value is not None},
     }
 
 
-def _picture(path: Path) -> dict[str, str]:
-    kind = path.stem.partition("-")[0]
-    return {"kind": kind, "alt": ALTERNATIVES[kind], "base64": base64.b64encode(path.read_bytes()).decode()}
-
-
-def _settings(groups: Sequence[Group]) -> dict[str, list[Any]]:
-    """Keys of the configs that are not the same for all rows, with each row's value."""
+def _settings(groups: Sequence[Group]) -> Table:
+    """Keys of the configs that are not the same for all rows, a column each."""
     rows = [row for group in groups for row in group.rows]
     configs = [flat(row.runs[0].config.to_dict()) for row in rows]
     keys = [key for key in dict.fromkeys(key for config in configs for key in config) if key != "training.seed"]
     differing = [key for key in keys if len({plain(config.get(key)) for config in configs}) > 1]
-    table: dict[str, list[Any]] = {"": [row.name for row in rows]}
-    return table | {key: [plain(config.get(key)) for config in configs] for key in differing}
+    cells = [
+        [row.name, *(plain(config.get(key)) for key in differing)] for row, config in zip(rows, configs, strict=True)
+    ]
+    return Table("Where the configs differ", ["method", *differing], cells)
+
+
+def _place(run: Run) -> str:
+    """The run's page as a link, or its folder where it has none."""
+    return f"../{quote(run.name)}/{run.report_html.name * run.report_html.is_file()}"
 
 
 def _environment(runs: Sequence[Run]) -> dict[str, str]:

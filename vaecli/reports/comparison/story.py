@@ -35,6 +35,28 @@ def sentences(group: Group, row: Row) -> Iterator[str]:
     yield from _rank(group, row)
 
 
+def headline(group: Group) -> str:
+    """The result of a group in a sentence: the lowest, and what the seeds say of the others."""
+    best, what = group.best, _judged(group)
+    found = best.interval(group.judged)
+    if found is None:
+        return f"{best.name} has no figure to be judged by."
+    decimals = COLUMNS[group.judged].decimals
+    spread = f" ± {found.half_width:.{decimals}f}" if found.half_width else ""
+    value = f"{found.mean:.{decimals}f}{spread}"
+    if len(group.rows) == 1:
+        return f"{best.name}: {what.removeprefix('the lowest ')} is {value}."
+    behind = [group.behind_best(row) for row in group.rows if row is not best]
+    after = [difference for difference in behind if difference and resolved(difference)]
+    sentence = f"{best.name} has {what}, {value}"
+    if not after:
+        one = all(difference is None or difference.half_width is None for difference in behind)
+        return f"{sentence}; " + ("one seed ranks nothing." if one else "these seeds resolve no difference to it.")
+    if len(after) == len(behind):
+        return f"{sentence}; the seeds resolve its difference to all others."
+    return f"{sentence}; the seeds resolve its difference to {len(after)} of {len(behind)} others."
+
+
 def answer(groups: Sequence[Group]) -> str | None:
     """Whether codes became labels, over all methods of one code per image; None where no label was measured."""
     found = {row.name: _mean(row, "accuracy") for group in groups for row in group.rows}
@@ -89,7 +111,7 @@ def _rank(group: Group, row: Row) -> Iterator[str]:
     best, others = group.best, [other for other in group.rows if other is not row]
     if not others:
         return
-    what = "the lowest -ELBO on hard samples" if group.judged == ELBO else "the lowest error on sampled codes"
+    what = _judged(group)
     decimals = COLUMNS[group.judged].decimals
     if row is best:
         behind = [(other, group.behind_best(other)) for other in others]
@@ -108,6 +130,10 @@ def _rank(group: Group, row: Row) -> Iterator[str]:
         yield f"It is {difference.mean:.{decimals}f} ± {difference.half_width:.{decimals}f} behind {best.name}."
     else:
         yield f"It is not distinguishable from {best.name} by these {difference.runs} seeds."
+
+
+def _judged(group: Group) -> str:
+    return "the lowest -ELBO on hard samples" if group.judged == ELBO else "the lowest error on sampled codes"
 
 
 def _mean(row: Row, measure: str) -> float | None:

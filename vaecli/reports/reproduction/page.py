@@ -1,17 +1,21 @@
 """The report of a reproduction: table, records and one page that needs no network, in a folder of the output folder."""
 
-import base64
 import hashlib
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vaecli.errors import RunError
 from vaecli.papers.measures import MEASURES
 from vaecli.papers.verdict import Found
+from vaecli.reports.page.render import Table, each_drawn, render
 from vaecli.reports.reproduction.table import LEGEND, by_source, columns, counts_line, csv_text, records
 from vaecli.runs import Run
 from vaecli.runs.files import write, write_json
+
+if TYPE_CHECKING:
+    from vaecli.reports.style import Undrawn
 
 PAGE, TABLE, RECORDS = "report.html", "reproduction.csv", "reproduction.json"
 Curves = dict[str, list[tuple[float, float]]]
@@ -36,7 +40,11 @@ def write_report(found: Sequence[Found], output_dir: Path, folder: Path, command
         RunFailed: the folder cannot be written.
     """
     from vaecli.reports.reproduction.figures import draw, panels
+    from vaecli.reports.reproduction.pictures import picture
     from vaecli.reports.style import draw_each
+
+    def failed(undrawn: "Undrawn") -> None:
+        lines.append(undrawn.line)
 
     write(folder / TABLE, csv_text(found))
     write_json(folder / RECORDS, {"records": records(found)})
@@ -45,9 +53,11 @@ def write_report(found: Sequence[Found], output_dir: Path, folder: Path, command
     for source, cells in by_source(found).items():
         shown = panels(cells, _curves(cells, output_dir, lines))
         files = {f"{source}.png": lambda source=source, shown=shown: draw(source, shown)} if shown else {}
-        drawn = draw_each(files, folder, lambda picture: lines.append(picture.line))
-        sources.append(_of_source(source, cells, drawn))
-    write(folder / PAGE, _page(sources, counts_line(found), command, lines))
+        draw_each(files, folder, failed)
+        pictures = {source: partial(picture, shown)} if shown else {}
+        sources.append({**_of_source(source, cells), "figures": each_drawn(pictures, folder / PAGE, failed)})
+    content = {"sources": sources, "counts": counts_line(found), "legend": LEGEND, "command": command, "lines": lines}
+    write(folder / PAGE, render("reproduction/report.html.j2", **content))
     return Report(lines)
 
 
@@ -75,9 +85,10 @@ def _curves(found: Sequence[Found], output_dir: Path, lines: list[str]) -> Curve
     return curves
 
 
-def _of_source(source: str, found: Sequence[Found], figures: Sequence[Path]) -> dict[str, Any]:
+def _of_source(source: str, found: Sequence[Found]) -> dict[str, Any]:
     paper = found[0].cell.paper
     header, *rows = zip(*columns(found), strict=True)
+    missed = [place for place, one in enumerate(found) if one.verdict.word in ("not reproduced", "failed")]
     return {
         "name": source,
         "title": paper.title,
@@ -88,22 +99,6 @@ def _of_source(source: str, found: Sequence[Found], figures: Sequence[Path]) -> 
         "protocol": paper.protocol,
         "tolerance": paper.tolerance.because if paper.tolerance else "",
         "differs": list(dict.fromkeys(line for one in found for line in one.cell.differs)),
-        "header": header,
-        "rows": [{"cells": cells, "word": one.verdict.word} for cells, one in zip(rows, found, strict=True)],
-        "figures": [base64.b64encode(path.read_bytes()).decode() for path in figures],
+        "counts": counts_line(found),
+        "cells": Table(source, header, rows, missed=missed),
     }
-
-
-def _page(sources: Sequence[dict[str, Any]], counts: str, command: str, lines: Sequence[str]) -> str:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("vaecli.reports.reproduction", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.j2").render(
-        sources=sources, counts=counts, legend=LEGEND, command=command, lines=lines
-    )

@@ -253,7 +253,7 @@ def what_codes_draw(run: Run, arrays: Any, width: float | None = None) -> Figure
         axis.text(x + 0.5, y * height - 0.03, f"code {code}", ha="center", va="bottom", fontsize=7)
         text = f"{100 * counts[code] / counts.sum():.1f}%"
         if table is not None:
-            text += "\n" + _labels_of(table[code], values)
+            text += "\n" + labels_of(table[code], values)
         axis.text(x + 0.5, y * height + high + 0.03, text, ha="center", va="top", fontsize=7)
     axis.set_ylim(lines * height - 0.15, -0.2)
     axis.set_yticks([])
@@ -288,11 +288,7 @@ def what_cells_draw(run: Run, arrays: Any, width: float | None = None) -> Figure
 
 def code_use(run: Run, arrays: Any, width: float | None = None) -> Figure:
     """The share of each label's images that each code gets: each column sums to 1."""
-    found, values = labelled(arrays)
-    assert found is not None
-    table, names = commonest(found, values)
-    order = np.lexsort((-table.max(1), table.argmax(1)))  # codes of one label side by side, near the diagonal
-    share = table[order][:MAX_CODES_DRAWN] / np.maximum(table.sum(0), 1)
+    share, codes, names = code_use_of(arrays)
     lines, labels = share.shape
     column = (0.42 if labels <= 20 else 0.24) if width is None else (width - 1.6) / labels  # inches
     few = column >= 0.3
@@ -301,7 +297,7 @@ def code_use(run: Run, arrays: Any, width: float | None = None) -> Figure:
     image = axis.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     axis.set(xlabel="label", ylabel="code", xticks=range(labels), yticks=range(lines))
     axis.set_xticklabels(names, rotation=0 if max(map(len, names)) <= 4 * column / 0.42 - 1 else 90)
-    axis.set_yticklabels([str(code) for code in order[:lines]])
+    axis.set_yticklabels([str(code) for code in codes])
     axis.spines[:].set_visible(False)
     axis.tick_params(length=0)
     for (i, j), value in np.ndenumerate(share):
@@ -320,6 +316,15 @@ def code_use(run: Run, arrays: Any, width: float | None = None) -> Figure:
     return figure
 
 
+def code_use_of(arrays: Any) -> tuple[NDArray[np.float64], NDArray[np.int64], list[str]]:
+    """The shares [codes, labels], the codes, and the names of the labels."""
+    found, values = labelled(arrays)
+    assert found is not None
+    table, names = commonest(found, values)
+    order = np.lexsort((-table.max(1), table.argmax(1)))  # codes of one label side by side, near the diagonal
+    return table[order][:MAX_CODES_DRAWN] / np.maximum(table.sum(0), 1), order[:MAX_CODES_DRAWN], names
+
+
 def codebook(run: Run, arrays: Any, width: float | None = None) -> Figure:
     """Rows among encodings in two dimensions, their use over the run, and the lengths of both.
 
@@ -329,15 +334,12 @@ def codebook(run: Run, arrays: Any, width: float | None = None) -> Figure:
     figure = Figure(figsize=(width or 10.5, 3.3))
     axes_of: list[Any] = panels(figure, 3, width_ratios=(1.25, 1, 1))
     plane, over_time, lengths = axes_of
-    middle = encodings.mean(0)
-    _, _, directions = np.linalg.svd(encodings - middle, full_matrices=False)
-    axes = np.zeros((2, rows.shape[1]))
-    axes[: min(2, len(directions))] = directions[:2]
+    placed, at = plane_of(encodings, rows)
     for points, style in (
-        (encodings, {"s": 3, "color": "0.75", "linewidths": 0, "label": "encodings"}),
-        (rows[counts == 0], {"s": 16, "marker": "x", "color": COLOURS["relaxed"], "label": "rows never used"}),
+        (placed, {"s": 3, "color": "0.75", "linewidths": 0, "label": "encodings"}),
+        (at[counts == 0], {"s": 16, "marker": "x", "color": COLOURS["relaxed"], "label": "rows never used"}),
         (
-            rows[counts > 0],
+            at[counts > 0],
             {
                 "s": 8 + 120 * counts[counts > 0] / counts.max(),
                 "color": COLOURS["sampled"],
@@ -347,7 +349,7 @@ def codebook(run: Run, arrays: Any, width: float | None = None) -> Figure:
         ),
     ):
         if len(points):
-            plane.scatter(*((points - middle) @ axes.T).T, **style)
+            plane.scatter(*points.T, **style)
     plane.set(title="codebook in the encodings' plane", xticks=[], yticks=[])
     columns = 3 if figure.get_size_inches()[0] >= COLUMN else 2
     plane.legend(fontsize=7, loc="upper left", bbox_to_anchor=(0.0, -0.02), ncols=columns, handletextpad=0.2)
@@ -375,6 +377,17 @@ def codebook(run: Run, arrays: Any, width: float | None = None) -> Figure:
     lengths.legend(fontsize=7)
     heading(figure, f"{title(run)}\n{np.count_nonzero(counts)} of {len(rows)} codes are used on the test set", 9)
     return figure
+
+
+def plane_of(
+    encodings: NDArray[np.float32], rows: NDArray[np.float32]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Encodings and rows in the plane of the encodings' largest variance, [N, 2] each."""
+    middle = encodings.mean(0)
+    _, _, directions = np.linalg.svd(encodings - middle, full_matrices=False)
+    axes = np.zeros((2, rows.shape[1]))
+    axes[: min(2, len(directions))] = directions[:2]
+    return (encodings - middle) @ axes.T, (rows - middle) @ axes.T
 
 
 def commonest(table: NDArray[np.int64], values: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[str]]:
@@ -414,7 +427,7 @@ def gumbel_max(*, logits: tuple[float, ...], draws: int, seed: int, width: float
     return figure
 
 
-def _labels_of(row: NDArray[np.int64], values: NDArray[np.int64]) -> str:
+def labels_of(row: NDArray[np.int64], values: NDArray[np.int64]) -> str:
     """The most common labels of a code's images: "7: 52%", "9: 31%"."""
     if row.sum() == 0:
         return "unused"

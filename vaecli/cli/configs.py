@@ -66,10 +66,11 @@ def init(
     if str(target) == "-":
         echo(template(model, table_width()).rstrip("\n"))
         return
+    text, schema = f"{MODELINE}\n{template(model)}", _schema_text()  # first: a method may be refused
     try:
         with target.open("x", encoding="utf-8") as file:
-            file.write(f"{MODELINE}\n{template(model)}")
-        target.with_name(FILE_NAME).write_text(_schema_text(), encoding="utf-8")
+            file.write(text)
+        target.with_name(FILE_NAME).write_text(schema, encoding="utf-8")
     except FileExistsError:
         raise ConfigError([f"{target}: already exists; remove it, or choose another file with --output"]) from None
     except OSError as error:

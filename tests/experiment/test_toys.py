@@ -88,6 +88,17 @@ def test_tied_variables_are_another_kind():
     assert toy("kind: tied\ntargets: [0.6, 0.51]") == Tied(kind="tied", targets=(0.6, 0.51))
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("temperature: 1.0", "temperature: 1.1"), ("reinmax, temperature: 1.0", "mve, embedding: integer"), ("2.0", "3.0")],
+)
+def test_toys_that_differ_in_anything_are_kept_apart(old, new, tmp_path):
+    """An option of an estimator is no field of the block that all methods share."""
+    one, other = toy(), toy(TEXT.replace(old, new))
+    again = toy(TEXT.replace(old, new).replace("embedding: integer", "embedding: one_hot"))
+    assert len({toy_run(each, tmp_path).path for each in (one, other, again)}) == 2 + ("mve" in new)
+
+
 def test_a_trained_toy_is_kept_and_a_changed_file_is_noticed(tmp_path):
     asked = toy()
     assert isinstance(asked, Polynomial)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, SerializeAsAny, ValidationError
 from pydantic_core import PydanticCustomError
 
 from vaecli.config.options import Block, Positive
@@ -23,7 +23,7 @@ class Polynomial(Block):
     """
 
     kind: Literal["polynomial"] = "polynomial"
-    model: ModelConfig  # an estimator, num_latents and num_classes
+    model: SerializeAsAny[ModelConfig]  # an estimator, num_latents and num_classes
     codes: tuple[Number, ...] = Field(strict=False, min_length=2)
     exponent: Positive
     target: Number = 0.45

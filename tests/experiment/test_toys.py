@@ -90,7 +90,11 @@ def test_tied_variables_are_another_kind():
 
 @pytest.mark.parametrize(
     ("old", "new"),
-    [("temperature: 1.0", "temperature: 1.1"), ("reinmax, temperature: 1.0", "mve, embedding: integer"), ("2.0", "3.0")],
+    [
+        ("temperature: 1.0", "temperature: 1.1"),
+        ("reinmax, temperature: 1.0", "mve, embedding: integer"),
+        ("2.0", "3.0"),
+    ],
 )
 def test_toys_that_differ_in_anything_are_kept_apart(old, new, tmp_path):
     """An option of an estimator is no field of the block that all methods share."""

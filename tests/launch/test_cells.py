@@ -85,7 +85,9 @@ def test_table_records_and_a_page_that_needs_no_network_are_kept(outputs):
     assert "arXiv 2601.00000" in page
     assert page.count('<svg class="chart"') == 2
     assert "a gradient" in page
-    named = page.replace("http-equiv", "").replace("http://www.w3.org/2000/svg", "")  # a namespace, which is not fetched
+    named = page.replace("http-equiv", "").replace(
+        "http://www.w3.org/2000/svg", ""
+    )  # a namespace, which is not fetched
     assert "http" not in named
     with (found.folder / "reproduction.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))

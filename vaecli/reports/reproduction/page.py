@@ -1,7 +1,7 @@
 """The report of a reproduction: table, records and one page that needs no network, in a folder of the output folder."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,6 +13,7 @@ from vaecli.reports.page.render import Table, each_drawn, render
 from vaecli.reports.reproduction.table import LEGEND, by_source, columns, counts_line, csv_text, records
 from vaecli.runs import Run
 from vaecli.runs.files import write, write_json
+from vaecli.runs.toys import ToyRun
 
 if TYPE_CHECKING:
     from vaecli.reports.style import Undrawn
@@ -62,27 +63,32 @@ def write_report(found: Sequence[Found], output_dir: Path, folder: Path, command
 
 
 def _curves(found: Sequence[Found], output_dir: Path, lines: list[str]) -> Curves:
-    """The rows of all runs as points, where a measure is a column of each row."""
+    """The figures of all runs and toys as points, where a measure is one of each row."""
     curves: Curves = {}
     for name in dict.fromkeys(run for one in found for run in one.runs.values()):
-        run = Run(output_dir / name)
+        run, toy = Run(output_dir / name), ToyRun(output_dir / name)
         try:
             rows = run.metrics if run.exists else []
+            losses = toy.losses if toy.finished else []
         except RunError as error:
             lines.append(error.lines[0])
             continue
         for one in found:
-            measure = MEASURES[one.cell.metric]
             if name not in one.runs.values() or one.cell.over:
                 continue
-            at = [row.get(one.cell.unit or "epoch") for row in rows]
-            values = [[row.get(column) for column in measure.columns] for row in rows]
-            curves[f"{name} {one.cell.metric}"] = [
-                (place, sum(value for value in parts if value is not None))
-                for place, parts in zip(at, values, strict=True)
-                if place is not None and None not in parts
-            ]
+            key, of_toy = f"{name} {one.cell.metric}", [(float(epoch), loss) for epoch, loss in enumerate(losses, 1)]
+            curves[key] = of_toy or _points(rows, one.cell.unit or "epoch", MEASURES[one.cell.metric].columns)
     return curves
+
+
+def _points(rows: Iterable[Mapping[str, float | None]], unit: str, columns: Sequence[str]) -> list[tuple[float, float]]:
+    """The sums of these columns by epoch or step; rows without one of them are left out."""
+    found = [(row.get(unit), [row.get(column) for column in columns]) for row in rows]
+    return [
+        (at, sum(value for value in values if value is not None))
+        for at, values in found
+        if at is not None and None not in values
+    ]
 
 
 def _of_source(source: str, found: Sequence[Found]) -> dict[str, Any]:
@@ -100,5 +106,5 @@ def _of_source(source: str, found: Sequence[Found]) -> dict[str, Any]:
         "tolerance": paper.tolerance.because if paper.tolerance else "",
         "differs": list(dict.fromkeys(line for one in found for line in one.cell.differs)),
         "counts": counts_line(found),
-        "cells": Table(source, header, rows, missed=missed),
+        "cells": Table(source, header, rows, text=[header.index("verdict")], missed=missed),
     }

@@ -72,10 +72,11 @@ def by_source(found: Sequence[Found]) -> dict[str, list[Found]]:
 
 
 def counts_line(found: Sequence[Found]) -> str:
-    """How often each verdict occurs: "12 cells: 10 verified, 2 no data"."""
+    """How often each verdict occurs: "12 cells of 1 source: 10 verified, 2 no data"."""
     counts = Counter(one.verdict.word for one in found)
     parts = ", ".join(f"{counts[word]} {word}" for word in get_args(Word) if counts[word])
-    return f"{len(found):,} cell{'s' * (len(found) != 1)} of {len(by_source(found))} sources: {parts}"
+    cells, sources = len(found), len(by_source(found))
+    return f"{cells:,} cell{'s' * (cells != 1)} of {sources} source{'s' * (sources != 1)}: {parts}"
 
 
 def columns(found: Sequence[Found], minutes: Mapping[str, float] | None = None) -> list[list[str]]:

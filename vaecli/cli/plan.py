@@ -8,12 +8,13 @@ from typing import Any
 
 from vaecli.api import config_of
 from vaecli.backend.process import chatter, import_keras, prepared
-from vaecli.cli.echo import echo
+from vaecli.cli.echo import echo, table_width
 from vaecli.config import Config, dump
 from vaecli.data import load
 from vaecli.data.known import first_folder
 from vaecli.data.source import source_of
 from vaecli.experiment.plan import plan_run
+from vaecli.reports.columns import commented
 from vaecli.terminal.console import Console
 from vaecli.terminal.signals import Stop
 
@@ -33,7 +34,8 @@ def print_plan(
         with Stop(), prepared(threads):
             asked = config_of(config, **keys)
             for line in plan_lines(asked, data_dir, output_dir):
-                echo(line)
+                for part in commented(line, table_width()) if line.startswith("#") else [line]:
+                    echo(part)
 
 
 def plan_lines(config: Config, data_dir: Path | None, output_dir: Path) -> Iterator[str]:

@@ -147,6 +147,11 @@ def typed(command: str, width: int | None, *, begin: str = "") -> list[str]:
     return [*(f"{other} \\" for other in others), last]
 
 
+def commented(line: str, width: int | None) -> list[str]:
+    """A comment of YAML in lines that fit, each of which is one."""
+    return [line] if width is None else words(line, text_width(width), subsequent_indent="#   ")
+
+
 def beside(rows: Sequence[tuple[str, str]], width: int) -> Iterator[str]:
     """Two columns: a name, only where it changes, and a text that is folded at words; a longer word stays whole.
 

@@ -63,13 +63,17 @@ def test_a_narrow_terminal_gets_every_column_in_parts_that_fit(three_seeds, widt
     assert (len(parts) == 1) == (width == 500)
 
 
-def test_rich_tables_show_the_same_cells(three_seeds):
+@pytest.mark.parametrize("width", [60, 61, 62, 63, 64, 80, 100, 120])
+def test_rich_tables_show_the_same_cells_and_cut_none(three_seeds, width):
     from rich.console import Console
 
-    console = Console(width=100, file=None, record=True)
+    console = Console(width=width, file=None, record=True)
     with console.capture() as captured:
-        for part in rich_tables(compared(three_seeds), {}, 100):
+        for part in rich_tables(compared(three_seeds), {}, width):
             console.print(part)
     shown = captured.get()
     assert "+0.0010 ± 0.0043, not resolved" in shown
-    assert max(map(len, shown.splitlines())) <= 100
+    assert "…" not in shown
+    assert max(map(len, shown.splitlines())) <= width
+    whole = {*"\n".join(table_lines(compared(three_seeds), {})).split()}
+    assert [word for word in shown.split() if word not in whole and word.strip("─")] == []  # but for the rules

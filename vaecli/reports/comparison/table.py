@@ -70,7 +70,9 @@ def rich_tables(
     for title, group in zip(titles(groups), groups, strict=True):
         yield Text(title, style="bold")
         for part in folded(columns(group, selection), width):
-            table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+            table = Table(
+                box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False
+            )  # two columns apart, as `folded` counts
             for header, *_ in part:
                 table.add_column(header, justify="left" if header in ("method", "behind") else "right", no_wrap=True)
             for cells in zip(*(column[1:] for column in part), strict=True):

@@ -57,8 +57,8 @@ def plot(
 
     Draws reconstructions, loss curves, what each code draws, and code use against the labels, or those of a comparison,
     and prints the files written; a run's page, report.html, is written again. PDF has embedded TrueType fonts. With
-    --output, several runs get one folder each, and no page. A figure that cannot be drawn is reported and the others are
-    drawn; the exit code is then 1.
+    --output, several runs get one folder each, and no page. A figure that cannot be drawn is reported and the others
+    are drawn; the exit code is then 1.
     """
     api.plot(
         *(runs or ()),

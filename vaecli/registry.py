@@ -176,7 +176,7 @@ BUILT_IN: Mapping[str, Method] = {
     "vae": Method(
         "Gaussian latent, reparameterised: the continuous case",
         GAUSSIAN,
-        when="Where no code is needed: the continuous case that codes are held against.",
+        when="Where no code is needed: the continuous case, to compare methods with codes with.",
         papers=("kingma2014vae",),
     ),
     "categorical": Method(
@@ -349,7 +349,7 @@ BUILT_IN: Mapping[str, Method] = {
         CATEGORICAL,
         Component("vaecli.estimators.vimco:vimco", ("num_draws",)),
         in_all=False,
-        when="Where log p(x) counts more than one code that is right: the bound of several samples is what it trains.",
+        when="Where the bound on log p(x) of several samples is to be trained: an image may have several codes.",
         papers=("mnih2016vimco",),
     ),
     "arsm": Method(

@@ -209,7 +209,7 @@ def test_explain_fits_the_terminal(vaecli, monkeypatch):
         assert lines[0] == "test.mse.sampled: a metric"
         assert (len(lines) == 9) == (columns == 80)
         assert max(map(len, lines)) < columns
-    assert vaecli("explain", "gumble").stderr == "gumble: no such method, metric or key, did you mean 'gumbel'?\n"
+    assert vaecli("explain", "gumble").stderr == "gumble: no such method, column or key, did you mean 'gumbel'?\n"
 
 
 def test_check_prints_the_complete_config(vaecli):
@@ -332,7 +332,7 @@ def test_tab_offers_runs_and_configs(vaecli, tmp_path):
     (run,) = all_runs(tmp_path / "outputs")
     assert run_names(SimpleNamespace(params={}), "va") == [run.name]
     assert run_names(SimpleNamespace(params={"output_dir": "elsewhere"}), "") == []
-    assert config_names("v") == ["vae.yaml", "vqvae.yaml"]
+    assert config_names("v") == ["vae.yaml", "vimco", "vqvae.yaml"]
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,12 @@ SMALL = [*SETTINGS, "--jobs", "1"]
 EVERY = sum(method.in_all and method.estimator is not None for method in METHODS.values()) + len(("vae", "vqvae"))
 
 
+def page_of(result):
+    """The page that a comparison names."""
+    (page,) = [line.removeprefix("page     ") for line in result.stderr.splitlines() if line.startswith("page ")]
+    return page
+
+
 @pytest.fixture(scope="module")
 def stock(tmp_path_factory):
     """A folder of finished runs with their references: gumbel at the seeds 0 to 2, and vqvae."""
@@ -58,7 +64,7 @@ def test_a_prior_over_codes_is_planned_fitted_and_compared(vaecli, tmp_path, had
     (run,) = all_runs(tmp_path / "outputs")
     (prior,) = run.priors
     assert row["prior.code_length"] == prior["code_length"]["test"]["value"]
-    assert (tmp_path / first.stderr.splitlines()[-1]).with_name("rate_distortion.png").is_file()
+    assert (tmp_path / page_of(first)).with_name("rate_distortion.png").is_file()
     again = vaecli(*asked)
     assert again.stdout == first.stdout
     assert "prior" not in again.stderr
@@ -73,11 +79,12 @@ def test_compare_trains_what_is_missing_and_then_only_compares(vaecli, tmp_path)
     assert first.exit_code == 0
     assert sum(line.startswith("missing ") for line in first.stderr.splitlines()) == 4
     assert len(all_runs(tmp_path / "outputs")) == 4
-    page = first.stderr.splitlines()[-1]
+    page = page_of(first)
     assert "gumbel" in (tmp_path / page).read_text()
     second = vaecli("compare", "gumbel", "vqvae", "--seeds", "2", *SMALL)
     assert second.stdout == first.stdout
-    assert second.stderr.splitlines()[-1] == page
+    assert page_of(second) == page
+    assert f"next     vaecli compare gumbel vqvae --set {SMALL[1]} " in second.stderr
     assert " 1/1 " not in second.stderr
     assert sum(line.startswith("finished ") for line in second.stderr.splitlines()) == 4
     third = vaecli("compare", "gumbel", "vqvae", "--seeds", "0,1,2", *SMALL, "--format", "json", "--quiet")

@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from helpers import made_up, reseal, session, small_config
+from helpers import forge, made_up, reseal, session, small_config
 from vaecli.errors import ConfigError
 from vaecli.reports.columns import aligned, flat, plain
 from vaecli.reports.run.listing import (
@@ -154,6 +154,12 @@ def test_what_differs_are_settings_that_are_no_defaults(tmp_path, finished):
     run = Run(tmp_path / "gumbel-digits-00000000-s0")
     run.begin(scheduled, session())
     assert entry(run)["differs"]["model.temperature"] == "linear"
+
+
+def test_a_run_of_a_method_that_is_no_more_is_listed(tmp_path):
+    run = forge(made_up(tmp_path, "gumbel", 0, 0.05), lambda info: info["config"]["model"].update(name="elsewhere"))
+    found = entry(run)
+    assert (found["status"], found["model"], found["differs"]) == ("finished", "elsewhere", {})
 
 
 def test_a_table_has_no_column_of_code_lengths_or_differences_without_any(tmp_path):

@@ -101,7 +101,7 @@ def entry(run: Run) -> dict[str, Any]:
             "test": run.summary["test"] if status == "finished" else None,
             "prior": prior_of(run) if status == "finished" else None,
         }
-    except (RunError, ConfigError) as error:
+    except RunError as error:
         return {"kind": "run", "run": run.name, "status": "unreadable", "reason": str(error)}
 
 
@@ -117,8 +117,14 @@ def _done(run: Run, training: Mapping[str, Any], *, finished: bool) -> dict[str,
 
 @lru_cache(maxsize=1024)  # runs that differ in their seed alone have one config
 def _differs(config: str) -> dict[str, Any]:
-    """The settings of a config that are not the defaults of its method, but for those that have columns."""
-    found = config_of_run(json.loads(config), "run.json")
+    """The settings of a config that are not the defaults of its method, but for those that have columns.
+
+    None are known of a method whose package is gone, whose runs are listed all the same.
+    """
+    try:
+        found = config_of_run(json.loads(config), "run.json")
+    except ConfigError:
+        return {}
     changed = flat(without_defaults(found, settings(found, but=("seed", "epochs"))))
     for (block, key), schedule in found.schedules.items():
         changed = {name: value for name, value in changed.items() if not name.startswith(f"{block}.{key}.")}

@@ -314,8 +314,8 @@ def test_a_comparison_is_drawn_again_in_another_form(vaecli, had, tmp_path):
     ("arguments", "change", "line"),
     [
         (("--figure", "los"), {}, "the comparison: has no figure los, did you mean 'loss'?"),
-        (("--width", "1"), {}, "--width 1.0: a number of inches from 2.5 to 20 is needed"),
-        (("--width", "nan"), {}, "--width nan: a number of inches from 2.5 to 20 is needed"),
+        (("--width", "1"), {}, "--width 1.0: a number of inches from 3 to 20 is needed"),
+        (("--width", "nan"), {}, "--width nan: a number of inches from 3 to 20 is needed"),
         ((), {"version": 3}, "{}: is of another version of vaecli; the same `vaecli compare` makes it again"),
         ((), {"runs": 3}, "{}: damaged; the same `vaecli compare` makes it again"),
         ((), {"runs": ["gone"]}, "gone: is not there any more, or not finished; the comparison is of it"),

@@ -98,8 +98,8 @@ FORMATS = ("png", "svg", "pdf")
 DPI = 200
 MOST_PIXELS, LONGEST_SIDE = 25_000_000, 12_000  # limits of a figure; a larger one gets fewer dots per inch
 WIDTH = 7.2  # inches: the text of a page
-NARROWEST, WIDEST = 2.5, 20.0  # inches that a figure may be asked to have
-TITLE_MARGIN = 6  # points
+NARROWEST, WIDEST = 3.0, 20.0  # inches that a figure may be asked to have
+TITLE_MARGIN, HINTING = 6, 0.03  # points beside a title; how much wider than its outlines a line may be drawn
 COLUMN = 5.0  # inches: in a narrower figure panels stand below each other
 # Okabe and Ito's palette without its yellow, which is invisible on white. Marker and dashes alone distinguish 36 rows,
 # so that grey prints and colour-blind readers lose nothing.
@@ -197,10 +197,10 @@ def chosen(figures: Mapping[str, Draw], name: str | None, place: object) -> Mapp
     return {name: figures[name]}
 
 
-def panels(figure: Figure, count: int, **options: Any) -> list[Axes]:
-    """Axes side by side; below each other in a narrow figure, which grows by as many."""
+def panels(figure: Figure, count: int, *, narrow: float = COLUMN, **options: Any) -> list[Axes]:
+    """Axes side by side; below each other in a figure of less than `narrow` inches, which grows by as many."""
     wide, high = figure.get_size_inches()
-    if count > 1 and wide < COLUMN:
+    if count > 1 and wide < narrow:
         figure.set_size_inches(wide, high * (0.5 + 0.5 * count))
         options.pop("width_ratios", None)
         return list(figure.subplots(count, 1, squeeze=False, **options)[:, 0])
@@ -214,7 +214,7 @@ def heading(figure: Figure, text: str, fontsize: float, *, left: bool = False, b
         left: aligned at the left edge, for figures with a legend at the right.
         beside: points at the right that are not free, such as those of a legend.
     """
-    room = 72 * figure.get_size_inches()[0] - beside - TITLE_MARGIN
+    room = (1 - HINTING) * 72 * figure.get_size_inches()[0] - beside - TITLE_MARGIN
     place: Any = {"x": 0.01, "ha": "left"} if left else {}
     figure.suptitle(broken(text, room, fontsize, (" · ", " ")), fontsize=fontsize, **place)
 

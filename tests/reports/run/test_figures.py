@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers import reseal, small_config, train
+from helpers import cut_off, reseal, small_config, train
 from vaecli.config import config_from_text
 from vaecli.data.digits import digits
 from vaecli.errors import RunError
@@ -14,7 +14,7 @@ from vaecli.metrics.codes import contingency
 from vaecli.reports import style
 from vaecli.reports.run import figures
 from vaecli.reports.run.summary import summary_lines
-from vaecli.reports.style import Figure
+from vaecli.reports.style import Figure, styled
 from vaecli.runs import Run
 from vaecli.runs.references import References, references_path, save_references
 from vaecli.runs.run import file_digest
@@ -305,3 +305,23 @@ def test_a_title_of_a_users_own_stands_in_every_figure(tmp_path, text_kept):
     assert run.name.startswith("vqvae-npz-")
     assert all("手書き & <mine>" in words(drawn) for drawn in draw(run, output=tmp_path / "svg", fmt="svg"))
     assert next(summary_lines(run)).startswith("vqvae on 手書き & <mine>, 1 epoch")
+
+
+@pytest.mark.parametrize("width", [None, 3.0, 3.3, 5.0, 7.2])
+def test_nothing_is_cut_off_or_lies_on_something_else_at_any_width(finished_run, tmp_path, monkeypatch, width):
+    drawn = {}
+    monkeypatch.setattr(figures, "draw_each", lambda of_run, folder, failed: drawn.update(of_run) or [])
+    figures.draw_run(finished_run, failed=pytest.fail, width=width)
+    assert len(drawn) >= 2
+    for name, draw in drawn.items():
+        with styled():
+            figure = draw()
+            assert width in (None, figure.get_size_inches()[0])
+            assert cut_off(figure) == [], name
+
+
+def test_one_figure_alone_is_drawn_where_it_is_asked_for(finished_run, tmp_path):
+    (path,) = figures.draw_run(finished_run, failed=pytest.fail, output=tmp_path, fmt="pdf", only="loss")
+    assert b"/Type3" not in path.read_bytes()
+    with pytest.raises(RunError, match=r": has no figure los, did you mean 'loss'\?$"):
+        figures.draw_run(finished_run, failed=pytest.fail, output=tmp_path, only="los")

@@ -25,6 +25,7 @@ from vaecli.reports.style import (
     heading,
     labelled,
     panels,
+    points_wide,
     thinned,
     tile_size,
     tiles,
@@ -39,6 +40,7 @@ MAX_CODES_DRAWN = 100
 MAX_MAPS_DRAWN = 3  # of the codes of one position
 MAX_LABELS_DRAWN = 50  # the most common; all others share one column
 LEAST_WIDTH = 4.5  # inches, so that a title fits
+THREE_PANELS = 8.0  # inches, from which those of a codebook stand side by side
 LEAST_COLUMN = 0.15  # inches of a label's column, so that a number fits
 
 
@@ -222,7 +224,9 @@ def loss_curves(run: Run, width: float | None = None) -> Figure:
             lines += lowest.plot(places, share, color=colour, linestyle=dashes, label=label, **style)
         lowest.set(ylabel="share of\nits largest", ylim=(-0.08, 1.12))
     if narrow:
-        right.legend(handles=lines, fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
+        longest = max(points_wide(str(line.get_label()), 7) for line in lines)
+        columns = max(1, int(72 * (width or WIDTH) / (longest + 60)))
+        right.legend(handles=lines, fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=columns)
     else:
         right.legend(handles=lines, fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
     for axis in (lowest, right):
@@ -332,7 +336,7 @@ def codebook(run: Run, arrays: Any, width: float | None = None) -> Figure:
     """
     rows, encodings, counts = arrays["codebook"], arrays["encodings"], arrays["code_counts"].sum(0)
     figure = Figure(figsize=(width or 10.5, 3.3))
-    axes_of: list[Any] = panels(figure, 3, width_ratios=(1.25, 1, 1))
+    axes_of: list[Any] = panels(figure, 3, narrow=THREE_PANELS, width_ratios=(1.25, 1, 1))
     plane, over_time, lengths = axes_of
     placed, at = plane_of(encodings, rows)
     for points, style in (
@@ -351,7 +355,7 @@ def codebook(run: Run, arrays: Any, width: float | None = None) -> Figure:
         if len(points):
             plane.scatter(*points.T, **style)
     plane.set(title="codebook in the encodings' plane", xticks=[], yticks=[])
-    columns = 3 if figure.get_size_inches()[0] >= COLUMN else 2
+    columns = next(columns for columns, least in ((3, THREE_PANELS), (2, 3.0), (1, 0.0)) if (width or 10.5) >= least)
     plane.legend(fontsize=7, loc="upper left", bbox_to_anchor=(0.0, -0.02), ncols=columns, handletextpad=0.2)
     metrics, unit = thinned(run.metrics), run.config.training.unit
     places, style = [row[unit] for row in metrics], {"marker": "o", "markersize": 3} if len(metrics) <= 30 else {}

@@ -312,6 +312,33 @@ def test_a_set_of_all_codes_has_the_exact_gradient():
     np.testing.assert_allclose(gradient, exact, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize("peak", [0.0, 5.0, 12.0, 18.0, 24.0])
+def test_a_set_is_exact_over_all_sets_however_near_a_posterior_is_to_a_point(peak):
+    """Of three codes two are drawn; at a peak of 24 the others have 1e-10 of the probability, below float32's 1 - q."""
+    from vaecli.estimators import unordered_set as module
+
+    logits = np.array([peak, 0.0, 0.5], np.float32)
+    q, losses = softmax(logits.astype(np.float64)), np.array([3.0, 1.0, 2.0])
+    sets = list(itertools.combinations(range(3), 2))
+    likely = [q[a] * q[b] / (1 - q[a]) + q[b] * q[a] / (1 - q[b]) for a, b in sets]
+    assert sum(likely) == pytest.approx(1, rel=1e-5)  # float64 has 1e-6 of 1 - q at the highest peak
+    codes = tf.constant(sets, tf.int64)[..., None]
+    log_q = tf.math.log(tf.gather(tf.constant(q), tf.constant(sets)))
+
+    @compiled
+    def backward(logits):
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            loss = lambda z, codes=None: tf.reduce_sum(z * tf.constant(losses, tf.float32), (-2, -1))  # noqa: E731
+            surrogate = run("unordered_set", loss, logits, (), set_size=2).surrogate
+        return tape.gradient(surrogate, logits)[:, 0]
+
+    with mock.patch.object(module, "draw", return_value=(codes, log_q)):
+        found = backward(tf.constant(np.tile(logits, (3, 1, 1)))).numpy().astype(np.float64)
+    exact = q * (losses - q @ losses)
+    assert np.linalg.norm(likely @ found - exact) < 1e-4 * np.linalg.norm(exact)
+
+
 def test_a_set_is_drawn_without_replacement_in_the_order_of_its_probabilities():
     from vaecli.estimators.unordered_set import draw
 

@@ -9,7 +9,7 @@ from vaecli.backend.random import fold_in, uniform
 from vaecli.estimators.estimator import Estimate, Objective, State, estimator
 from vaecli.estimators.sampling import one_hot, with_logits_gradient
 
-LEAST = 1e-12  # of a probability that divides
+LEAST = 1e-300  # of a probability that divides
 
 
 @estimator(
@@ -28,7 +28,8 @@ def unordered_set(objective: Objective, logits: tf.Tensor, *, state: State, seed
         surrogate  sum_c q(c) R(c) f(c)
         dlogits  = sum_c q(c) R(c) (f(c) - sum_d q(d) R_c(d) f(d)) dlog q(c)
 
-    Where S is the number of all codes this is `exact`. P is a sum over all orders of few codes.
+    Where S is the number of all codes this is `exact`. P is a sum over all orders of few codes. Probabilities are of
+    float64: of a posterior that has nearly become a point, all that is left of 1 - q is lost in float32.
 
     Args:
         objective: z [S, B, L, K] -> [S, B]: S decodings per image.
@@ -42,12 +43,13 @@ def unordered_set(objective: Objective, logits: tf.Tensor, *, state: State, seed
     losses = objective(one_hots, one_hots)
     q = tf.transpose(tf.exp(log_q))  # [S, B]
     first, second = ratios(q)
-    baseline = tf.einsum("cdb,db->cb", second * q, tf.stop_gradient(losses))
+    values = tf.cast(tf.stop_gradient(losses), q.dtype)
+    baseline = tf.einsum("cdb,db->cb", second * q, values)
     weights = q * first
-    centred = one_hots - tf.nn.softmax(logits)
-    gradient = tf.reduce_sum((weights * (losses - baseline))[..., None, None] * centred, 0)
-    surrogate = tf.reduce_sum(tf.stop_gradient(weights) * losses, 0)
-    return Estimate(with_logits_gradient(surrogate, logits, gradient), one_hots[0], state)
+    centred = tf.cast(one_hots, q.dtype) - tf.nn.softmax(tf.cast(logits, q.dtype))
+    gradient = tf.reduce_sum((weights * (values - baseline))[..., None, None] * centred, 0)
+    surrogate = tf.reduce_sum(tf.cast(tf.stop_gradient(weights), losses.dtype) * losses, 0)
+    return Estimate(with_logits_gradient(surrogate, logits, tf.cast(gradient, logits.dtype)), one_hots[0], state)
 
 
 def number_of_codes(num_latents: int, num_classes: int, set_size: int) -> int:
@@ -61,7 +63,7 @@ def draw(logits: tf.Tensor, size: int, *, seed: tf.Tensor) -> tuple[tf.Tensor, t
     The largest of the children's perturbed values is that of their parent, so only the best of each length are kept.
 
     Returns:
-        codes [B, S, L] in the order of being drawn, and their log-probabilities [B, S].
+        codes [B, S, L] in the order of being drawn, and their log-probabilities [B, S] in float64.
     """
     log_p = tf.nn.log_softmax(logits)
     batch, num_latents, classes = log_p.shape
@@ -76,7 +78,8 @@ def draw(logits: tf.Tensor, size: int, *, seed: tf.Tensor) -> tuple[tf.Tensor, t
         log_q = tf.gather(tf.reshape(log_q, (batch, -1)), chosen, batch_dims=1)
         parents = tf.gather(kept, chosen // classes, batch_dims=1)
         kept = tf.concat([parents, tf.cast(chosen % classes, tf.int64)[..., None]], -1)
-    return kept, log_q
+    exact = tf.nn.log_softmax(tf.cast(logits, tf.float64))
+    return kept, tf.reduce_sum(tf.one_hot(kept, classes, dtype=tf.float64) * exact[:, None], (2, 3))
 
 
 def _given_the_largest(values: tf.Tensor, largest: tf.Tensor) -> tf.Tensor:

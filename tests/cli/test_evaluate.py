@@ -47,6 +47,7 @@ def test_what_is_measured_is_kept_and_shown_again(vaecli, run):
     shown = vaecli("show", run.name)
     assert set(first.stdout.splitlines()[1:]) <= set(shown.stdout.splitlines())
     assert json.loads(vaecli("show", run.name, "--json").stdout)["evaluations"] == [kept]
+    assert f"{-found.log_p.mean():.2f}" in run.report_html.read_text(encoding="utf-8")
 
 
 def test_other_numbers_of_samples_and_other_splits_are_kept_beside(vaecli, run):

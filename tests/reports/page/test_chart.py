@@ -17,7 +17,7 @@ HOSTILE = "<b onload='x'>&\"</b>"
 
 def drawn(*panels):
     """The parsed SVG of each panel."""
-    return [xml.fromstring(svg) for _, svg in Chart("title", "words", panels).drawn]
+    return [xml.fromstring(svg) for _, svg in Chart("title", "words", panels).picture.panels]
 
 
 def line(name="a", points=((0, 0), (1, 2), (2, 1)), **others):
@@ -68,12 +68,12 @@ def test_what_a_user_named_is_text_and_the_svg_is_whole():
     texts = [text.text for text in svg.iter() if text.tag.endswith("text")]
     assert texts.count(HOSTILE) == 4
     assert [group.get("data-name") for group in svg if group.tag.endswith("g")] == [HOSTILE]
-    ((_, rows),) = Intervals(HOSTILE, "", HOSTILE, [Interval(HOSTILE, 1.0, 0.5, HOSTILE, True)]).drawn
+    ((_, rows),) = Intervals(HOSTILE, "", HOSTILE, [Interval(HOSTILE, 1.0, 0.5, HOSTILE, True)]).picture.panels
     assert [text.text for text in xml.fromstring(rows).iter() if text.tag.endswith("text")].count(HOSTILE) == 2
 
 
 def test_each_point_has_its_words_and_one_marker():
-    ((_, svg),) = Chart("", "", [Panel("", "x", "y", [line("a"), line("b", place=1)])]).drawn
+    ((_, svg),) = Chart("", "", [Panel("", "x", "y", [line("a"), line("b", place=1)])]).picture.panels
     assert re.findall('data-tips="([^"]*)"', svg) == ["\n".join(point.tip for point in line(n).points) for n in "ab"]
     assert svg.count("<use") == 6
 
@@ -90,22 +90,24 @@ def test_guides_that_no_point_needs_are_seen_and_those_beyond_the_axes_end_there
 
 
 def test_a_name_is_once_in_the_legend_and_looks_the_same_in_every_panel():
-    found = Chart("", "", [Panel("", "", "", [line("a", place=8)]), Panel("", "", "", [line("a", place=8), line("b")])])
+    found = Chart(
+        "", "", [Panel("", "", "", [line("a", place=8)]), Panel("", "", "", [line("a", place=8), line("b")])]
+    ).picture
     assert [name for name, _ in found.legend] == ["a", "b"]
-    looks = {part for _, svg in found.drawn for part in re.findall(r'class="(c\d)" data-name="a"', svg)}
+    looks = {part for _, svg in found.panels for part in re.findall(r'class="(c\d)" data-name="a"', svg)}
     assert looks == {"c1"} == set(re.findall(r'class="(c\d)"', found.legend[0][1]))
 
 
 def test_as_many_rows_as_a_figure_shows_look_different():
     from vaecli.reports.comparison.panels import MOST_ROWS
 
-    swatches = Chart("", "", [Panel("", "", "", [line(str(n), place=n) for n in range(MOST_ROWS)])]).legend
+    swatches = Chart("", "", [Panel("", "", "", [line(str(n), place=n) for n in range(MOST_ROWS)])]).picture.legend
     assert len({str(swatch) for _, swatch in swatches}) == MOST_ROWS
 
 
 def test_long_names_are_above_their_rows_and_never_cut():
     name = "gumbel, temperature 0.5, num_classes 20"
-    ((_, svg),) = Intervals("", "", "", [Interval(name, 1.0, 0.1, ""), Interval("a", 1.2, None, "")]).drawn
+    ((_, svg),) = Intervals("", "", "", [Interval(name, 1.0, 0.1, ""), Interval("a", 1.2, None, "")]).picture.panels
     texts = [part for part in xml.fromstring(svg).iter() if part.get("class") == "name"]
     assert [text.text for text in texts] == [name, "a"]
     assert all(text.get("text-anchor") is None for text in texts)

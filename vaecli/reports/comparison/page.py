@@ -4,6 +4,7 @@ import hashlib
 import json
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
@@ -118,7 +119,7 @@ def _shown(
     groups: Sequence[Group], found: Sequence[Scene], page: Path, failed: "Callable[[Undrawn], None]"
 ) -> list[dict[str, Any]]:
     """The pictures of the page, with the groups that share them; the largest group first."""
-    from vaecli.reports.comparison.pictures import pictures
+    from vaecli.reports.comparison.pictures import intervals, pictures
 
     drawn = {id(group): scene for scene in found for group in scene.groups}
     together: dict[int, list[Group]] = {}
@@ -128,7 +129,9 @@ def _shown(
     for number, of_scene in enumerate(together.values(), 1):
         scene = drawn.get(id(of_scene[0]))
         files = {f"{name} {number}": draw for name, draw in (pictures(scene) if scene else {}).items()}
-        shown.append({"groups": of_scene, "pictures": each_drawn(files, page, failed)})
+        several = [group for group in of_scene if len(group.rows) > 1]
+        above = {id(group): each_drawn({"intervals": partial(intervals, group)}, page, failed) for group in several}
+        shown.append({"groups": of_scene, "intervals": above, "pictures": each_drawn(files, page, failed)})
     return shown
 
 
@@ -148,7 +151,10 @@ def _page(
     }
     return render(
         "comparison/report.html.j2",
-        sections=[{**part, "groups": [told[id(group)] for group in part["groups"]]} for part in shown],
+        sections=[
+            {**part, "groups": [told[id(g)] | {"intervals": part["intervals"].get(id(g), [])} for g in part["groups"]]}
+            for part in shown
+        ],
         groups=list(told.values()),
         legend=LEGEND,
         failures=failures,
@@ -188,15 +194,12 @@ def _data(run: Run) -> str:
 
 def _of_group(title: str, group: Group, drawn: Set[int]) -> dict[str, Any]:
     """The intervals and the table of a group, and what happened to those of its rows that a figure shows."""
-    from vaecli.reports.comparison.pictures import intervals
-
     header, *rows = zip(*columns(group), strict=True)
     told = [row for row in group.rows if id(row) in drawn]
     others = [note for row in group.rows if id(row) not in drawn for note in row.notes]
     return {
         "title": title,
         "headline": headline(group),
-        "intervals": [intervals(group)] * (len(rows) > 1),
         "table": Table(title, header, rows),
         "notes": [*group.remarks, *others],
         "stories": [{"name": row.name, "sentences": list(sentences(group, row))} for row in told],

@@ -23,8 +23,9 @@ from vaecli.reports.comparison.figures import (
     with_prototypes,
 )
 from vaecli.reports.comparison.groups import Group, seed_of
-from vaecli.reports.comparison.panels import Member, Reference, Scene
+from vaecli.reports.comparison.panels import MOST_ROWS, Member, Reference, Scene
 from vaecli.reports.page.chart import MOST_POINTS, Chart, Guide, Interval, Intervals, Panel, Point, Scale, Series
+from vaecli.reports.page.render import Drawing
 from vaecli.reports.page.tiles import TileChart, Tiles, tiles
 from vaecli.reports.style import labelled, thinned
 
@@ -36,7 +37,7 @@ def intervals(group: Group) -> Intervals:
     """The column that decides, of every row of a group."""
     measure = COLUMNS[group.judged]
     rows = []
-    for row in group.rows:
+    for row in group.rows[:MOST_ROWS]:
         found = row.interval(group.judged)
         if found is None:
             continue
@@ -45,19 +46,23 @@ def intervals(group: Group) -> Intervals:
         tip = f"{row.name}: {found.mean:.{measure.decimals}f}{spread}, {seeds}"
         rows.append(Interval(row.name, found.mean, found.half_width, tip, row is group.best))
     of_seeds = any(row.half_width for row in rows)
+    left_out = f" The first {MOST_ROWS} of {len(group.rows):,} rows." if len(group.rows) > MOST_ROWS else ""
     words = (
         "95 % intervals over seeds; shaded: that of the lowest. Differences are paired by seed, so two that overlap "
     )
     words += "may still be resolved: the table says so."
     unit = f", {measure.unit}" if measure.unit else ""
     return Intervals(
-        f"{group.judged}{unit}", words if of_seeds else "One seed gives no interval.", f"{group.judged}{unit}", rows
+        f"{group.judged}{unit}",
+        (words if of_seeds else "One seed gives no interval.") + left_out,
+        f"{group.judged}{unit}",
+        rows,
     )
 
 
-def pictures(scene: Scene) -> dict[str, Callable[[], Chart | TileChart]]:
+def pictures(scene: Scene) -> dict[str, Callable[[], Drawing]]:
     """The pictures that can be drawn of a scene, by name."""
-    found: dict[str, Callable[[], Chart | TileChart]] = {
+    found: dict[str, Callable[[], Drawing]] = {
         "reconstructions": partial(reconstructions, scene),
         "loss": partial(loss_curves, scene),
         "bits": partial(distortion_and_bits, scene),

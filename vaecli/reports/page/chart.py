@@ -65,6 +65,15 @@ class Panel(NamedTuple):
     y_range: tuple[float, float] | None = None  # None: as the points need
 
 
+class Picture(NamedTuple):
+    """A chart as it is put into a page."""
+
+    title: str
+    words: str
+    legend: Sequence[tuple[str, Markup]]  # names with their swatches
+    panels: Sequence[tuple[str, Markup]]  # titles with their SVG
+
+
 class Chart(NamedTuple):
     """Panels side by side under one title, with one legend."""
 
@@ -73,17 +82,12 @@ class Chart(NamedTuple):
     panels: Sequence[Panel]
 
     @property
-    def legend(self) -> list[tuple[str, Markup]]:
-        """The swatch of each name."""
-        found: dict[str, Markup] = {}
+    def picture(self) -> Picture:
+        swatches: dict[str, Markup] = {}
         for series in (series for panel in self.panels for series in panel.series):
-            found.setdefault(series.name, _swatch(series))
-        return list(found.items())
-
-    @property
-    def drawn(self) -> list[tuple[str, Markup]]:
-        """The title and the SVG of each panel."""
-        return [(panel.title, _drawn(panel)) for panel in self.panels]
+            swatches.setdefault(series.name, _swatch(series))
+        drawn = [(panel.title, _drawn(panel)) for panel in self.panels]
+        return Picture(self.title, self.words, list(swatches.items()), drawn)
 
 
 class Interval(NamedTuple):
@@ -103,11 +107,10 @@ class Intervals(NamedTuple):
     words: str
     x: str
     rows: Sequence[Interval]
-    legend: Sequence[tuple[str, Markup]] = ()  # each row has its name beside it
 
     @property
-    def drawn(self) -> list[tuple[str, Markup]]:
-        return [("", _intervals(self))]
+    def picture(self) -> Picture:
+        return Picture(self.title, self.words, [], [("", _intervals(self))])
 
 
 @dataclass(frozen=True)

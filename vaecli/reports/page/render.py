@@ -4,7 +4,7 @@ import base64
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from markupsafe import Markup
 
@@ -12,8 +12,15 @@ if TYPE_CHECKING:
     from vaecli.reports.style import Undrawn
 
 
-Kind = TypeVar("Kind")
 HERE = Path(__file__).parent
+
+
+class Drawing(Protocol):
+    """What a page can show: a chart, rows of images, or a table of shares."""
+
+    @property
+    def picture(self) -> Any:
+        """What the template reads."""
 
 
 class Table(NamedTuple):
@@ -56,15 +63,15 @@ def _text(name: str) -> str:
 
 
 def each_drawn(
-    pictures: Mapping[str, Callable[[], Kind]], page: Path, failed: "Callable[[Undrawn], None]"
-) -> list[Kind]:
+    pictures: Mapping[str, Callable[[], Drawing]], page: Path, failed: "Callable[[Undrawn], None]"
+) -> list[Any]:
     """Draws each picture of a page; one that cannot be drawn is passed to `failed`, and the others are drawn."""
     from vaecli.reports.style import Undrawn
 
     found = []
     for name, draw in pictures.items():
         try:
-            found.append(draw())
+            found.append(draw().picture)
         except Exception as error:  # whatever is wrong, a picture must not cost the results beside it
             failed(Undrawn(page.with_name(f"{page.name}, {name}"), error))
     return found

@@ -41,6 +41,10 @@ class TileChart(NamedTuple):
     rows: Sequence[Tiles]
     wrapped: bool = False
 
+    @property
+    def picture(self) -> "TileChart":
+        return self
+
 
 def tiles(
     images: NDArray[np.float32], tips: Sequence[str], words: Sequence[str] = (), *, negative: bool = True

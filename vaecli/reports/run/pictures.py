@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vaecli.reports.page.chart import MOST_POINTS, Chart, Guide, Panel, Point, Series
+from vaecli.reports.page.render import Drawing
 from vaecli.reports.page.tiles import Tile, TileChart, Tiles, tiles
 from vaecli.reports.run.figures import code_maps, code_use_of, labels_of, plane_of, title
 from vaecli.reports.style import coloured, labelled, thinned
@@ -27,11 +28,15 @@ class Heat(NamedTuple):
     header: Sequence[str]
     rows: Sequence[tuple[str, Sequence[float]]]
 
+    @property
+    def picture(self) -> "Heat":
+        return self
 
-def pictures(run: Run) -> dict[str, Callable[[], Chart | TileChart | Heat]]:
+
+def pictures(run: Run) -> dict[str, Callable[[], Drawing]]:
     """The pictures that the run has data for, by name."""
     arrays = run.reconstructions()
-    found: dict[str, Callable[[], Chart | TileChart | Heat]] = {
+    found: dict[str, Callable[[], Drawing]] = {
         "reconstructions": partial(reconstructions, run, arrays),
         "loss": partial(curves, run),
     }

@@ -73,11 +73,12 @@ def test_images_are_the_first_array_of_a_file_or_a_split_of_the_runs_own_data(va
     np.savez("both.npz", x_train=FLOATS[5:], x_test=FLOATS[:5])
     np.savez_compressed("named.npz", images=PIXELS[:5], x_test=PIXELS[5:])
     np.save("single.npy", PIXELS[:5].reshape(5, 64))
-    for file in ("both.npz", "named.npz", "single.npy"):
-        assert vaecli("encode", run.name, file, "-o", "codes.npz", "--force").exit_code == 0
+    for file, read in (("both.npz", "x_test"), ("named.npz", "images"), ("single.npy", "images")):
+        done = vaecli("encode", run.name, file, "-o", "codes.npz", "--force")
+        assert done.stderr.splitlines()[0] == f"{run.name}: 5 images of {file} ({read}) -> codes.npz"
         assert np.array_equal(arrays("codes.npz")["codes"], load_run(run.path).encode(PIXELS[:5]).codes)
     done = vaecli("encode", run.name, "test", "-o", "test.npz", "--weights", "epoch-00001")
-    assert done.stderr.splitlines()[0] == f"{run.name}: 360 images of test images of its own data -> test.npz"
+    assert done.stderr.splitlines()[0] == f"{run.name}: 360 test images of its own data -> test.npz"
     expected = load_run(run.path, weights="epoch-00001").encode(digits().test.images).codes
     assert np.array_equal(arrays("test.npz")["codes"], expected)
     assert str(arrays("test.npz")["weights"]) == "epoch-00001"

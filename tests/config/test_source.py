@@ -67,6 +67,8 @@ def test_every_key_and_item_has_its_place():
 
 
 EMPTY = "f.yaml:1:1: the file is empty; `vaecli init gumbel` writes a complete config"
+NO_KEY = "no key can stand here; the one before it needs a ':' and a space after it, and the same indentation"
+NO_COLUMN = "indented like no key above; keys of one block begin in one column"
 NO_MAPPING = "f.yaml:1:1: a config is a mapping such as `model: gumbel`"
 ALIAS = "an alias that contains itself, or too many of them"
 LAUGHS = "a0: &a0 [ha, ha]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 10))
@@ -80,7 +82,11 @@ LAUGHS = "a0: &a0 [ha, ha]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}']
         ("- model", [NO_MAPPING]),
         ("gumbel", [NO_MAPPING]),
         ("model: [gumbel", ["f.yaml:1:15: expected ',' or ']', but got '<stream end>'"]),
-        ("model:\n\tname: gumbel", ["f.yaml:2:1: found character '\\t' that cannot start any token"]),
+        ("model:\n\tname: gumbel", ["f.yaml:2:1: a tab stands here; YAML is indented with spaces alone"]),
+        ("training\n  epochs: 2", [f"f.yaml:2:9: {NO_KEY}"]),
+        ("training:\n  epochs:2\n  seed: 1", [f"f.yaml:3:7: {NO_KEY}"]),
+        ("training:\n    epochs: 2\n  seed: 1", [f"f.yaml:3:3: {NO_COLUMN}"]),
+        ("data: {path: 'my.npz}", ["f.yaml:1:22: the file ends inside a quoted text"]),
         ("model: gumbel\n---\nmodel: vae", ["f.yaml:2:1: a second document begins here, and a config is one"]),
         (
             "model: vae\nmodel: vae\ntrainin: {}\ntraining: {seed: !foo 1, epochs: 0}",

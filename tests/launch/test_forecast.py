@@ -9,12 +9,13 @@ from vaecli.launch.forecast import START_SECONDS, in_words, seconds_left, side_b
 def test_finished_runs_say_how_long_others_take(finished, tmp_path):
     run = finished("gumbel")
     pace = speeds([run, run])
+    _, second = run.metrics  # the first epoch has the start in it
     twice = small_config("gumbel", epochs=4, seed=9)
     plan = plan_run(twice, load(twice.data), tmp_path)
-    assert seconds_left(plan, pace) == pytest.approx(START_SECONDS + 2 * run.summary["seconds"])
+    assert seconds_left(plan, pace) == pytest.approx(START_SECONDS + 4 * second["seconds"])
     other = small_config("exact", epochs=4)
     plan = plan_run(other, load(other.data), tmp_path)
-    assert seconds_left(plan, pace) == pytest.approx(START_SECONDS + 2 * run.summary["seconds"])
+    assert seconds_left(plan, pace) == pytest.approx(START_SECONDS + 4 * second["seconds"])
 
 
 def test_a_finished_run_takes_no_time_and_a_broken_one_says_nothing(finished):
@@ -22,6 +23,12 @@ def test_a_finished_run_takes_no_time_and_a_broken_one_says_nothing(finished):
     config = small_config("gumbel")
     assert seconds_left(plan_run(config, load(config.data), run.path.parent), {}) == 0
     assert speeds([type(run)(run.path / "nothing")]) == {}
+
+
+def test_a_run_of_one_epoch_says_nothing_of_speed(finished):
+    run = finished("gumbel", epochs=1)
+    assert run.finished
+    assert speeds([run]) == {}
 
 
 def test_a_time_is_in_words():

@@ -1,5 +1,7 @@
 """Tables and lines that fit a width: words are not broken, and columns go before a number is cut."""
 
+import subprocess
+
 import pytest
 
 from vaecli.reports.columns import aligned, beside, filled, folded_lines, narrowed, typed
@@ -60,6 +62,16 @@ def test_a_command_that_is_folded_is_one_for_a_shell(width):
     found = typed(command, width, begin="next     ")
     assert max(map(len, found)) < width
     assert " ".join("\n".join(found).replace("\\\n", " ").split()) == f"next {command}"
+
+
+@pytest.mark.parametrize("width", [40, 61, 80])
+def test_a_command_is_not_folded_inside_quotes_nor_between_an_option_and_its_value(width):
+    command = "printf %s. --set 'data={name: folder, path: my pictures}' --set 'network={kind: conv}'"
+    found = typed(command, width, begin="next     ")
+    assert len(found) > 1
+    assert not any(line.endswith("--set \\") for line in found)
+    typed_again = subprocess.check_output("\n".join(found).removeprefix("next"), shell=True, text=True)
+    assert typed_again == "--set.data={name: folder, path: my pictures}.--set.network={kind: conv}."
 
 
 def test_names_that_are_too_long_have_lines_of_their_own():

@@ -160,7 +160,7 @@ def _from_images(
                 name = used.run.config.model.name
                 raise ConfigError([f"{used.run.name}: --seed {seed}: {name} has a point for q(z|x), and no samples"])
         found, place = used.images(os.fspath(images), path_of(data_dir), console.fetching)
-        console.say(f"{used.run.name}: {len(found):,} images of {place} -> {target}")
+        console.say(f"{used.run.name}: {len(found):,} {place} -> {target}")
         told = console.counting("images", len(found))
         with using(threads, console):
             write_arrays(target, getattr(used, what)(found, place=place, seed=seed, told=told))

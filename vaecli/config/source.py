@@ -107,7 +107,15 @@ class _Loader(yaml.SafeLoader):
 
 
 # PyYAML's words for what deserves other ones
-_SYNTAX = {"but found another document": "a second document begins here, and a config is one"}
+_SYNTAX = {
+    "but found another document": "a second document begins here, and a config is one",
+    "found character '\\t' that cannot start any token": "a tab stands here; YAML is indented with spaces alone",
+    "found unexpected end of stream": "the file ends inside a quoted text",
+    "mapping values are not allowed here": "no key can stand here; the one before it needs a ':' and a space after it, "
+    "and the same indentation",
+    "expected <block end>, but found '<block mapping start>'": "indented like no key above; keys of one block begin in "
+    "one column",
+}
 
 
 def parse(text: str, *, name: str) -> Source:

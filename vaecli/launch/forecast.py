@@ -2,6 +2,7 @@
 
 import statistics
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 
 from vaecli.backend.process import cores
 from vaecli.config.shapes import latent_of, shapes
@@ -19,19 +20,21 @@ PRODUCTS_PER_SECOND = 2e10  # of one thread, if no finished run gives a better v
 
 
 def speeds(runs: Iterable[Run]) -> dict[str, float]:
-    """The multiplications of a decoding per second, by method: the median over its finished runs."""
+    """The multiplications of a decoding per second, by method: the median over its finished runs.
+
+    A run's first row is left out, because it is that of the start: of a short run, most of the time is compiling.
+    """
     found: dict[str, list[float]] = {}
     for run in runs:
         try:
-            seconds, info = run.summary["seconds"] if run.finished else 0.0, run.info
-            config, data = run.config, info["data"]
-            amount = (
-                shapes(config, data["image_shape"]).products * data["train"] * config.training.passes(data["train"])
-            )
+            rows, data = run.metrics if run.finished else [], run.info["data"]
+            seconds = sum(row["seconds"] or 0.0 for row in rows[1:])
+            epochs = sum((row["epoch"] or 0.0) - (before["epoch"] or 0.0) for before, row in pairwise(rows))
+            amount = shapes(run.config, data["image_shape"]).products * data["train"] * epochs
         except (RunError, KeyError, TypeError, ValueError):
             continue  # a folder that cannot be read says nothing about speed
         if seconds > 0:
-            found.setdefault(config.model.name, []).append(amount / seconds)
+            found.setdefault(run.config.model.name, []).append(amount / seconds)
     return {name: statistics.median(values) for name, values in found.items()}
 
 

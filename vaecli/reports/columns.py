@@ -138,13 +138,21 @@ def filled(line: str, width: int | None) -> list[str]:
     return words(line, room, subsequent_indent=" " * begin)
 
 
+# What stays on one line of a command: what is quoted, and an option with its value
+WHOLE = re.compile(r"'[^']*'|\"[^\"]*\"|--[a-z-]+ (?!-)")
+
+
 def typed(command: str, width: int | None, *, begin: str = "") -> list[str]:
-    """A command in lines that fit; a shell takes them together, as each but the last ends in a backslash."""
+    """A command in lines that fit; a shell takes them together, as each but the last ends in a backslash.
+
+    A line never ends inside quotes, where a shell would keep the backslash, nor between an option and its value.
+    """
     line = f"{begin}{command}"
     if width is None or len(line) < width:
         return [line]
-    *others, last = words(line, width - 3, subsequent_indent=" " * (len(begin) + 4))
-    return [*(f"{other} \\" for other in others), last]
+    kept = WHOLE.sub(lambda found: found.group().replace(" ", "\0"), line)
+    *others, last = words(kept, width - 3, subsequent_indent=" " * (len(begin) + 4))
+    return [folded.replace("\0", " ") for folded in (*(f"{other} \\" for other in others), last)]
 
 
 def commented(line: str, width: int | None) -> list[str]:

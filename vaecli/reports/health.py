@@ -232,8 +232,9 @@ def mean_image(records: Records) -> Finding | None:
     error, lowest = records.last("mse_sampled"), records.mean_image
     if error is None or not lowest or error < LIKE_THE_MEAN * lowest:
         return None
+    compared = "little better" if error < lowest else "no better"
     sentence = (
-        f"It does little better than the mean image: its error of {error:.4f} is {error / lowest:.0%} of the mean "
+        f"It does {compared} than the mean image: its error of {error:.4f} is {error / lowest:.0%} of the mean "
         f"image's {lowest:.4f} (at least {LIKE_THE_MEAN:.0%})."
     )
     return Finding("mean image", sentence, _starts(records))

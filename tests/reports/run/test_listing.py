@@ -1,5 +1,6 @@
 import json
 import re
+import shlex
 
 import pytest
 
@@ -79,6 +80,13 @@ def test_show_says_where_an_unfinished_run_stands(half_done):
     assert re.search(r"\n +epoch +loss .*\n +3/9  0.2500 ", said)
     assert "the command that started it resumes it" in said
     assert "made with           keras 3.15\n" in said
+
+
+def test_the_command_that_show_prints_can_be_typed_again(half_done):
+    argv = ["vaecli", "train", "vqvae", "--set", "data={name: folder, path: my pictures}"]
+    reseal(half_done.run_json, lambda info: info.update(argv=argv))
+    (line,) = (line for line in show_lines(Run(half_done.path)) if line.startswith("  command "))
+    assert shlex.split(line) == ["command", *argv]
 
 
 def test_of_a_run_that_failed_nobody_says_that_the_same_command_will_do(half_done):

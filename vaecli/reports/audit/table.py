@@ -134,10 +134,12 @@ def left_out_lines(left_out: Mapping[str, str]) -> Iterator[str]:
 
 
 def legend(rows: Sequence[AuditRow]) -> Iterator[str]:
-    """Explains the columns."""
-    yield "For an estimate g of the exact gradient g*, in units of |g*|: bias |E g - g*|, std sqrt E |g - E g|^2,"
-    yield "cosine between E g and g*, mse E |g - g*|^2; scaled bias: that of E g once it has the length of g*;"
-    yield "± half of the 95 % interval, ~ if that is above 5 %, < if a bias is not distinguishable from 0."
+    """Explains the columns, a sentence a line."""
+    yield (
+        "For an estimate g of the exact gradient g*, in units of |g*|: bias |E g - g*|, std sqrt E |g - E g|^2, "
+        "cosine between E g and g*, mse E |g - g*|^2; scaled bias: that of E g once it has the length of g*."
+    )
+    yield "±: half of the 95 % interval, ~ if that is above 5 %, < if a bias is not distinguishable from 0."
     yield "*: no other sampling estimator has less bias and less std."
     if any(row.warm_up for row in rows):
         yield "warm-up: steps for which an adaptive estimator learned on this checkpoint before it was measured."

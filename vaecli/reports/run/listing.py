@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any
@@ -176,7 +177,7 @@ def show_lines(run: Run, width: int | None = None) -> Iterator[str]:
             yield from (f"  {line}" for line in EpochTable(width and width - 2).lines(run.metrics[-1], last))
         yield from health_lines(run)
         yield f"  {run.way_on}"
-    yield f"  command             {' '.join(info['argv'])}"
+    yield f"  command             {shlex.join(info['argv'])}"
     if info["extends"]:
         yield f"  extends             {info['extends']}"
     versions = ", ".join(f"{name} {number}" for name, number in info["versions"].items() if number)

@@ -5,7 +5,6 @@ import re
 import pytest
 
 from helpers import Page, copied, small_config, train
-from vaecli.config import config_from_text
 from vaecli.reports.page.chart import Chart
 from vaecli.reports.run import pictures
 from vaecli.reports.run.figures import title
@@ -31,18 +30,6 @@ def test_a_run_of_each_kind_has_a_page_of_the_same_bytes(finished_run, tmp_path)
     of_kind = OF_CODES if run.latent.discrete else set()
     of_codebook = {"The codebook among encodings"} if run.config.model.name == "vqvae" else set()
     assert titles(run) == PICTURES | of_kind | of_codebook
-
-
-def test_a_grid_of_codes_has_a_map_and_what_its_cells_draw(once, tmp_path):
-    config = config_from_text(
-        "model: vqvae\nnetwork: {kind: conv, channels: [4, 4]}\ndata: digits\ntraining: {epochs: 1, compile: graph}"
-    )
-    run = copied(once(config), tmp_path)
-    write_page(run, failed=pytest.fail)
-    html = run.report_html.read_text()
-    assert "What each code draws" in titles(run)
-    assert "codes of test image" in html
-    assert "in place" in html
 
 
 def test_what_schedules_did_is_drawn(once, tmp_path):

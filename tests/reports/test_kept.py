@@ -77,6 +77,11 @@ def test_an_audit_and_a_reproduction_are_shown_again(folder):
 def test_a_name_of_several_and_of_none(folder):
     assert find_kept("gumbel", folder) is None
     assert find_kept("compare-ffff", folder) is None
+    assert [find_kept(word, folder).name for word in ("compare", "reproduce", "audit")] == [
+        "compare-1a2b3c4d",
+        "reproduce-9c0d1e2f",
+        "audit-5e6f7a8b",
+    ]
     write_json(folder / "compare-1a000000" / "comparison.json", {"records": []})
     with pytest.raises(RunError, match="compare-1a: means 2: compare-1a"):
         find_kept("compare-1a", folder)

@@ -56,7 +56,7 @@ def find_kept(name: str, output_dir: Path) -> Kept | None:
         RunError: there are several, or it cannot be read.
     """
     folder, _, last = name.rstrip("/").rpartition("/")
-    if not last.startswith(tuple(RECORDS)):
+    if not last.startswith(tuple(prefix.rstrip("-") for prefix in RECORDS)):
         return None
     places = [found.path for found in all_kept(Path(folder) if folder else output_dir) if found.name.startswith(last)]
     exact = [place for place in places if place.name == last] or places
@@ -64,7 +64,7 @@ def find_kept(name: str, output_dir: Path) -> Kept | None:
         raise RunError(f"{name}: means {len(exact)}: {', '.join(p.name for p in exact[:5])}; give more of the name")
     if not exact:
         return None
-    prefix = next(prefix for prefix in RECORDS if last.startswith(prefix))
+    prefix = next(prefix for prefix in RECORDS if exact[0].name.startswith(prefix))
     found = _read(exact[0] / RECORDS[prefix])
     if found.problem:
         raise RunError(found.problem)

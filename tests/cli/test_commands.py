@@ -303,7 +303,10 @@ def test_own_data_are_called_by_their_title_or_their_file(vaecli, tmp_path):
 
 
 def test_list_show_and_diff(vaecli, tmp_path):
-    assert vaecli("list").stdout.startswith("run  status  data  model  seed  epochs  mse sampled")
+    nothing = vaecli("list")
+    assert nothing.stdout.startswith("run  status  data  model  seed  epochs  mse sampled")
+    assert nothing.stderr == "outputs: no run yet; `vaecli train --config gumbel.yaml` makes one\n"
+    assert vaecli("list", "seed=1", "vae").stderr == "nothing in outputs has seed=1 and vae\n"
     vaecli("train", "--config", "vae", *SMALL)
     vaecli("train", "--config", "gumbel", *SMALL)
     assert [row["model"] for row in json.loads(vaecli("list", "--json").stdout)] == ["gumbel", "vae"]

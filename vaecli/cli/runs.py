@@ -46,7 +46,7 @@ def list_runs(
     from vaecli.reports.kept import all_kept, kept_table
     from vaecli.reports.run.listing import LEAST, chosen, entry, ordered, table
     from vaecli.runs import all_runs
-    from vaecli.runs.find import closed_folders
+    from vaecli.runs.find import closed_folders, none_yet
 
     asked = words or []
     entries = chosen([entry(run) for run in all_runs(output_dir)], asked)
@@ -63,7 +63,9 @@ def list_runs(
     if others:
         for line in ("", *kept_table(others, width)):
             echo(line)
-    if dropped:
+    if not (entries or others):
+        tell([f"nothing in {output_dir} has {' and '.join(asked)}" if asked else none_yet(output_dir)], err=True)
+    elif dropped:
         tell([f"left out, as {width} columns have no room for them: {', '.join(dropped)}; --json has all"], err=True)
     tell((broken["reason"] for broken in entries if broken["status"] == "unreadable"), err=True)
     tell((one.problem for one in others if one.problem), err=True)

@@ -45,6 +45,11 @@ def closed_folders(output_dir: Path) -> list[Path]:
     return [Path(folder) for folder in sorted(folders) if not os.access(folder, os.R_OK | os.X_OK)]
 
 
+def none_yet(output_dir: Path) -> str:
+    """What is said of a folder without runs."""
+    return f"{output_dir}: no run yet; `vaecli train --config gumbel.yaml` makes one"
+
+
 def find_runs(names: Sequence[str], output_dir: Path) -> list[Run]:
     """The runs that RUN arguments refer to: names, beginnings of names, or paths of their folders.
 
@@ -57,7 +62,7 @@ def find_runs(names: Sequence[str], output_dir: Path) -> list[Run]:
     found: dict[Path, Run] = {}
     runs = all_runs(output_dir) if not names or not all(_is_path(name) for name in names) else []
     if not runs and not (names and all(_is_path(name) for name in names)):
-        raise RunError(f"{output_dir}: no run yet; `vaecli train --config gumbel.yaml` makes one")
+        raise RunError(none_yet(output_dir))
     if not names:
         return runs[:1]
     for name in names:

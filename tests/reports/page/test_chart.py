@@ -46,6 +46,13 @@ def test_an_axis_has_a_few_round_numbers(low, factor, scale):
         assert all(f"{tick:e}"[0] in "125" and not f"{tick:e}"[2:8].strip("0") for tick in ticks)
 
 
+def test_the_number_at_the_last_tick_is_not_cut_off():
+    (svg,) = drawn(Panel("", "x", "y", [line(points=((1, 0), (1000, 1)))], x_range=(1, 1000), x_scale="log"))
+    (last,) = (text for text in svg.iter() if text.text == "1000")
+    assert float(last.get("x")) + len("1000") / 2 * chart.DIGIT <= chart.WIDE
+    assert float(last.get("x")) < chart.WIDE - chart.RIGHT  # where the tick is
+
+
 def test_epochs_are_whole_numbers():
     assert Axis(0.9, 2.1, "linear").ticks(counted=True) == [1.0, 2.0]
 

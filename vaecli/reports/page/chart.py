@@ -13,6 +13,7 @@ Scale = Literal["linear", "log", "symlog"]  # symlog: linear below 1
 WIDE, HIGH = 420, 270  # of a panel, in its own units; a letter is 12 of them high
 LEFT, RIGHT, TOP, BOTTOM = 52, 10, 24, 40  # around the axes
 ROW, NAMES = 20, 150  # the height of a row with an interval, and the width of its name
+DIGIT = 7.7  # the width of a digit at most
 MOST_LETTERS = 18  # of names beside their rows; longer ones are above them
 MOST_TICKS = 6
 MOST_POINTS = 120  # of a curve
@@ -221,10 +222,17 @@ def _axes(panel: Panel, across: Axis, up: Axis, at: At) -> Iterator[str]:
     for value, words in ticks.items():
         x, _ = at(value, up.low)
         yield f'<path class="axis" d="M{_n(x)} {floor}v4"/>'
-        yield f'<text x="{_n(x)}" y="{floor + 16}" text-anchor="middle">{escape(words)}</text>'
+        yield _under(x, floor + 16, words)
     yield f'<path class="axis" d="M{LEFT} {TOP}V{floor}H{right}"/>'
     yield f'<text x="{(LEFT + right) / 2:g}" y="{HIGH - 7}" text-anchor="middle">{escape(panel.x)}</text>'
     yield f'<text x="4" y="14">{escape(panel.y)}</text>'
+
+
+def _under(x: float, y: float, words: str) -> str:
+    """What stands at a tick of the horizontal axis: in its middle, but for what would be cut off at an edge."""
+    half = DIGIT / 2 * len(words)
+    middle = max(half, min(x, WIDE - half))
+    return f'<text x="{_n(middle)}" y="{y}" text-anchor="middle">{escape(words)}</text>'
 
 
 def _series(series: Series, at: At) -> str:
@@ -280,7 +288,7 @@ def _intervals(chart: Intervals) -> Markup:
     parts = []
     for value in across.ticks():
         parts.append(f'<path class="grid" d="M{_n(at(value))} {TOP}V{high}"/>')
-        parts.append(f'<text x="{_n(at(value))}" y="{high + 14}" text-anchor="middle">{value:.6g}</text>')
+        parts.append(_under(at(value), high + 14, f"{value:.6g}"))
     for number, row in enumerate(chart.rows):
         y, half = TOP + down * (number + (0.7 if above else 0.5)), row.half_width or 0
         left, right = at(row.value - half), at(row.value + half)

@@ -163,7 +163,10 @@ def test_a_mistake_is_one_line(vaecli, run, arguments, line):
 def test_a_squared_error_has_no_bound_and_an_unfinished_run_none_yet(vaecli, finished):
     run = copied(finished("gumbel"), Path("outputs"))
     result = vaecli("evaluate", run.name)
-    assert result.stderr == f"{run.name}: mse is no likelihood in nats, so log p(x) has no bound\n"
+    assert result.stderr == (
+        f"{run.name}: mse is no likelihood in nats, so log p(x) has no bound; a run trained with --set "
+        "objective.likelihood=bernoulli --set objective.beta=1 has one\n"
+    )
     assert result.exit_code == 2
     run.summary_json.unlink()
     result = vaecli("evaluate", run.name)

@@ -31,7 +31,10 @@ def number_of_samples(run: Run, split: SplitName, asked: int | None) -> int | No
     _, config, mistake = run.summary, run.config, None
     point = config.model.method.constant_rate
     if not config.objective.in_nats:
-        mistake = f"{config.objective.likelihood} is no likelihood in nats, so log p(x) has no bound"
+        mistake = (
+            f"{config.objective.likelihood} is no likelihood in nats, so log p(x) has no bound; a run trained with "
+            "--set objective.likelihood=bernoulli --set objective.beta=1 has one"
+        )
     elif point and asked is not None:
         mistake = f"--bound-samples {asked}: {config.model.name} has a point for q(z|x): -elbo = distortion + capacity"
     elif reason := no_split(config, split):

@@ -314,7 +314,7 @@ def test_a_set_of_all_codes_has_the_exact_gradient():
 
 @pytest.mark.parametrize("peak", [0.0, 5.0, 12.0, 18.0, 24.0])
 def test_a_set_is_exact_over_all_sets_however_near_a_posterior_is_to_a_point(peak):
-    """Of three codes two are drawn; at a peak of 24 the others have 1e-10 of the probability, below float32's 1 - q."""
+    """Two of three codes are drawn; at a peak of 24 the others have 1e-10 of the probability, below float32's 1 - q."""
     from vaecli.estimators import unordered_set as module
 
     logits = np.array([peak, 0.0, 0.5], np.float32)

@@ -123,6 +123,15 @@ def test_nobody_listening_is_one_line(tmp_path, monkeypatch):
     assert not written(tmp_path)
 
 
+def test_a_folder_that_was_made_for_what_could_not_be_fetched_is_gone_and_one_of_the_user_stays(tmp_path, monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    (tmp_path / "mine").mkdir()
+    for folder in ("made", "mine"):
+        with pytest.raises(DataError, match="cannot be fetched"):
+            download("http://127.0.0.1:9/x", tmp_path / folder / "x.npz", DIGEST, silent)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
 @pytest.mark.parametrize("folder", ["file", "file/data", "/proc/data"])
 def test_a_folder_that_cannot_be_written_is_named(tmp_path, folder):
     (tmp_path / "file").touch()

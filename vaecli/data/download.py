@@ -28,6 +28,7 @@ def download(url: str, target: Path, digest: str, progress: Progress) -> None:
     """
     algorithm, _, expected = digest.partition(":")
     seen = hashlib.new(algorithm)
+    begun = not target.parent.exists()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         part = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
@@ -55,6 +56,9 @@ def download(url: str, target: Path, digest: str, progress: Progress) -> None:
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(part)
+        if begun:
+            with contextlib.suppress(OSError):  # it holds what was fetched
+                target.parent.rmdir()
 
 
 def _open(url: str) -> Any:

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from vaecli.errors import ConfigError, RunError
+from vaecli.errors import ConfigError, RunError, shut
 from vaecli.runs import Run
 from vaecli.runs.files import write
 from vaecli.runs.rows import Row, written
@@ -40,6 +40,8 @@ def place_of(tracker: Tracker, output: Path | None, run: Run, *, force: bool) ->
     path = (
         output / run.name / f"events.out.tfevents.{int(_started(run))}.vaecli" if tracker == "tensorboard" else output
     )
+    if reason := shut(path):
+        raise ConfigError([f"{path}: {reason}; choose another place with --output"])
     if path.is_dir():
         raise ConfigError([f"{path}: is a folder; choose another place with --output"])
     if path.exists() and not force:

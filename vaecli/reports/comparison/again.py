@@ -34,7 +34,7 @@ def comparison_folder(name: str, output_dir: Path) -> Path | None:
         RunError: several begin so, or the one that does cannot be read.
     """
     place = Path(os.path.expanduser(name))
-    if (place / RECORDS).is_file():
+    if os.path.isfile(place / RECORDS):  # of a folder that may not be entered, what is looked for next says so
         return place
     found = find_kept(name, output_dir)
     return found.path if found and found.kind == "comparison" else None

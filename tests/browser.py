@@ -88,7 +88,14 @@ class Browser:
         return found["result"].get("value")
 
     def move(self, x: float, y: float) -> None:
+        """Moves the mouse once what was scrolled is where it is drawn, and until the page has heard of it."""
+        self._drawn()
         self("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+        self._drawn()
+
+    def _drawn(self) -> None:
+        """Waits for a whole frame."""
+        self.value("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
     def press(self, key: str) -> None:
         for kind in ("keyDown", "keyUp"):

@@ -46,6 +46,7 @@ def test_a_finished_run_has_every_file(finished_run):
         "model.weights.h5",
         "reconstructions.npz",
         "figures",
+        "report.html",
         "train.log",
         "tensorflow.log",
         ".lock",

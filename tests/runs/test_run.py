@@ -10,6 +10,7 @@ from vaecli.errors import Damaged, RunError, RunFailed
 from vaecli.runs import Run
 
 DRAWN_OR_LOGGED = (
+    "report.html",
     *(f"figures/{name}.png" for name in ("reconstructions", "loss", "codes", "code_use", "codebook")),
     "train.log",
     "tensorflow.log",

@@ -18,7 +18,7 @@ class Format(StrEnum):
     bibtex = "bibtex"
 
 
-@examples("explain gumbel", "explain gumbel --output gumbel.png", "explain gumbel --format bibtex")
+@examples("explain gumbel", "explain gumbel --output gumbel.png")
 def explain(
     name: Annotated[
         str,

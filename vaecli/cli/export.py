@@ -42,9 +42,8 @@ class Tracker(StrEnum):
 
 
 @examples(
-    "export gumbel --output gumbel.keras",
-    "export gumbel --metrics-to tensorboard --output logs",
     "export vqvae --part encoder --format onnx --output encoder.onnx",
+    "export gumbel --metrics-to tensorboard --output logs",
 )
 def export(
     run: FinishedRunArgument,

@@ -12,6 +12,7 @@ from vaecli.reports.columns import numbers
 from vaecli.reports.comparison import figures
 from vaecli.reports.comparison.groups import compared
 from vaecli.reports.comparison.panels import scenes
+from vaecli.reports.comparison.sweeps import sweeps
 from vaecli.reports.style import draw_each, styled
 from vaecli.runs.references import references_of
 
@@ -173,7 +174,7 @@ def test_letters_have_one_size_whatever_the_width(scene):
 
 
 def test_a_swept_key_has_a_curve_for_what_else_differs_and_a_level_for_what_has_no_such_key(swept):
-    found = figures.sweeps(swept)
+    found = sweeps(swept)
     assert {key: sorted(curve.label for curve in curves) for key, curves in found.items()} == {
         "model.temperature": ["exact, beta 0.0", "exact, beta 0.5", "gumbel, beta 0.0", "gumbel, beta 0.5"],
         "objective.beta": ["exact", "gumbel, temperature 0.25", "gumbel, temperature 2.5"],

@@ -12,11 +12,9 @@ from vaecli.reports.comparison.figures import (
     LOGARITHMIC,
     MOST_CODES,
     WIDE,
-    Curve,
     bits_and_errors,
     error_by_row,
     lengths_and_errors,
-    sweeps,
     title,
     use_of_code,
     with_code_length,
@@ -24,6 +22,7 @@ from vaecli.reports.comparison.figures import (
 )
 from vaecli.reports.comparison.groups import Group, seed_of
 from vaecli.reports.comparison.panels import MOST_ROWS, Member, Reference, Scene
+from vaecli.reports.comparison.sweeps import Curve, sweeps
 from vaecli.reports.page.chart import MOST_POINTS, Chart, Guide, Interval, Intervals, Panel, Point, Scale, Series
 from vaecli.reports.page.render import Drawing
 from vaecli.reports.page.tiles import TileChart, Tiles, tiles

@@ -197,8 +197,9 @@ BUILT_IN: Mapping[str, Method] = {
     "straight_through": Method(
         "hard code forward, the gradient of its probabilities backward (arXiv 1308.3432)",
         CATEGORICAL,
-        Component("vaecli.estimators.straight_through:straight_through"),
-        when="Where the decoder has to read codes: one decoding, and nothing to tune.",
+        Component("vaecli.estimators.straight_through:straight_through", ("backward_temperature",)),
+        defaults={"backward_temperature": 1.0},
+        when="Where the decoder has to read codes: one decoding, and nothing that must be tuned.",
         papers=("bengio2013estimating",),
     ),
     "vqvae": Method(

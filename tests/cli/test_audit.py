@@ -19,7 +19,7 @@ from vaecli.runs.audits import Audit
 
 ABOUT = {"title": "a toy", "asked": {}, "left_out": {}}
 
-TOY = ("audit", "--objective", "quadratic", "--estimators", "exact,straight_through,reinmax", "--temperatures", "1,2")
+TOY = ("audit", "--objective", "quadratic", "--estimators", "exact,identity_st,reinmax", "--temperatures", "1,2")
 QUICK = Asked(("categorical", "straight_through", "reinforce"), (1.0,), draws=256, warm_up=10, seed=0)
 
 
@@ -33,7 +33,7 @@ def test_a_toy_is_measured_drawn_and_shown_again(vaecli, tmp_path):
     table = first.stdout.splitlines()
     assert table[0] == "logits' gradient"
     assert table[1].split()[:7] == ["estimator", "bias", "scaled", "bias", "std", "cosine", "mse"]
-    assert [line.split()[0] for line in table[2:6]] == ["exact", "straight_through", "reinmax", "reinmax"]
+    assert [line.split()[0] for line in table[2:6]] == ["exact", "identity_st", "reinmax", "reinmax"]
     assert "4/4  reinmax at 2: bias" in first.stderr
     (folder,) = (tmp_path / "outputs").iterdir()
     assert written(folder) == ["audit.json", "bias_variance.png", "report.html", "temperature.png", "tensorflow.log"]
@@ -42,33 +42,33 @@ def test_a_toy_is_measured_drawn_and_shown_again(vaecli, tmp_path):
     assert "4/4" not in second.stderr
     assert loaded_after(list(TOY), tmp_path) == "['matplotlib', 'numpy']"
     latex = vaecli(*TOY, "--latex", "--quiet").stdout.splitlines()
-    assert r"straight\_through & " in "".join(latex)
+    assert r"identity\_st & " in "".join(latex)
     assert latex[-1] == r"\end{tabular}"
     both = vaecli(*TOY, "--latex", "--json")
     assert (both.exit_code, both.stderr) == (2, "--json and --latex exclude each other\n")
     with_json = vaecli(*TOY, "--json", "--quiet")
     assert with_json.stderr == ""
     rows = json.loads(with_json.stdout)["rows"]
-    straight_through = next(row for row in rows if row["estimator"] == "straight_through")
+    biased = next(row for row in rows if row["estimator"] == "identity_st")
     for figure in ("relative_bias", "scaled_bias", "relative_std", "cosine", "mse"):
-        found = straight_through["logits"][figure]
+        found = biased["logits"][figure]
         assert found["low"] <= found["value"] <= found["high"]
-    assert straight_through["weights"] is None
-    assert straight_through["milliseconds"] > 0
-    logits = straight_through["logits"]
+    assert biased["weights"] is None
+    assert biased["milliseconds"] > 0
+    logits = biased["logits"]
     squares = logits["relative_bias"]["value"] ** 2 + logits["relative_std"]["value"] ** 2
     assert squares == pytest.approx(logits["mse"]["value"])
 
 
 def test_a_run_is_measured_on_its_checkpoints(vaecli, finished):
     run = finished("gumbel")
-    command = ("audit", run.path.name, "--epochs", "0,2", "--estimators", "straight_through,exact", "--images", "16")
+    command = ("audit", run.path.name, "--epochs", "0,2", "--estimators", "identity_st,exact", "--images", "16")
     result = vaecli(*command, "--draws", "256", "--output-dir", run.path.parent, "--json", "--format", "svg")
     assert result.exit_code == 0
     rows = json.loads(result.stdout)["rows"]
     assert [(row["estimator"], row["epoch"]) for row in rows] == [
-        ("straight_through", 0),
-        ("straight_through", 2),
+        ("identity_st", 0),
+        ("identity_st", 2),
         ("exact", 0),
         ("exact", 2),
     ]
@@ -206,7 +206,7 @@ def test_a_damaged_audit_is_one_line(vaecli, tmp_path):
 
 def test_a_figure_that_is_no_number_is_one_line_and_keeps_what_was_measured(vaecli, tmp_path):
     """Divided by such a temperature, float32 has no number for the gradient's square."""
-    asked = ("--estimators", "straight_through,gumbel_st", "--temperatures", "1e-30", "--images", "4", "--draws", "128")
+    asked = ("--estimators", "identity_st,gumbel_st", "--temperatures", "1e-30", "--images", "4", "--draws", "128")
     for _ in range(2):
         result = vaecli("audit", "--objective", "cubic", *asked, "--quiet")
         assert result.exit_code == 1
@@ -216,7 +216,7 @@ def test_a_figure_that_is_no_number_is_one_line_and_keeps_what_was_measured(vaec
             result.stderr,
         )
     (path,) = (tmp_path / "outputs").glob("audit-*/audit.json")
-    assert [row["estimator"] for row in json.loads(path.read_text())["rows"]] == ["straight_through"]
+    assert [row["estimator"] for row in json.loads(path.read_text())["rows"]] == ["identity_st"]
 
 
 def test_a_native_abort_of_a_measurement_is_told(tmp_path):

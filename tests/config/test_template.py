@@ -141,7 +141,12 @@ def test_a_file_goes_before_the_registry(tmp_path, monkeypatch):
 
 
 # As published, where it is another value than that of the other methods.
-OWN = {"reinmax": {"temperature": 1.3}, "reinmax_cv": {"temperature": 0.5}, "redge_cov": {"denoising_steps": 4}}
+OWN = {
+    "straight_through": {"backward_temperature": 1.0},
+    "reinmax": {"temperature": 1.3},
+    "reinmax_cv": {"temperature": 0.5},
+    "redge_cov": {"denoising_steps": 4},
+}
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -247,6 +247,14 @@ def test_zgr_is_the_mean_of_straight_through_and_darn_draw_by_draw(objective):
     np.testing.assert_allclose(gradients("zgr", objective), mean, **CLOSE)
 
 
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 1.3])
+def test_straight_through_has_the_slope_of_the_probabilities_at_its_backward_temperature(temperature):
+    p = softmax(LOGITS / temperature)
+    slope = (np.diag(p) - np.outer(p, p)) @ WEIGHTS / temperature  # of the linear loss, whatever the code
+    found = gradients("straight_through", "linear", backward_temperature=temperature)
+    np.testing.assert_allclose(found, np.tile(slope, (K, 1)), **CLOSE)
+
+
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_gumbel_rao_with_one_sample_is_gumbel_st_draw_by_draw(objective):
     one = gradients("gumbel_rao", objective, num_samples=1)

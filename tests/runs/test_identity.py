@@ -9,7 +9,7 @@ from vaecli.config import config_from_text, config_of_run, dump, read_config
 from vaecli.data import Split, load
 from vaecli.data.digits import digits
 from vaecli.runs import run_name
-from vaecli.runs.identity import state_hash
+from vaecli.runs.identity import settings, state_hash, without_defaults
 
 
 def test_the_name_says_method_data_and_seed():
@@ -49,6 +49,7 @@ def test_the_seed_is_not_in_the_hash():
         "data: {name: digits, scaling: centred}",
         "network: {head_activation: relu}",
         "model: {name: gumbel, embedding: integer}",
+        "model: {name: straight_through, backward_temperature: 1.3}",
         "evaluation: {codes: mode}",
         "evaluation: {codes: relaxed}",
     ],
@@ -57,6 +58,15 @@ def test_every_setting_that_changes_results_changes_the_name(change):
     base = "model: gumbel\n"
     text = change if change.startswith("model") else base + change
     assert run_name(config_from_text(text), digits()) != run_name(config_from_text(base), digits())
+
+
+def test_a_gradient_at_temperature_one_is_that_of_before_it_had_a_temperature():
+    plain, one, other = (
+        config_from_text(f"model: {{name: straight_through{option}}}")
+        for option in ("", ", backward_temperature: 1.0", ", backward_temperature: 1.3")
+    )
+    assert without_defaults(plain, settings(plain))["model"] == {"name": "straight_through"}
+    assert run_name(one, digits()) == run_name(plain, digits()) != run_name(other, digits())
 
 
 @pytest.mark.parametrize("seconds", [0, 0.5, 3600])

@@ -13,6 +13,8 @@ from vaecli.data import Dataset
 NUMERICS = 2
 # The meaning of a key before it existed: this value is left out of the hash, whatever the default is.
 BEFORE: dict[str, dict[str, Any]] = {"training": {"output_bias": "zero", "compile": "xla"}}
+# The same of a method's options.
+BEFORE_OF_METHODS: dict[str, dict[str, Any]] = {"straight_through": {"backward_temperature": 1.0}}
 WITHOUT_EFFECT = ("checkpoint_seconds", "force_precision")  # keys of `training` that do not change results
 
 
@@ -70,6 +72,7 @@ def without_defaults(config: Config, settings: dict[str, dict[str, Any]]) -> dic
         defaults |= BEFORE.get(name, {})
         if name == "model":
             defaults = {key: option.default for key, option in described(config.model.method).items()}
+            defaults |= BEFORE_OF_METHODS.get(config.model.name, {})
         short[name] = {k: v for k, v in block.items() if k not in defaults or _plain(defaults[k]) != v}
     return short
 

@@ -66,3 +66,16 @@ def test_rows_of_several_runs_have_their_names_and_one_header():
     assert [row[-1] for row in rows] == ["vae-s0", "gumbel-s1"]
     places = {line.index(name) for line, name in zip(found, ("run", "vae-s0", "gumbel-s1"), strict=True)}
     assert len(places) == 1
+
+
+def test_runs_by_epochs_and_by_steps_with_and_without_a_validation_split_share_a_table():
+    """The columns are those of the first row; what another run has not is empty, and its unit is said."""
+    by_steps = {**ROW, "step": 1000.0}
+    for first, other, cell in ((CODES, by_steps, "step 1000/5000"), (by_steps, CODES, "epoch 3/5000")):
+        table = EpochTable(named=True)
+        header, _ = table.lines(first, 10, "one")
+        (row,) = table.lines(other, 5000, "other")
+        assert header.split()[0] == ("epoch" if first is CODES else "step")
+        assert row.startswith(cell), row
+        assert row.endswith("  other")
+        assert "0.0512" in row

@@ -52,7 +52,10 @@ class EpochTable:
             self._headers = rows[0]
             self._widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
             yield self._line(self._headers)
-        yield self._line([found[header] for header in self._headers])
+        unit, of_others = next(iter(found)), self._headers[0]
+        if unit != of_others:  # a run by steps among runs by epochs
+            found[of_others] = f"{unit} {found[unit].strip()}"
+        yield self._line([found.get(header, "") for header in self._headers])
 
     def _line(self, cells: Sequence[str]) -> str:
         texts = [cell.rjust(width) for cell, width in zip(cells, self._widths, strict=True)]

@@ -26,6 +26,7 @@ PROTOCOL = {
         "fallback": "digits",
         "validation": 0,
         "validation_from": "random",
+        "train_on": "train",
         "binarization": "none",
         "threshold": None,
         "binarized_path": None,

@@ -119,3 +119,21 @@ def test_other_data_and_missing_files_are_refused(folder, tmp_path):
 def test_keys_without_effect_are_mistakes(data, message):
     with pytest.raises(ConfigError, match=message):
         config_from_text(f"model: vae\ndata: {data}\n")
+
+
+@pytest.mark.parametrize(
+    "how", [{}, {"binarization": "threshold"}, {"binarization": "static"}, {"binarization": "dynamic"}, "published"]
+)
+def test_a_config_may_train_on_the_test_images_too_as_they_are_drawn_for_the_test(how, folder):
+    """Behind the others, with their labels; validation images are held out of the training images alone."""
+    if how == "published":
+        how = {"binarization": "static", "binarized_path": str(folder)}
+    config = DataConfig(name="digits", validation=100, validation_from="start", **how)
+    plain, whole = prepared(GREY, config), prepared(GREY, config.model_copy(update={"train_on": "all"}))
+    last = GREY.test if config.binarization == "dynamic" else plain.test  # grey: they are drawn at each use
+    assert np.array_equal(whole.train.images, np.concatenate([plain.train.images, last.images]))
+    assert np.array_equal(whole.train.labels, np.concatenate([plain.train.labels, plain.test.labels]))
+    assert np.array_equal(whole.test.images, plain.test.images)
+    assert np.array_equal(whole.validation.images, plain.validation.images)
+    assert whole.digest != plain.digest
+    assert "360 test images are trained on too" in whole.remarks[-1]

@@ -148,6 +148,9 @@ class DataConfig(Block):
     validation_from: Literal["random", "start", "end"] = Field(
         "random", description="which are held out: a seeded draw, or the first or last ones"
     )
+    train_on: Literal["train", "all"] = Field(
+        "train", description="train, or all: the test images too, which then are no test; for protocols that do so"
+    )
     binarization: Literal["none", "threshold", "static", "dynamic"] = Field(
         "none",
         description="pixels of 0 or 1: none, threshold, static (drawn once), or dynamic (drawn at each use)",

@@ -41,8 +41,12 @@ def prepared(dataset: Dataset, data: DataConfig) -> Dataset:
             f"{dataset.image_shape[2]} channels"
         )
     if data.binarized_path is not None:
-        return published(Path(data.binarized_path), dataset).hold_out(data.validation, data.validation_from)
-    return dataset.hold_out(data.validation, data.validation_from).binarized(data.binarization, data.above)
+        dataset = published(Path(data.binarized_path), dataset)
+    held = dataset.hold_out(data.validation, data.validation_from)
+    found = held if data.binarized_path is not None else held.binarized(data.binarization, data.above)
+    if data.train_on == "all":
+        return found.trained_on(held.test if data.binarization == "dynamic" else found.test)
+    return found
 
 
 def _load(data: DataConfig, data_dir: Path | None, progress: Progress) -> Dataset:

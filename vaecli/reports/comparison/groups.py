@@ -277,6 +277,7 @@ def protocol_of(config: Config, data: Mapping[str, Any]) -> dict[str, Any]:
         "data": data_name(data) + (f" (fallback for {data['fallback_for']})" if data["fallback_for"] else ""),
         "digest": data["digest"][:12],
         "split": f"{data['train']:,} + {data['validation']:,} + {data['test']:,}",
+        "trained on": "test images too" if config.data.train_on == "all" else None,
         "latent": str(latent_of(config, data["image_shape"])),
         "likelihood": str(config.objective),
         "beta": f"{beta.schedule} {beta:g}" if isinstance(beta, Schedule) else beta,

@@ -78,6 +78,28 @@ def test_each_cell_gets_its_verdict(outputs):
     assert outputs[1].reproduced
 
 
+def test_a_figure_of_the_training_images_at_the_end_is_evaluated_once(tmp_path, monkeypatch):
+    """One draw of each image with the last weights; a longer run has no such figure of an earlier epoch."""
+    source = tmp_path / "mine.yaml"
+    objective = "  objective: {likelihood: bernoulli, beta: 1.0}\n  training: {compile: graph"
+    cells = "- {of: {model: ST}, metric: 'train -elbo, evaluated', epochs: {1: 30.0, 2: 29.0}}\n"
+    source.write_text(SOURCE.partition("- {of")[0].replace("  training: {compile: graph", objective) + cells)
+    done = reproduce(str(source), cells="e2", output_dir=tmp_path, jobs=1, quiet=True)
+    (path,) = [path.parent for path in tmp_path.glob("*/run.json")]
+    (evaluated,) = Run(path).evaluations
+    assert (evaluated["split"], evaluated["images"], evaluated["bounds"][0]["samples"]) == ("train", 1437, 1)
+    (one,) = done.cells
+    assert one.verdict.ours == evaluated["bounds"][0]["value"]
+    assert one.verdict.ours == pytest.approx(
+        Run(path).metrics[-1]["distortion"] + Run(path).metrics[-1]["rate"], rel=0.1
+    )
+    assert (done.folder / "report.html").read_text(encoding="utf-8").count('<svg class="chart"') == 1
+    monkeypatch.setattr("vaecli.experiment.evaluate.measure", lambda *args, **kwargs: pytest.fail("it is there"))
+    again = reproduce(str(source), list_only=True, output_dir=tmp_path, quiet=True)
+    assert [cell.verdict.ours for cell in again.cells] == [None, one.verdict.ours]
+    assert reproduce(str(source), cells="e2", output_dir=tmp_path, jobs=1, quiet=True).cells == done.cells
+
+
 def test_table_records_and_a_page_that_needs_no_network_are_kept(outputs):
     folder, found = outputs
     assert found.folder.parent == folder

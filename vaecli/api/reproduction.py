@@ -7,9 +7,9 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from vaecli.api.frame import console_of, prepared_for, stop_on
+from vaecli.api.frame import console_of, prepared_for, stop_on, working
 from vaecli.backend.process import chatter, import_keras
 from vaecli.config.arguments import Name, Names, Numbers, path_of, runs_folder, seeds_of, whole
 from vaecli.errors import RunFailed
@@ -20,6 +20,7 @@ from vaecli.terminal.signals import Stop
 if TYPE_CHECKING:
     from vaecli.config.toys import Polynomial
     from vaecli.papers.verdict import Found
+    from vaecli.runs import Run
 
 
 @dataclass(frozen=True)
@@ -164,6 +165,8 @@ def reproduce(
                 references=False,
             )
         stop.at_once("stopped before the report; the same command writes it")
+        for run, split in launch.to_evaluate(asked, folder):
+            _evaluate(run, split, data_dir, console)
         found = launch.look(asked, folder, failures)
         reproduction = Reproduction(plan, found, failures=failures)
         shown(reproduction)
@@ -175,6 +178,17 @@ def reproduce(
             return reproduction
         console.rows(after_reproducing(report, found, failures, folder, console.width))
         return replace(reproduction, folder=report)
+
+
+def _evaluate(run: "Run", split: "Literal['train']", data_dir: Name | None, console: Console) -> None:
+    """Measures the bound of one draw of each image with the run's last weights."""
+    from vaecli.experiment.evaluate import known, measure
+
+    before = known(run, split, "last", console.say)
+    console.say(f"{run.name}: {before['images']:,} {split} images, one draw of each -> {run.evaluation_json}")
+    told = console.counting(f"{split} images", before["images"])
+    with working(run, None, console):
+        measure(run, before, 1, path_of(data_dir), fetching=console.fetching, told=told)
 
 
 def _train_toys(toys: "Sequence[Polynomial]", folder: Path, console: Console, stop: Stop) -> dict[str, str]:

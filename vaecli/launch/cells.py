@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from vaecli.config.shapes import shapes
 from vaecli.config.toys import Polynomial, Tied, Toy
 from vaecli.data.binarized import TEST, TRAIN
 from vaecli.errors import ConfigError, DataError, RunError
+from vaecli.experiment.evaluate import known
 from vaecli.experiment.plan import Plan, plan_run
 from vaecli.launch.asked import DataSets
 from vaecli.launch.forecast import PRODUCTS_PER_SECOND, START_SECONDS
@@ -137,7 +138,7 @@ def toys_of(toy: Polynomial, seeds: Sequence[int]) -> list[Polynomial]:
 
 def look(asked: Asked, output_dir: Path, failures: Mapping[str, str]) -> list[Found]:
     """The verdict on each cell, by the runs of its protocol in the output folder, however long they are."""
-    known = _known_runs(output_dir, asked.seeds)
+    runs_there = _known_runs(output_dir, asked.seeds)
     found = []
     for cell in asked.cells:
         if cell.missing is not None:
@@ -145,7 +146,7 @@ def look(asked: Asked, output_dir: Path, failures: Mapping[str, str]) -> list[Fo
         elif cell.name in asked.without_data:
             found.append(Found(cell, Verdict("no data", asked.without_data[cell.name]), {}, {}))
         else:
-            figures, runs = _figures(cell, asked, output_dir, known)
+            figures, runs = _figures(cell, asked, output_dir, runs_there)
             said = verdict(cell, [*figures.values()])
             failed = _failure(cell, asked, output_dir, failures) if not figures else None
             found.append(Found(cell, said._replace(word="failed", why=failed) if failed else said, figures, runs))
@@ -170,7 +171,7 @@ def _protocol(config: Config, digest: str) -> str:
 
 
 def _figures(
-    cell: Cell, asked: Asked, output_dir: Path, known: Mapping[tuple[str, int], list[Run]]
+    cell: Cell, asked: Asked, output_dir: Path, there: Mapping[tuple[str, int], list[Run]]
 ) -> tuple[dict[int, float], dict[int, str]]:
     """The figures of a cell by seed, and the runs that they are of."""
     if isinstance(cell.protocol, Tied):
@@ -186,15 +187,47 @@ def _figures(
         assert isinstance(cell.protocol, Config)
         dataset = asked.data.of(cell.protocol)
         config = Setting(cell.protocol, [cell]).config(seed)
-        for run in known.get((_protocol(config, dataset.digest), seed), ()):
+        for run in there.get((_protocol(config, dataset.digest), seed), ()):
             try:
-                figure = figure_of(cell, run.metrics, dataset.steps_per_epoch(config.training))
+                if MEASURES[cell.metric].evaluated is None:
+                    figure = figure_of(cell, run.metrics, dataset.steps_per_epoch(config.training))
+                else:
+                    figure = _evaluated(cell, run)
             except RunError:
                 continue
             if figure is not None:
                 figures[seed], runs[seed] = figure, run.name
                 break
     return figures, runs
+
+
+def _evaluated(cell: Cell, run: Run) -> float | None:
+    """Minus the bound of one draw of each image, of a finished run that ended where the cell is; None if unmeasured."""
+    split = MEASURES[cell.metric].evaluated
+    if split is None or not _ends_at(run, cell):
+        return None
+    bounds = known(run, split, "last", lambda line: None)["bounds"]
+    return next((bound["value"] for bound in bounds if bound["samples"] == 1), None)
+
+
+def _ends_at(run: Run, cell: Cell) -> bool:
+    training = run.config.training
+    return run.finished and cell.at == (training.epochs if cell.unit == "epoch" else training.steps)
+
+
+def to_evaluate(asked: Asked, output_dir: Path) -> list[tuple[Run, Literal["train"]]]:
+    """The finished runs whose last weights a cell wants evaluated on a split, where that was not done yet."""
+    runs, found = _known_runs(output_dir, asked.seeds), {}
+    for cell in asked.cells:
+        split = MEASURES[cell.metric].evaluated
+        if split is None or not isinstance(cell.protocol, Config) or cell.name in asked.without_data:
+            continue
+        for seed in asked.seeds:
+            wanted = _protocol(Setting(cell.protocol, [cell]).config(seed), asked.data.of(cell.protocol).digest)
+            ended = [run for run in runs.get((wanted, seed), ()) if _ends_at(run, cell)]
+            if ended and all(_evaluated(cell, run) is None for run in ended):
+                found[ended[0].name, split] = ended[0], split
+    return list(found.values())
 
 
 def _failure(cell: Cell, asked: Asked, output_dir: Path, failures: Mapping[str, str]) -> str | None:

@@ -1,4 +1,4 @@
-"""What published figures measure: every name that a source may use, and the columns of metrics.csv that it sums.
+"""What published figures measure: every name that a source may use, and what of a run it is read from.
 
 A figure that vaecli rightly does not have is in the table too, with the reason: its cells are kept and not expressible.
 """
@@ -16,6 +16,7 @@ class Measure:
     columns: tuple[str, ...] = ()  # of metrics.csv, whose sum it is
     unit: str = "nats per image"
     better: Literal["low", "high"] | None = "low"
+    evaluated: Literal["train"] | None = None  # the split of which the last weights are evaluated, one draw an image
     missing: str | None = None  # why no run of vaecli has it
 
     @property
@@ -41,7 +42,7 @@ MEASURES: Mapping[str, Measure] = {
     "exact gradient": Measure("the gradient of a toy's expected loss", ("exact_gradient",), "", None),
     "train -elbo, evaluated": Measure(
         "one hard sample of each training image after the last epoch",
-        missing="the training images are evaluated by `vaecli evaluate --split train` alone, which no plan contains",
+        evaluated="train",
     ),
     "bound": Measure(
         "minus the importance-weighted bound inside a training",

@@ -77,7 +77,11 @@ def _curves(found: Sequence[Found], output_dir: Path, lines: list[str]) -> Curve
             if name not in one.runs.values() or one.cell.over:
                 continue
             key, of_toy = f"{name} {one.cell.metric}", [(float(epoch), loss) for epoch, loss in enumerate(losses, 1)]
-            curves[key] = of_toy or _points(rows, one.cell.unit or "epoch", MEASURES[one.cell.metric].columns)
+            if MEASURES[one.cell.metric].evaluated:
+                seed = next(seed for seed, of in one.runs.items() if of == name)
+                curves[key] = [(float(one.cell.at), one.figures[seed])]
+            else:
+                curves[key] = of_toy or _points(rows, one.cell.unit or "epoch", MEASURES[one.cell.metric].columns)
     return curves
 
 

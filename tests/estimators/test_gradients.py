@@ -320,18 +320,21 @@ def test_a_set_of_all_codes_has_the_exact_gradient():
     np.testing.assert_allclose(gradient, exact, rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("peak", [0.0, 5.0, 12.0, 18.0, 24.0])
+@pytest.mark.parametrize("peak", [0.0, 5.0, 12.0, 24.0, 40.0, 80.0])
 def test_a_set_is_exact_over_all_sets_however_near_a_posterior_is_to_a_point(peak):
-    """Two of three codes are drawn; at a peak of 24 the others have 1e-10 of the probability, below float32's 1 - q."""
+    """Two of three codes are drawn; at a peak of 40 the others have 4e-18 of the probability, below float64's 1 - q."""
     from vaecli.estimators import unordered_set as module
 
     logits = np.array([peak, 0.0, 0.5], np.float32)
     q, losses = softmax(logits.astype(np.float64)), np.array([3.0, 1.0, 2.0])
     sets = list(itertools.combinations(range(3), 2))
-    likely = [q[a] * q[b] / (1 - q[a]) + q[b] * q[a] / (1 - q[b]) for a, b in sets]
-    assert sum(likely) == pytest.approx(1, rel=1e-5)  # float64 has 1e-6 of 1 - q at the highest peak
+    but = [q[1] + q[2], q[0] + q[2], q[0] + q[1]]  # 1 - q of each
+    likely = [q[a] * q[b] / but[a] + q[b] * q[a] / but[b] for a, b in sets]
+    assert sum(likely) == pytest.approx(1, rel=1e-14)
     codes = tf.constant(sets, tf.int64)[..., None]
-    log_q = tf.math.log(tf.gather(tf.constant(q), tf.constant(sets)))
+    exact_log_q = module.log_softmax(tf.constant(logits, tf.float64))
+    np.testing.assert_allclose(exact_log_q, [-np.log1p(but[0] / q[0]), *np.log(q[1:])], rtol=1e-12)
+    log_q = tf.gather(exact_log_q, tf.constant(sets))
 
     @compiled
     def backward(logits):
@@ -344,7 +347,26 @@ def test_a_set_is_exact_over_all_sets_however_near_a_posterior_is_to_a_point(pea
     with mock.patch.object(module, "draw", return_value=(codes, log_q)):
         found = backward(tf.constant(np.tile(logits, (3, 1, 1)))).numpy().astype(np.float64)
     exact = q * (losses - q @ losses)
+    exact[0] = -exact[1:].sum()  # without the rounding of 3 - (3 q + ...)
     assert np.linalg.norm(likely @ found - exact) < 1e-4 * np.linalg.norm(exact)
+
+
+@pytest.mark.parametrize("peak", [40.0, 120.0, 700.0, 3000.0])
+@pytest.mark.parametrize("set_size", [2, 4])
+def test_a_set_has_a_finite_gradient_where_a_posterior_is_a_point(peak, set_size):
+    """The likeliest code is in every set, and has all the weight; further peaks below it change nothing of that."""
+    logits = tf.constant([[[peak, 0.0, peak / 2, 1.0, -peak]]] * 50)
+
+    @compiled
+    def backward(logits):
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            surrogate = run("unordered_set", OBJECTIVES["cubic"], logits, (), set_size=set_size).surrogate
+        return surrogate, tape.gradient(surrogate, logits)
+
+    value, gradient = backward(logits)
+    np.testing.assert_allclose(value, [float(WEIGHTS[0]) ** 3] * 50, rtol=1e-5)
+    assert np.abs(gradient).max() < 1e-6
 
 
 def test_a_set_is_drawn_without_replacement_in_the_order_of_its_probabilities():

@@ -9,7 +9,7 @@ from vaecli.backend.random import fold_in, uniform
 from vaecli.estimators.estimator import Estimate, Objective, State, estimator
 from vaecli.estimators.sampling import one_hot, with_logits_gradient
 
-LEAST = 1e-300  # of a probability that divides
+LEAST = 1e-280  # of a probability: a product of a few ratios of them is still a number
 
 
 @estimator(
@@ -29,7 +29,7 @@ def unordered_set(objective: Objective, logits: tf.Tensor, *, state: State, seed
         dlogits  = sum_c q(c) R(c) (f(c) - sum_d q(d) R_c(d) f(d)) dlog q(c)
 
     Where S is the number of all codes this is `exact`. P is a sum over all orders of few codes. Probabilities are of
-    float64: of a posterior that has nearly become a point, all that is left of 1 - q is lost in float32.
+    float64, and what is left of 1 is never a difference: of a posterior that has nearly become a point it would be 0.
 
     Args:
         objective: z [S, B, L, K] -> [S, B]: S decodings per image.
@@ -41,8 +41,7 @@ def unordered_set(objective: Objective, logits: tf.Tensor, *, state: State, seed
     codes, log_q = draw(tf.stop_gradient(logits), size, seed=fold_in(seed, 0))
     one_hots = tf.transpose(one_hot(codes, like=logits), (1, 0, 2, 3))  # [S, B, L, K]
     losses = objective(one_hots, one_hots)
-    q = tf.transpose(tf.exp(log_q))  # [S, B]
-    first, second = ratios(q)
+    q, first, second = ratios(tf.transpose(log_q))
     values = tf.cast(tf.stop_gradient(losses), q.dtype)
     baseline = tf.einsum("cdb,db->cb", second * q, values)
     weights = q * first
@@ -78,8 +77,16 @@ def draw(logits: tf.Tensor, size: int, *, seed: tf.Tensor) -> tuple[tf.Tensor, t
         log_q = tf.gather(tf.reshape(log_q, (batch, -1)), chosen, batch_dims=1)
         parents = tf.gather(kept, chosen // classes, batch_dims=1)
         kept = tf.concat([parents, tf.cast(chosen % classes, tf.int64)[..., None]], -1)
-    exact = tf.nn.log_softmax(tf.cast(logits, tf.float64))
-    return kept, tf.reduce_sum(tf.one_hot(kept, classes, dtype=tf.float64) * exact[:, None], (2, 3))
+    of_kept = tf.one_hot(kept, classes, dtype=tf.float64) * log_softmax(tf.cast(logits, tf.float64))[:, None]
+    return kept, tf.reduce_sum(of_kept, (2, 3))
+
+
+def log_softmax(logits: tf.Tensor) -> tf.Tensor:
+    """log softmax [..., K], with all its digits where a probability is nearly 1 too."""
+    likeliest = tf.one_hot(tf.argmax(logits, -1), logits.shape[-1], dtype=logits.dtype)
+    below = logits - tf.reduce_max(logits, -1, keepdims=True)
+    others = tf.reduce_sum((1 - likeliest) * tf.exp(below), -1, keepdims=True)
+    return below - tf.math.log1p(others)
 
 
 def _given_the_largest(values: tf.Tensor, largest: tf.Tensor) -> tf.Tensor:
@@ -91,27 +98,26 @@ def _given_the_largest(values: tf.Tensor, largest: tf.Tensor) -> tf.Tensor:
     return tf.where(gap >= 0, limit, others)
 
 
-def ratios(q: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """R(c) [S, B] and R_c(d) [S, S, B] of the probabilities q [S, B] of different codes."""
-    size = q.shape[0]
+def ratios(log_q: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """q(c) and R(c) [S, B], and R_c(d) [S, S, B], of the log-probabilities [S, B] of different codes."""
+    size = log_q.shape[0]
+    q = tf.maximum(tf.exp(log_q), LEAST)
+    likeliest = tf.transpose(tf.one_hot(tf.argmax(log_q, 0), size, dtype=q.dtype))
+    others = -tf.math.expm1(tf.reduce_max(log_q, 0))  # the probability of all codes but the likeliest of these
+    outside = tf.nn.relu(others - tf.reduce_sum((1 - likeliest) * q, 0))
     everything = frozenset(range(size))
-    whole = {removed: _probability(q, everything - removed, removed) for removed in _removed(size)}
+    whole = {removed: _probability(q, everything - removed, outside) for removed in _removed(size)}
     none: frozenset[int] = frozenset()
-    first = tf.stack([whole[frozenset({c})] / tf.maximum(whole[none], LEAST) for c in range(size)])
-    second = tf.stack(
-        [
-            tf.stack(
-                [
-                    tf.ones_like(q[0])
-                    if c == d
-                    else whole[frozenset({c, d})] / tf.maximum(whole[frozenset({c})], LEAST)
-                    for d in range(size)
-                ]
-            )
-            for c in range(size)
-        ]
-    )
-    return first, second
+
+    def share(removed: frozenset[int], of: frozenset[int]) -> tf.Tensor:
+        return whole[removed] / tf.maximum(whole[of], LEAST)
+
+    first = tf.stack([share(frozenset({c}), none) for c in range(size)])
+    second = [
+        tf.stack([tf.ones_like(q[0]) if c == d else share(frozenset({c, d}), frozenset({c})) for d in range(size)])
+        for c in range(size)
+    ]
+    return q, first, tf.stack(second)
 
 
 def _removed(size: int) -> list[frozenset[int]]:
@@ -119,12 +125,15 @@ def _removed(size: int) -> list[frozenset[int]]:
     return [frozenset(some) for count in range(3) for some in itertools.combinations(range(size), count)]
 
 
-def _probability(q: tf.Tensor, codes: frozenset[int], removed: frozenset[int]) -> tf.Tensor:
-    """P(codes) [B] among all codes but the removed ones: a sum over the orders in which they may be drawn."""
-    left = 1 - sum((q[code] for code in removed), tf.zeros_like(q[0]))
+def _probability(q: tf.Tensor, codes: frozenset[int], outside: tf.Tensor) -> tf.Tensor:
+    """P(codes) [B] where only these codes and those outside of the set are left: a sum over the orders of being drawn.
+
+    Args:
+        outside: [B], the probability of all codes that are not in the set.
+    """
     if not codes:
-        return tf.ones_like(left)
+        return tf.ones_like(outside)
     orders = np.array(list(itertools.permutations(sorted(codes))))
     drawn = tf.gather(q, orders)  # [orders, codes, B]
-    rest = left - tf.cumsum(drawn, 1, exclusive=True)
-    return tf.reduce_sum(tf.reduce_prod(drawn / tf.maximum(rest, LEAST), 1), 0)
+    left = tf.cumsum(drawn, 1, reverse=True) + outside  # before each draw
+    return tf.reduce_sum(tf.reduce_prod(drawn / left, 1), 0)

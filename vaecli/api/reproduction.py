@@ -76,7 +76,7 @@ class Reproduction:
 
 
 def reproduce(
-    *sources: str,
+    *sources: Name,
     cells: Names = (),
     quick: bool = False,
     seeds: int | Numbers | None = None,

@@ -4,6 +4,7 @@ Each is there for every process that a test starts, and for commands in this one
 warnings, and a test's own program is started with -P, as its user would have to.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import pytest
 from typer.testing import CliRunner
 
 MATPLOTLIBRC = {"image.origin": "lower", "axes.facecolor": "black", "savefig.dpi": 17, "font.size": 30}
+KERAS = {"floatx": "float16", "image_data_format": "channels_first", "epsilon": 0.1, "backend": "jax"}
 MODULES = ("random", "keras", "typing", "numpy", "tensorflow", "yaml", "matplotlib", "secrets", "tempfile")
 EXECUTED = "raise SystemExit(__file__ + ' was executed')\n"
 
@@ -73,12 +75,29 @@ def errors(patch: pytest.MonkeyPatch, folder: Path) -> None:
     patch.setattr(CliRunner, "invoke", invoke_under_them)
 
 
+def keras_json(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    """A keras.json that asks for other numbers, and another backend."""
+    del folder
+    Path(os.environ["KERAS_HOME"], "keras.json").write_text(json.dumps(KERAS))
+    patch.setenv("KERAS_BACKEND", "jax")
+
+
+def flags(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Flags of XLA and a backend of matplotlib that do not exist, left by other programs."""
+    del folder
+    patch.setenv("XLA_FLAGS", "--xla_no_such_flag=1")
+    patch.setenv("TF_XLA_FLAGS", "--no_such_flag=1")
+    patch.setenv("MPLBACKEND", "no_such_backend")
+
+
 SETTINGS: dict[str, Callable[[pytest.MonkeyPatch, Path], None]] = {
     "matplotlibrc": matplotlibrc,
     "home": home,
     "modules": modules,
     "output": output,
     "warnings": errors,
+    "keras": keras_json,
+    "flags": flags,
 }
 
 

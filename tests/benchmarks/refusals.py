@@ -2,27 +2,26 @@
 
     python tests/benchmarks/refusals.py                          # the list, made from the code
     python tests/benchmarks/refusals.py tests/config tests/data  # run these tests, and name them beside each sentence
+    python tests/benchmarks/refusals.py tests --hostile=all      # options of pytest, with =
 
 A refusal is a place in vaecli/ that raises one of the errors of vaecli/errors.py, a mistake of a config's key, or a
-sentence that COLLECTED functions make for an error that is raised elsewhere. What tests reached is kept in a file
-(--kept), which later calls add to, so that the suite can be run in parts; processes that a test starts are not seen.
-After a run the command exits with 1 if a sentence is left that no test has reached.
+sentence that COLLECTED functions make for an error that is raised elsewhere. What tests reached, in this
+process or in one that they start (recording/sitecustomize.py), is kept in a file (--kept), which later calls add to, so
+that the suite can be run in parts. After a run the command exits with 1 if a sentence is left that no test has reached.
 """
 
 import argparse
 import ast
-import importlib
 import inspect
 import json
 import os
 import re
+import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import pytest
-from pydantic_core import PydanticCustomError
+from typing import NamedTuple
 
 import vaecli
 from vaecli import errors
@@ -106,46 +105,23 @@ def _words(call: ast.Call) -> Iterator[str]:
                 break
 
 
-class Recorder:
-    """A pytest plugin that notes which test made which error where."""
-
-    def __init__(self) -> None:
-        self.reached: dict[str, dict[str, None]] = {}  # file:line of the call -> tests
-        self.collected = [one for one in refusals() if one.pattern]
-
-    def note(self) -> None:
-        frame: Any = sys._getframe(2)
-        while frame and frame.f_code.co_filename == errors.__file__:
-            frame = frame.f_back
-        path = Path(frame.f_code.co_filename)
-        if path.is_relative_to(ROOT):
-            self._met(f"{path.relative_to(ROOT)}:{frame.f_lineno}")
-
-    def _met(self, place: str) -> None:
-        test = os.environ.get("PYTEST_CURRENT_TEST", "a fixture").partition(" ")[0].partition("[")[0]
-        self.reached.setdefault(place, {})[test] = None
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_configure(self) -> None:
-        made, record = errors.VaecliError.__init__, self
-
-        def noted(error: errors.VaecliError, *lines: str) -> None:
-            record.note()
-            made(error, *lines)
-            for one in record.collected:
-                if one.pattern and any(map(one.pattern.search, error.lines)):
-                    record._met(one.place)
-
-        errors.VaecliError.__init__ = noted  # type: ignore[method-assign]
-
-        def of_key(*arguments: Any) -> Any:
-            record.note()
-            return PydanticCustomError(*arguments)
-
-        for path in ROOT.rglob("*.py"):
-            if KEY in path.read_text(encoding="utf-8"):
-                name = ".".join(("vaecli", *path.relative_to(ROOT).with_suffix("").parts))
-                setattr(importlib.import_module(name), KEY, of_key)
+def recorded(tests: Sequence[str], options: Sequence[str]) -> dict[str, dict[str, None]]:
+    """The places that made an error, and those of collected sentences, with the tests that led there."""
+    collected = [one for one in refusals() if one.pattern]
+    reached: dict[str, dict[str, None]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "refusals"
+        paths = [str(Path(__file__).with_name("recording")), *filter(None, [os.environ.get("PYTHONPATH")])]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "REFUSALS": str(file)}
+        subprocess.run([sys.executable, "-m", "pytest", "-q", *options, *tests], env=environment)
+        for line in file.read_text().splitlines() if file.exists() else ():
+            where, lines, test = json.loads(line)
+            places = [one.place for one in collected if one.pattern and any(map(one.pattern.search, lines))]
+            if Path(where).is_relative_to(ROOT):
+                places.append(str(Path(where).relative_to(ROOT)))
+            for place in places:
+                reached.setdefault(place, {})[test] = None
+    return reached
 
 
 def main() -> None:
@@ -155,9 +131,7 @@ def main() -> None:
     args, options = parser.parse_known_args()
     reached: dict[str, list[str]] = json.loads(args.kept.read_text()) if args.kept.exists() else {}
     if args.tests:
-        recorder = Recorder()
-        pytest.main(["-q", "-n", "0", *options, *args.tests], plugins=[recorder])
-        for place, tests in recorder.reached.items():
+        for place, tests in recorded(args.tests, options).items():
             reached[place] = sorted({*reached.get(place, []), *tests})
         args.kept.write_text(json.dumps(reached, indent=1, sort_keys=True))
     without = count = 0

@@ -73,7 +73,10 @@ def test_images_are_the_first_array_of_a_file_or_a_split_of_the_runs_own_data(va
     np.savez("both.npz", x_train=FLOATS[5:], x_test=FLOATS[:5])
     np.savez_compressed("named.npz", images=PIXELS[:5], x_test=PIXELS[5:])
     np.save("single.npy", PIXELS[:5].reshape(5, 64))
-    for file, read in (("both.npz", "x_test"), ("named.npz", "images"), ("single.npy", "images")):
+    np.savez("others.npz", train_images=PIXELS[5:], test_images=PIXELS[:5])
+    np.savez("unnamed.npz", PIXELS[:5])
+    reads = {"both.npz": "x_test", "named.npz": "images", "single.npy": "images", "others.npz": "test_images"}
+    for file, read in (reads | {"unnamed.npz": "arr_0"}).items():
         done = vaecli("encode", run.name, file, "-o", "codes.npz", "--force")
         assert done.stderr.splitlines()[0] == f"{run.name}: 5 images of {file} ({read}) -> codes.npz"
         assert np.array_equal(arrays("codes.npz")["codes"], load_run(run.path).encode(PIXELS[:5]).codes)
@@ -82,6 +85,11 @@ def test_images_are_the_first_array_of_a_file_or_a_split_of_the_runs_own_data(va
     expected = load_run(run.path, weights="epoch-00001").encode(digits().test.images).codes
     assert np.array_equal(arrays("test.npz")["codes"], expected)
     assert str(arrays("test.npz")["weights"]) == "epoch-00001"
+
+
+def test_images_in_the_users_home_are_found_without_a_shell(vaecli, run, images, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert vaecli("encode", run.name, "~/mine.npz", "-o", "codes.npz").exit_code == 0
 
 
 def test_a_seed_draws_a_sample(vaecli, run, images):
@@ -123,7 +131,7 @@ BAD = {
     "another range": ({"images": PIXELS * 9}, "bad.npz: images: integer pixels lie in 0..16 here, received 0 to 144"),
     "NaN": ({"x_train": FLOATS * np.nan}, "bad.npz: x_train: pixels that are NaN or infinite: 19,"),
     "another shape": ({"images": PIXELS[:, 1:]}, "images of bad.npz (images): images [N, 8, 8] are needed, received"),
-    "no images": ({"x": PIXELS}, "bad.npz: an array images or x_test or x_train is needed, found ['x']"),
+    "no images": ({"x": PIXELS}, "bad.npz: an array images or x_test or x_train or "),
 }
 
 

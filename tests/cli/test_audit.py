@@ -167,6 +167,11 @@ BAD = {
         "left out: exact: decodes 10^3 codes at once, at most 256",
         "",
     ),
+    "temperatures of none": (
+        ("audit", "gumbel-", "--estimators", "straight_through,reinforce", "--temperatures", "0.5"),
+        "--temperatures: no effect, as none of these has a temperature: straight_through, reinforce",
+        "",
+    ),
     "a toy of a run": (("audit", "gumbel-", "--objective", "mlp"), "a toy has neither run nor epochs", ""),
 }
 

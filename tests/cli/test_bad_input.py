@@ -286,6 +286,30 @@ def shut_folder(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     "command",
     [
+        ["check", "~/x.yaml"],
+        ["compare", "~/x.yaml"],
+        ["compare", "gumbel", "--set", "data=digits", "--scheduler=~/x.json"],
+        ["train", "gumbel", "--set", "data={name: npz, path: ~/x.npz}", "--dry-run"],
+        ["reproduce", "~/x.yaml", "--list"],
+        ["init", "gumbel", "--output=~/x.yaml"],
+        ["explain", "gumbel", "--output=~/x.png"],
+    ],
+    ids=" ".join,
+)
+def test_a_home_that_no_shell_has_put_in_its_place_is_the_users(vaecli, tmp_path, monkeypatch, command):
+    """A shell knows no ~ behind a = or inside quotes; here its files are not what they are taken for."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    for name in ("x.yaml", "x.json", "x.npz", "x.png"):
+        (tmp_path / "home" / name).write_text("- nothing of this kind\n")
+    result = vaecli(*command)
+    assert result.exit_code == 2
+    assert str(tmp_path / "home" / "x.") in result.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
         ["check", "{}/x.yaml"],
         ["train", "{}/x.yaml"],
         ["train", "gumbel", "--set", "data.name=npz", "--set", "data.path={}/x.npz", "--dry-run"],

@@ -1,8 +1,19 @@
 """The arguments of the public functions: what every door refuses, in whole sentences."""
 
+import numpy as np
 import pytest
 
-from vaecli.config.arguments import numbers, one_of, path_of, seeds_of, settings_of, sweeps_of, whole
+from vaecli.config.arguments import (
+    chosen_numbers,
+    number,
+    numbers,
+    one_of,
+    path_of,
+    seeds_of,
+    settings_of,
+    sweeps_of,
+    whole,
+)
 from vaecli.errors import ConfigError
 
 A_LIST = "a number of seeds such as 5, or a list such as 0,3,7"
@@ -41,6 +52,12 @@ MISTAKES = {
     "half a seed": (lambda: seeds_of("1.5"), f"--seeds 1.5: {A_LIST}"),
     "a seed below 0": (lambda: seeds_of([1, -1]), f"--seeds 1,-1: {A_LIST}"),
     "true as a seed": (lambda: seeds_of([True]), f"--seeds True: {A_LIST}"),
+    "true among numbers": (
+        lambda: numbers("images", [True], int),
+        "--images True: whole numbers such as 0,1,5 are needed",
+    ),
+    "a word for a number": (lambda: number("temperature", "hot"), "--temperature hot: a number is needed"),
+    "true for a number": (lambda: number("temperature", True), "--temperature True: a number is needed"),
     "too many seeds": (lambda: seeds_of(20_000), "--seeds 20000: there are at most 10,000 seeds"),
     "a seed too large": (lambda: seeds_of("0,2147483648"), "--seeds 0,2147483648: a seed is at most 2,147,483,647"),
 }
@@ -52,6 +69,14 @@ def test_a_mistake_names_the_option_and_what_is_needed(mistake):
     with pytest.raises(ConfigError) as error:
         call()
     assert error.value.lines == (line,)
+
+
+def test_a_single_number_is_a_list_of_one_and_of_seeds_their_number():
+    assert numbers("temperatures", 0.5, float) == (0.5,)
+    assert chosen_numbers("images", np.int64(3), int) == (3,)
+    assert chosen_numbers("images", [], int) == ()
+    assert seeds_of(np.int64(3)) == seeds_of(3) == [0, 1, 2]
+    assert number("temperature", np.float32(0.5)) == 0.5
 
 
 def test_the_largest_numbers_of_seeds_are_taken():

@@ -1,5 +1,6 @@
 """Published draws: who they belong to, and what no such file may hold."""
 
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -104,7 +105,10 @@ def test_other_data_and_missing_files_are_refused(folder, tmp_path):
     with pytest.raises(DataError, match=r"half\.npz: array x_test missing"):
         published(tmp_path / "half.npz", GREY)
     (folder / TRAIN[1]).unlink()
-    with pytest.raises(DataError, match=r"valid\.amat: not readable \(No such file"):
+    with pytest.raises(DataError, match=r"valid\.amat: no such file"):
+        published(folder, GREY)
+    os.mkfifo(folder / TRAIN[1])  # nobody writes into it
+    with pytest.raises(DataError, match=r"valid\.amat: is a pipe or a device"):
         published(folder, GREY)
 
 

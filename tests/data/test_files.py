@@ -153,9 +153,23 @@ def test_integers_whose_white_nobody_knows_are_refused(low, high):
         build("npz", {"x_train": numbers}, place="file")
 
 
-@pytest.mark.parametrize(("name", "message"), [("none.npz", "no such file"), (".", "is a directory")])
-def test_what_is_no_file_is_refused(tmp_path, name, message):
-    with pytest.raises(DataError, match=message):
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("none.npz", "no such file"),
+        (".", "is a directory"),
+        ("pipe", "is a pipe or a device"),
+        ("nowhere", "a link that leads nowhere"),
+        ("itself", r"cannot be read \(Too many levels of symbolic links\)"),
+        ("file/x.npz", r"cannot be read \(Not a directory\)"),
+    ],
+)
+def test_what_is_no_file_is_refused_and_called_what_it_is(tmp_path, name, message):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "nowhere").symlink_to("none.npz")
+    (tmp_path / "itself").symlink_to("itself")
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match=f"{message}, an npz is needed"):
         read_npz(tmp_path / name)
 
 

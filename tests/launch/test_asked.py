@@ -53,6 +53,12 @@ def test_an_argument_is_a_run_a_folder_a_config_or_a_beginning(runs, tmp_path):
     assert sorted_out("vqvae") == ["vqvae"]  # a folder without runs hides no preset
 
 
+def test_a_folder_in_the_users_home_is_found_without_a_shell(runs, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    _, found = sort_out(["~/outputs"], tmp_path / "elsewhere")
+    assert {run.name for run in found} == {run.name for run in runs}
+
+
 def test_what_is_nothing_of_these_is_one_line(runs, tmp_path):
     (tmp_path / "empty").mkdir()
     for name, line in (

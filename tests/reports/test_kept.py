@@ -1,6 +1,8 @@
 """Comparisons, audits and reproductions of a folder: listed, and shown again."""
 
+import contextlib
 import json
+import re
 
 import pytest
 
@@ -85,6 +87,33 @@ def test_a_name_of_several_and_of_none(folder):
     write_json(folder / "compare-1a000000" / "comparison.json", {"records": []})
     with pytest.raises(RunError, match="compare-1a: means 2: compare-1a"):
         find_kept("compare-1a", folder)
+
+
+@pytest.mark.parametrize("name", ["compare-1a2b3c4d/comparison.json", "reproduce-9c0d1e2f/reproduction.json"])
+@pytest.mark.parametrize("value", [None, [1], {"a": 1}, "x", float("inf"), 10**400])
+def test_a_row_of_other_values_is_shown_or_its_file_is_named(folder, name, value):
+    whole = json.loads((folder / name).read_text())
+    refused = 0
+    for key in whole["records"][0]:
+        row = {**whole["records"][0], key: value}
+        (folder / name).write_text(json.dumps({**whole, "records": [row, *whole["records"][1:]]}))
+        with contextlib.suppress(RunError):
+            assert kept_lines(find_kept(name.partition("/")[0], folder), None)
+            continue
+        refused += 1
+    assert refused < len(whole["records"][0])
+
+
+@pytest.mark.parametrize(
+    ("name", "key"), [("compare-1a2b3c4d/comparison.json", "seeds"), ("reproduce-9c0d1e2f/reproduction.json", "title")]
+)
+def test_a_row_that_lacks_a_value_names_its_file(folder, name, key):
+    whole = json.loads((folder / name).read_text())
+    del whole["records"][0][key]
+    write_json(folder / name, whole)
+    line = f"{folder / name}: damaged (it has no '{key}'); the command that made it makes it again"
+    with pytest.raises(RunError, match=re.escape(line)):
+        kept_lines(find_kept(name.partition("/")[0], folder), None)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"records": [1]}', '{"records": [{"method": 1}]}'])

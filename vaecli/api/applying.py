@@ -28,8 +28,9 @@ def encode(
 
     Args:
         run: a finished run's name or its beginning, its folder, or itself.
-        images: an npz with an array images, x_test or x_train, of which the first is read, or an npy; or "test",
-            "validation" or "train", a split of the run's own data.
+        images: an npz with an array images, x_test or x_train, of which the first is read (else MedMNIST's test_images
+            or train_images, or numpy's arr_0), or an npy; or "test", "validation" or "train", a split of the run's own
+            data.
         output: the file to write.
         seed: a sample of q(z|x) with this seed; default: the most probable codes, of a Gaussian the mean.
         weights: "last", "best" on the validation split, or a milestone such as "epoch-00005".

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from vaecli.api.frame import console_of, prepared_for, stop_on
 from vaecli.backend.process import chatter, import_keras
-from vaecli.config.arguments import Name, Names, Numbers, numbers, parts, path_of, runs_folder, whole
+from vaecli.config.arguments import (
+    Name,
+    Names,
+    Numbers,
+    chosen_numbers,
+    numbers,
+    parts,
+    path_of,
+    runs_folder,
+    whole,
+)
 from vaecli.errors import ConfigError
 from vaecli.registry import suggest
 
@@ -99,7 +109,7 @@ def audit(
     """
     with console_of(quiet) as console, stop_on() as stop:
         from vaecli.auditing import targets
-        from vaecli.auditing.audit import Asked, estimators_of, keys, left_out, perform
+        from vaecli.auditing.audit import Asked, estimators_of, keys, left_out, perform, tempered
         from vaecli.launch.witness import witnessed
         from vaecli.reports.audit.figures import draw
         from vaecli.reports.audit.page import write_page
@@ -107,7 +117,7 @@ def audit(
         from vaecli.reports.style import checked_format
         from vaecli.runs.audits import audit_of
 
-        of_epochs = numbers("epochs", epochs, int) if len(epochs) or epochs == "" else ()
+        of_epochs = chosen_numbers("epochs", epochs, int)
         if objective and (target or of_epochs):
             raise ConfigError([f"--objective {objective}: a toy has neither run nor epochs"])
         if objective and objective not in OBJECTIVES:
@@ -120,6 +130,9 @@ def audit(
             whole("warm-up", warm_up, 0),
             seed,
         )
+        if asked.temperatures != TEMPERATURES and not any(map(tempered, asked.estimators)):
+            names = ", ".join(asked.estimators)
+            raise ConfigError([f"--temperatures: no effect, as none of these has a temperature: {names}"])
         if objective:
             found = targets.toy(objective, images=images, seed=seed)
         else:

@@ -88,7 +88,7 @@ def compare(
     *names: Name,
     all: bool = False,
     family: str | None = None,
-    seeds: int | Numbers | None = None,
+    seeds: Numbers | None = None,
     set: Settings = (),
     sweep: Sweeps = (),
     epochs: int | None = None,

@@ -44,7 +44,7 @@ def export(
             which needs the packages of vaecli[onnx].
         metrics_to: the rows of metrics.csv in place of the model: "tensorboard", a file of events in a folder of the
             run's name, written without TensorFlow; "trackio", which has to be installed; or "csv", with the run's name
-            in each row. Not with part, weights or format.
+            in each row. Not with part, weights, format or threads.
         force: overwrite the file, or the SavedModel, if it exists.
         output_dir: where run folders are; default: $VAECLI_OUTPUT_DIR, then outputs.
         threads: processor threads of TensorFlow; default: all, as in `encode`.
@@ -60,7 +60,7 @@ def export(
         Interrupted: Ctrl-C or SIGTERM; nothing is written.
     """
     if metrics_to is not None:
-        given = {"part": part, "weights": None if weights == "last" else weights, "format": format}
+        given = {"part": part, "weights": None if weights == "last" else weights, "format": format, "threads": threads}
         return _metrics(run, metrics_to, path_of(output), given, force=force, output_dir=output_dir)
     with console_of(quiet) as console, stop_on("stopped; nothing is written"):
         from vaecli.experiment.export import PRIORS as OF_CODES

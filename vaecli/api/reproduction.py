@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from vaecli.api.frame import console_of, prepared_for, stop_on, working
 from vaecli.backend.process import chatter, import_keras
 from vaecli.config.arguments import Name, Names, Numbers, path_of, runs_folder, seeds_of, whole
-from vaecli.errors import RunFailed
+from vaecli.errors import ConfigError, RunFailed
 from vaecli.terminal.board import Board
 from vaecli.terminal.console import Console
 from vaecli.terminal.signals import Stop
@@ -77,10 +77,10 @@ class Reproduction:
 
 
 def reproduce(
-    *sources: str,
+    *sources: Name,
     cells: Names = (),
     quick: bool = False,
-    seeds: int | Numbers | None = None,
+    seeds: Numbers | None = None,
     list_only: bool = False,
     jobs: int | None = None,
     scheduler: str | None = None,
@@ -127,6 +127,8 @@ def reproduce(
         from vaecli.reports.reproduction.page import report_folder, write_report
         from vaecli.runs import all_runs
 
+        if jobs is not None and scheduler:
+            raise ConfigError([f"--jobs {jobs}: has no effect with --scheduler, whose workers are counted there"])
         folder, patterns = runs_folder(output_dir), [cells] if isinstance(cells, str) else list(cells)
         wanted = launch.select(sources, patterns)
         wanted = launch.earliest(wanted) if quick else wanted

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vaecli.api.frame import PRIORS, applied, console_of, stop_on, using
-from vaecli.config.arguments import Name, Numbers, numbers, one_of, path_of, whole
+from vaecli.config.arguments import Name, Numbers, chosen_numbers, number, one_of, path_of, whole
 
 if TYPE_CHECKING:
     from vaecli.experiment.sample import Show, Source
@@ -81,14 +81,17 @@ def sample(
         target = free(path_of(output), force=force)
         if target.suffix != ".npz":
             checked_format(target.suffix[1:], target)
-        of_images = numbers("images", images, int) if len(images) or images == "" else ()
+        of_images = chosen_numbers("images", images, int)
         kind = None if prior is None else one_of("prior", prior, PRIORS)
         whole("seed", seed, 0, 2**31 - 1)
+        heat = number("temperature", temperature)
+        if label is not None:
+            whole("label", label, 0)
         if count is not None:
             whole("count", count, 1, 10**6)
         used = applied(run, "last", output_dir)
         shown, of_source = one_of("show", show, SHOWN), one_of("from", source, SOURCES)
-        wanted = Wanted(shown, count, of_images, temperature, label, seed, kind, of_source)
+        wanted = Wanted(shown, count, of_images, heat, label, seed, kind, of_source)
         checked(used.run, wanted)
         console.say(f"{used.run.name}: {show} -> {target}")
         with using(threads, console):

@@ -23,8 +23,8 @@ ImagesArgument = Annotated[
     str,
     typer.Argument(
         metavar="IMAGES",
-        help="An npz with an array images, x_test or x_train (the first of them is read), or an npy; or test, "
-        "validation or train, a split of the run's own data.",
+        help="An npz with an array images, x_test or x_train (the first of them is read, else MedMNIST's test_images "
+        "or train_images, or numpy's arr_0), or an npy; or test, validation or train, a split of the run's own data.",
     ),
 ]
 OutputOption = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The npz to write.")]

@@ -9,6 +9,7 @@ from vaecli.cli.command import examples
 from vaecli.cli.complete import method_names
 from vaecli.cli.echo import echo, table_width, tell
 from vaecli.cli.options import JsonOption, SetOption
+from vaecli.config.arguments import path_of
 from vaecli.registry import BUILT_IN
 
 
@@ -47,7 +48,12 @@ def init(
     ],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="File to write; - for stdout. [default: MODEL.yaml]"),
+        typer.Option(
+            *("--output", "-o"),
+            metavar="FILE",
+            callback=path_of,
+            help="File to write; - for stdout. [default: MODEL.yaml]",
+        ),
     ] = None,
 ) -> None:
     """Write a commented config of a method.

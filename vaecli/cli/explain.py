@@ -10,6 +10,7 @@ from vaecli.cli.command import examples
 from vaecli.cli.complete import explained_names
 from vaecli.cli.echo import echo, text_columns
 from vaecli.cli.options import ForceOption, choices
+from vaecli.config.arguments import path_of
 from vaecli.errors import ConfigError
 
 
@@ -31,7 +32,12 @@ def explain(
     ],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Draw a method as a figure: png, svg or pdf."),
+        typer.Option(
+            *("--output", "-o"),
+            metavar="FILE",
+            callback=path_of,
+            help="Draw a method as a figure: png, svg or pdf.",
+        ),
     ] = None,
     force: ForceOption = False,
     format_: Annotated[

@@ -7,7 +7,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
@@ -16,7 +16,7 @@ from vaecli.registry import suggest
 
 Name = str | os.PathLike[str]  # the name of a config, a run or a folder, or a TrainedRun itself
 Names = str | Sequence[str]  # "exact,gumbel" or ["exact", "gumbel"]
-Numbers = str | Sequence[float]  # "0.5,1" or [0.5, 1.0]
+Numbers = str | float | Sequence[float]  # "0.5,1" or [0.5, 1.0]
 Settings = Sequence[str] | Mapping[str, Any]  # ["training.epochs=3"] or {"training.epochs": 3}
 Sweeps = Sequence[str] | Mapping[str, Sequence[Any]]  # ["model.temperature=0.5,1"] or {"model.temperature": [0.5, 1]}
 
@@ -87,6 +87,13 @@ def whole(option: str, value: int, low: int, high: float = math.inf) -> int:
     return int(value)
 
 
+def number(option: str, value: float) -> float:
+    """The number itself; raises ConfigError if it is none."""
+    if isinstance(value, bool) or not hasattr(value, "__float__"):
+        raise ConfigError([f"--{option} {value}: a number is needed"])
+    return float(value)
+
+
 Choice = TypeVar("Choice", bound=str)
 
 
@@ -107,6 +114,7 @@ def numbers(option: str, asked: Numbers, kind: Callable[[Any], Number]) -> tuple
     try:
         found = tuple(dict.fromkeys(map(kind, values)))
         exact = [float(value) for value in values] == [float(kind(value)) for value in values]
+        exact = exact and not any(isinstance(value, bool) for value in values)
     except (TypeError, ValueError, OverflowError):
         found, exact = (), False
     lowest = 0 if kind is int else sys.float_info.min
@@ -116,13 +124,18 @@ def numbers(option: str, asked: Numbers, kind: Callable[[Any], Number]) -> tuple
     return found
 
 
+def chosen_numbers(option: str, asked: Numbers, kind: Callable[[Any], Number]) -> tuple[Number, ...]:
+    """As `numbers`, of which an empty list asks for none."""
+    return numbers(option, asked, kind) if parts(asked) else ()
+
+
 MOST_SEEDS, LARGEST_SEED = 10_000, 2**31 - 1
 
 
-def seeds_of(asked: int | Numbers) -> list[int]:
+def seeds_of(asked: Numbers) -> list[int]:
     """The seeds 0 to 4 for 5 or "5", and a list as it is; raises ConfigError for anything else."""
-    values = [asked] if isinstance(asked, int) else parts(asked)
-    how_many = isinstance(asked, int) or (isinstance(asked, str) and len(values) == 1)
+    values = parts(asked)
+    how_many = len(values) == 1 and (isinstance(asked, str) or not isinstance(asked, Iterable))
     try:
         found = [int(value) for value in values if not isinstance(value, bool)]
         exact = [float(value) for value in values] == found
@@ -136,10 +149,12 @@ def seeds_of(asked: int | Numbers) -> list[int]:
     return list(range(found[0])) if how_many else list(dict.fromkeys(found))
 
 
-def parts(asked: str | Sequence[Any]) -> list[Any]:
-    """A list, of which a text has commas between its parts."""
-    return [part.strip() for part in asked.split(",")] if isinstance(asked, str) else list(asked)
+def parts(asked: Any) -> list[Any]:
+    """A list, of which a text has commas between its parts, and what is no list is one part."""
+    if isinstance(asked, str):
+        return [part.strip() for part in asked.split(",")]
+    return list(asked) if isinstance(asked, Iterable) else [asked]
 
 
 def _listed(asked: Any) -> str:
-    return str(asked) if isinstance(asked, int | str) else ",".join(map(str, asked))
+    return asked if isinstance(asked, str) else ",".join(map(str, parts(asked)))

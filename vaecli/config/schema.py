@@ -38,6 +38,7 @@ from vaecli.errors import ConfigError, is_text
 from vaecli.registry import BUILT_IN, DATASETS, METHODS, Codes, Method
 
 LONGEST_TITLE = 60
+MOST_EPOCHS = 1_000_000
 
 
 def _title(text: str) -> str:
@@ -275,7 +276,7 @@ def _weight_decay(default: float) -> Any:
 class TrainingConfig(Block):
     """The keys that every optimiser has; each has a class with its own keys."""
 
-    epochs: int | None = Field(10, ge=1, le=1_000_000, description="passes over the training images")
+    epochs: int | None = Field(10, ge=1, le=MOST_EPOCHS, description="passes over the training images")
     steps: int | None = Field(
         None, ge=1, le=MOST_STEPS, validate_default=True, description="of batches, instead of epochs"
     )

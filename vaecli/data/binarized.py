@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vaecli.data.dataset import Dataset, Images, Split, as_pixels
-from vaecli.data.files import read_npz
+from vaecli.data.files import no_file, read_npz
 from vaecli.errors import DataError
 
 TRAIN = ("binarized_mnist_train.amat", "binarized_mnist_valid.amat")
@@ -57,6 +57,8 @@ def published(path: Path, grey: Dataset) -> Dataset:
 
 def read_amat(path: Path, pixels: int) -> NDArray[np.bool_]:
     """The images [N, pixels] of a text file of digits 0 and 1, a line for each image; raises DataError."""
+    if not os.path.isfile(path):
+        raise DataError(f"{path}: {no_file(path)}; data.binarized_path needs this file")
     try:
         text = np.fromfile(path, np.uint8)
     except OSError as error:

@@ -68,7 +68,7 @@ def read_arrays(path: Path, chosen: Callable[[Collection[str]], Sequence[str]], 
     if reason := shut(path):
         raise DataError(f"{path}: {reason}")
     if not path.is_file():
-        raise DataError(f"{path}: {'is a directory' if path.is_dir() else 'no such file'}, an npz is needed")
+        raise DataError(f"{path}: {no_file(path)}, an npz is needed")
     try:
         found = np.load(path, allow_pickle=False)
         if isinstance(found, np.lib.npyio.NpzFile):
@@ -83,6 +83,17 @@ def read_arrays(path: Path, chosen: Callable[[Collection[str]], Sequence[str]], 
         if (what := kind_of(path)) is not None:
             raise DataError(f"{path}: an npz is needed, and this is {what}") from None
         raise DataError(f"{path}: not a readable npz ({_reason(error)})") from None
+
+
+def no_file(path: Path) -> str:
+    """What a path is that is no file."""
+    try:
+        os.stat(path)
+    except FileNotFoundError:
+        return "a link that leads nowhere" if path.is_symlink() else "no such file"
+    except (OSError, ValueError) as error:
+        return f"cannot be read ({_reason(error)})"
+    return "is a directory" if path.is_dir() else "is a pipe or a device"
 
 
 # What a file begins with -> what it is, and the way out

@@ -9,6 +9,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from vaecli.config.arguments import path_of
 from vaecli.data.dataset import Images, checked_images
 from vaecli.data.download import Progress
 from vaecli.data.files import read_arrays
@@ -20,7 +21,8 @@ from vaecli.runs.files import write_by
 from vaecli.runs.schema import SplitName
 
 SPLITS: tuple[SplitName, ...] = get_args(SplitName)
-IMAGES = ("images", "x_test", "x_train")  # the first of them that a file has
+# The first of them that a file has: ours, then the names by others that training reads too
+IMAGES = ("images", "x_test", "x_train", "test_images", "train_images", "arr_0")
 CODES, VECTORS, DIGEST = "codes", "latents", "weights_sha256"
 
 Told = Callable[[int], None]
@@ -57,7 +59,7 @@ class Applied:
                 if reason := no_split(self.run.config, split):
                     raise ConfigError([f"{self.run.name}: {split}: {reason}"])
                 return images_of_split(self.run, split, data_dir, fetching), f"{split} images of its own data"
-        path = Path(asked)
+        path = path_of(asked)
         if os.path.isdir(path):
             raise DataError(f"{path}: is a folder; images are read from an npz or npy file")
 

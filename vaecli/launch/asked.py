@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -143,7 +144,7 @@ def sort_out(names: Iterable[str], output_dir: Path) -> tuple[list[str], list[Ru
     for name in names:
         if not name.strip() or "\0" in name:
             raise RunError(f"{name!r}: no name of a config, run or folder")
-        path = Path(name)
+        path = Path(os.path.expanduser(name))
         if reason := shut(path):
             raise RunError(f"{name}: {reason}")
         exact = [run for run in here if run.name == name]

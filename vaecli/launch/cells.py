@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from vaecli.config import Config
+from vaecli.config.arguments import Name
 from vaecli.config.shapes import shapes
 from vaecli.config.toys import Polynomial, Tied, Toy
 from vaecli.data.binarized import TEST, TRAIN
@@ -66,7 +67,7 @@ class Asked(NamedTuple):
     seeds: tuple[int, ...]
 
 
-def select(sources: Sequence[str], patterns: Sequence[str]) -> list[Cell]:
+def select(sources: Sequence[Name], patterns: Sequence[str]) -> list[Cell]:
     """The cells of these sources (default: all that vaecli has) whose names have or match one of the patterns.
 
     A pattern is a part of a name, SOURCE/SETTING/METRIC/e20, or with * and ? the whole of it.

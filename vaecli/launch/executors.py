@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
@@ -47,6 +48,7 @@ def open_cluster(scheduler: str) -> Iterator[Workers]:
     _quieten()
     from distributed import Client
 
+    scheduler = os.path.expanduser(scheduler)
     where: dict[str, str] = {"address": scheduler}
     if "://" not in scheduler and (reason := shut(scheduler)):
         raise RunError(f"--scheduler {scheduler}: {reason}")

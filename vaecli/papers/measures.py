@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from vaecli.config import Config
+from vaecli.config.latent import Latent
+
 
 @dataclass(frozen=True)
 class Measure:
@@ -18,13 +21,27 @@ class Measure:
     better: Literal["low", "high"] | None = "low"
     evaluated: Literal["train"] | None = None  # the split of which the last weights are evaluated, one draw an image
     missing: str | None = None  # why no run of vaecli has it
+    toy: Literal["polynomial", "tied"] | None = None  # the kind of toy that it is of
 
     @property
     def of_training(self) -> bool:
         """Whether it is a mean over training steps, which may be taken over the last of them alone."""
         return not self.columns[:1] or not self.columns[0].startswith(("test_", "validation_"))
 
+    def lacking(self, config: Config) -> str | None:
+        """What the runs of a config lack for it; None if they have it."""
+        likelihood = config.objective.likelihood
+        wanted = ("mse",) if self.unit == _MSE and self.of_training else IN_NATS if self.unit == NATS else ()
+        if wanted and likelihood not in wanted and self.columns != ("rate",):
+            return f"is measured with objective.likelihood: {' or '.join(wanted)}, received {likelihood}"
+        if any(column.startswith("validation_") for column in self.columns) and not config.data.validation:
+            return "is measured on images that data.validation holds out, received 0"
+        if self.columns == ("test_perplexity",) and not Latent.of(config.model.codes).discrete:
+            return f"is measured on codes, and {config.model.name} has none"
+        return None
 
+
+NATS, IN_NATS = "nats per image", ("bernoulli", "gaussian")
 _MSE, _PART = "squared error per pixel", "mean square between encoding and code"
 
 MEASURES: Mapping[str, Measure] = {
@@ -37,9 +54,9 @@ MEASURES: Mapping[str, Measure] = {
     "test -elbo": Measure("distortion + rate", ("test_distortion", "test_rate")),
     "test mse": Measure("on sampled codes", ("test_mse_sampled",), _MSE),
     "test perplexity": Measure("of the codes over the test set", ("test_perplexity",), "", "high"),
-    "loss": Measure("the loss of a toy, a mean over the epoch's steps", ("loss",), ""),
-    "exact loss": Measure("the expected loss of a toy", ("exact_loss",), "", None),
-    "exact gradient": Measure("the gradient of a toy's expected loss", ("exact_gradient",), "", None),
+    "loss": Measure("the loss of a toy, a mean over the epoch's steps", ("loss",), "", toy="polynomial"),
+    "exact loss": Measure("the expected loss of a toy", ("exact_loss",), "", None, toy="tied"),
+    "exact gradient": Measure("the gradient of a toy's expected loss", ("exact_gradient",), "", None, toy="tied"),
     "train -elbo, evaluated": Measure(
         "one hard sample of each training image after the last epoch",
         evaluated="train",

@@ -13,6 +13,7 @@ names file, line and column.
 """
 
 import math
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -25,10 +26,12 @@ from pydantic import AfterValidator, Field, PlainValidator, ValidationError
 from pydantic_core import PydanticCustomError
 
 from vaecli.config import Config
-from vaecli.config.options import Block
-from vaecli.config.read import mistakes, validate
-from vaecli.config.source import Key, Source, read_source
-from vaecli.config.toys import Toy, toy_of
+from vaecli.config.arguments import Name, path_of
+from vaecli.config.options import MOST_STEPS, Block
+from vaecli.config.read import SHORTHANDS, mistakes, validate
+from vaecli.config.schema import MOST_EPOCHS
+from vaecli.config.source import Key, Source, read_source, scalar, shown
+from vaecli.config.toys import Polynomial, Tied, Toy, toy_of
 from vaecli.errors import ConfigError
 from vaecli.papers.measures import MEASURES
 from vaecli.registry import suggest
@@ -48,6 +51,12 @@ def _figure(value: Any) -> tuple[float, float | None]:
 
 def _is_number(value: Any) -> bool:
     return type(value) in (int, float) and math.isfinite(value)
+
+
+def _word(value: Any) -> str | int | float:
+    if isinstance(value, str) or _is_number(value):
+        return value
+    raise PydanticCustomError("word", "should be a word or a number")
 
 
 Figures = dict[str, Annotated[tuple[float, float | None], PlainValidator(_figure)]]
@@ -87,7 +96,9 @@ class Word(Block):
 class Row(Block):
     """The published figures of one setting and one metric, by epoch or by step."""
 
-    of: dict[str, str | int | float] = Field({})  # the setting, in words of the source
+    of: dict[str, Annotated[str | int | float, PlainValidator(_word)]] = Field(
+        {}
+    )  # the setting, in words of the source
     metric: Text | None = None
     epochs: Figures = Field({})
     steps: Figures = Field({})
@@ -166,10 +177,11 @@ def source_names() -> list[str]:
     return sorted(path.name.removesuffix(".yaml") for path in _folder().iterdir() if path.name.endswith(".yaml"))
 
 
-def cells_of(name: str) -> tuple[Cell, ...]:
+def cells_of(asked: Name) -> tuple[Cell, ...]:
     """The cells of a source, or of a YAML file of your own; raises ConfigError with all of its mistakes."""
-    if name.endswith((".yaml", ".yml")):
-        return _cells(read_source(Path(name)), Path(name).stem)
+    path, name = path_of(asked), os.fspath(asked)
+    if path.suffix in (".yaml", ".yml") or os.sep in name:
+        return _cells(read_source(path), path.stem)
     if name not in source_names():
         raise ConfigError([f"{name}: no such source{suggest(name, source_names())}"])
     return _known(name)
@@ -195,7 +207,9 @@ def _cells(source: Source, name: str) -> tuple[Cell, ...]:
         raise ConfigError([f"{place}: {text}" for place, text in mistakes(error, source, (), _unknown)]) from None
     wrong: list[str] = []
     found: list[Cell] = []
-    protocols: dict[str, Config | Toy] = {}
+    protocols: dict[str, tuple[list[Meant], Config | Toy]] = {}
+    if paper.config is not None and paper.toy is not None:
+        raise ConfigError([f"{source.place(('toy',))}: a source has a `config` or a `toy`, not both"])
     for number, row in enumerate(paper.cells):
         where: Key = ("cells", number)
         try:
@@ -218,8 +232,21 @@ def _unknown(key: Key) -> str:
     return f"unknown key{suggest(key[-1], block.model_fields)}"
 
 
+class Meant(NamedTuple):
+    """A word of a row, and what it means."""
+
+    kind: str
+    key: str  # under `words`
+    word: Word
+
+
 def _cells_of_row(
-    paper: Paper, row: Row, where: Key, source: Source, name: str, protocols: dict[str, Config | Toy]
+    paper: Paper,
+    row: Row,
+    where: Key,
+    source: Source,
+    name: str,
+    protocols: dict[str, tuple[list[Meant], Config | Toy]],
 ) -> Iterator[Cell]:
     metric = row.metric or paper.metric
     if metric is None or metric not in MEASURES:
@@ -229,11 +256,15 @@ def _cells_of_row(
         raise ConfigError([f"{source.place(where)}: a row is by epochs or by steps, not both"])
     words = _words(paper, row, where, source)
     setting = ", ".join(str(value) for value in row.of.values()) or "protocol"
-    missing = next(filter(None, (paper.missing, row.missing, *(word.missing for word in words))), None)
+    missing = next(filter(None, (paper.missing, row.missing, *(meant.word.missing for meant in words))), None)
     missing = missing or MEASURES[metric].missing
-    if missing is None and setting not in protocols:
-        protocols[setting] = _protocol(paper, words, source, row.of)
-    differs = (*paper.differs, *(word.differs for word in words if word.differs), *([row.note] if row.note else []))
+    protocol = None
+    if missing is None:
+        others, protocol = protocols.setdefault(setting, (words, _protocol(paper, words, source)))
+        if others != words:
+            raise ConfigError([f"{source.place((*where, 'of'))}: another row has other words for {setting!r} too"])
+    notes = [meant.word.differs for meant in words if meant.word.differs]
+    differs = (*paper.differs, *notes, *([row.note] if row.note else []))
     figures = row.epochs or row.steps
     unit: Literal["epoch", "step"] | None = "epoch" if row.epochs else "step" if row.steps else None
     if not figures:
@@ -242,6 +273,8 @@ def _cells_of_row(
         place = source.place((*where, f"{unit}s", at))
         if not at.isdecimal():
             raise ConfigError([f"{place}: an epoch or a step is a count, received {at!r}"])
+        if protocol is not None and (reason := _without_figure(protocol, metric, unit, int(at), row.over)):
+            raise ConfigError([f"{place}: {reason}"])
         yield Cell(
             source=name,
             setting=setting,
@@ -257,7 +290,7 @@ def _cells_of_row(
             plus=row.plus,
             tolerance=row.tolerance or paper.tolerance,
             numbers=row.numbers or paper.numbers,
-            protocol=None if missing else protocols[setting],
+            protocol=protocol,
             missing=missing,
             shortened=row.shortened,
             differs=differs,
@@ -265,21 +298,55 @@ def _cells_of_row(
         )
 
 
-def _words(paper: Paper, row: Row, where: Key, source: Source) -> list[Word]:
+def _without_figure(protocol: Config | Toy, metric: str, unit: str | None, at: int, over: int | None) -> str | None:
+    """Why a protocol has no such figure, whatever is trained; None if it can have it."""
+    measure = MEASURES[metric]
+    if isinstance(protocol, Tied):
+        if measure.toy != protocol.kind:
+            return f"{metric!r} is no measure of a toy of kind {protocol.kind}"
+        return f"a toy of kind {protocol.kind} is not trained, so its figure is of epoch 0" if at else None
+    if at == 0:
+        return "epochs and steps are counted from 1"
+    if isinstance(protocol, Polynomial):
+        if measure.toy != protocol.kind:
+            return f"{metric!r} is no measure of a toy of kind {protocol.kind}"
+        if unit == "step" or at > protocol.epochs:
+            return f"a toy has a figure for each of its epochs, 1 to {protocol.epochs}"
+        return f"over {over}: has no effect with a toy" if over else None
+    if measure.toy:
+        return f"{metric!r} is a measure of a toy, and the source has a `config`"
+    if at > (most := MOST_EPOCHS if unit == "epoch" else MOST_STEPS):
+        return f"there are at most {most:,} {unit}s"
+    if over and not measure.of_training:
+        return f"over {over}: has no effect with {metric!r}, which is no mean over steps"
+    if over and unit == "step" and over > at:
+        return f"over {over}: there are {at} steps before it"
+    reason = measure.lacking(protocol)
+    return f"{metric!r} {reason}" if reason else None
+
+
+def _words(paper: Paper, row: Row, where: Key, source: Source) -> list[Meant]:
     """What the words of a row mean; a word of a kind that has no meanings is a name only."""
     found = []
     for kind, value in row.of.items():
         meanings = paper.words.get(kind)
         if meanings is None:
             continue
-        if str(value) not in meanings:
+        key = next((key for key in (str(value), *meanings) if key in meanings and _same(key, value)), None)
+        if key is None:
             place = source.place((*where, "of", kind))
             raise ConfigError([f"{place}: {kind} {value!r} has no meaning under `words`{suggest(value, meanings)}"])
-        found.append(meanings[str(value)])
+        found.append(Meant(kind, key, meanings[key]))
     return found
 
 
-def _protocol(paper: Paper, words: list[Word], source: Source, of: Mapping[str, Any]) -> Config | Toy:
+def _same(key: str, value: str | int | float) -> bool:
+    """Whether a key, which is a text, is how a value was written: 1e-4 is 0.0001."""
+    number = scalar(key)
+    return key == str(value) or (_is_number(number) and number == value)
+
+
+def _protocol(paper: Paper, words: list[Meant], source: Source) -> Config | Toy:
     """The protocol of a setting; a mistake in it is placed at the key of the source that holds it."""
     block = "toy" if paper.toy is not None else "config"
     base = paper.toy if paper.toy is not None else paper.config
@@ -287,20 +354,56 @@ def _protocol(paper: Paper, words: list[Word], source: Source, of: Mapping[str, 
         raise ConfigError([f"{source.place(())}: a source has a `config`, a `toy`, or says what is `missing`"])
     tree = _copy(base)
     places = {key[1:]: place for key, place in source.places.items() if key[:1] == (block,)}
-    for kind, word in zip([kind for kind in of if kind in paper.words], words, strict=True):
-        for dotted, value in word.set.items():
+    given: dict[Key, Any] = {}
+    for meant in words:
+        for dotted, value in meant.word.set.items():
+            at = source.place(("words", meant.kind, meant.key, "set", dotted))
             path = tuple(dotted.split("."))
+            if given.setdefault(path, value) != value:
+                raise ConfigError([f"{at}: {dotted}: another word of the same row sets it to {shown(given[path])}"])
             *outer, last = path
             inner = tree
             for key in outer:
-                if not isinstance(inner.get(key), dict):
-                    inner[key] = {"name": inner[key]} if isinstance(inner.get(key), str) else {}
+                if key in SHORTHANDS and inner is tree and isinstance(inner.get(key), str):
+                    inner[key] = {SHORTHANDS[key]: inner[key]}
+                if not isinstance(inner.setdefault(key, {}), dict):
+                    raise ConfigError([f"{at}: {dotted}: {key} is {shown(inner[key])}, and has no keys"])
                 inner = inner[key]
             inner[last] = _copy(value)
-            at = source.place(("words", kind, str(of[kind]), "set", dotted))
             places = {key: place for key, place in places.items() if key[: len(path)] != path} | {path: at}
     made = Source(source.name, tree, {**places, (): source.place((block,))})
-    return toy_of(made) if paper.toy is not None else validate(made)
+    wrong = [f"{made.place(key)}: {'.'.join(key)}: {why}" for key, why in UNUSED[block].items() if _holds(tree, key)]
+    if wrong:
+        raise ConfigError(wrong)
+    if paper.toy is not None:
+        return toy_of(made)
+    found = validate(made)
+    for path, schedule in found.schedules.items():
+        if schedule.stretched:
+            raise ConfigError(
+                [f"{made.place(path)}: {'.'.join(path)}: needs a `horizon`: a run is as long as its cells ask"]
+            )
+    return found
+
+
+# Keys that a protocol cannot decide, and what does
+SEEDS = "`--seeds` says which seeds are trained"
+UNUSED: Mapping[str, Mapping[tuple[str, ...], str]] = {
+    "config": {
+        ("training", "seed"): SEEDS,
+        ("training", "evaluate_at"): "the cells say after which steps there is a row",
+        ("data", "fallback"): "a published figure is of its own data",
+    },
+    "toy": {("seed",): SEEDS},
+}
+
+
+def _holds(tree: Any, key: tuple[str, ...]) -> bool:
+    for part in key:
+        if not isinstance(tree, dict) or part not in tree:
+            return False
+        tree = tree[part]
+    return True
 
 
 def _copy(tree: Any) -> Any:

@@ -86,8 +86,12 @@ def _read(path: Path) -> Kept:
     except RunError as error:
         return Kept(path.parent, KINDS[prefix], made, "", None, error.lines[0])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        problem = f"{path}: damaged ({error}); the command that made it makes it again"
-        return Kept(path.parent, KINDS[prefix], made, "", None, problem)
+        return Kept(path.parent, KINDS[prefix], made, "", None, _damaged(path, error))
+
+
+def _damaged(path: Path, error: Exception) -> str:
+    what = f"it has no {error}" if isinstance(error, KeyError) else error
+    return f"{path}: damaged ({what}); the command that made it makes it again"
 
 
 def _of_rows(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -109,8 +113,16 @@ def kept_table(found: Sequence[Kept], width: int | None) -> Iterator[str]:
     return aligned(fitting, width)
 
 
-def kept_lines(found: Kept, width: int | None) -> Iterator[str]:
-    """One of them in full, as it was when it was made."""
+def kept_lines(found: Kept, width: int | None) -> list[str]:
+    """One of them in full, as it was when it was made; raises RunError if its file lacks what it should have."""
+    try:
+        return [*_lines(found, width)]
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        prefix = next(prefix for prefix, kind in KINDS.items() if kind == found.kind)
+        raise RunError(_damaged(found.path / RECORDS[prefix], error)) from None
+
+
+def _lines(found: Kept, width: int | None) -> Iterator[str]:
     yield from filled(f"{found.path} ({found.kind}, made {found.made})", width)
     if found.kind == "audit":
         yield from filled(found.records["title"], width)

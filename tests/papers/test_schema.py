@@ -225,6 +225,12 @@ def test_what_has_no_keys_is_not_exchanged_for_a_block(tmp_path):
     assert line.endswith("training.batch_size: training is 7, and has no keys")
 
 
+def test_what_is_evaluated_on_a_draw_is_of_a_posterior_that_has_some(tmp_path):
+    text = GOOD.replace("{name: gumbel, temperature: 0.5}", "vqvae").replace("{set: {model.num_latents: 2}}", "{}")
+    (*_, line) = refused(text.replace("train -elbo", "'train -elbo, evaluated'"), tmp_path)
+    assert line.endswith("'train -elbo, evaluated' is measured on a draw of q(z|x), which is a point with vqvae")
+
+
 def test_a_perplexity_is_of_codes(tmp_path):
     text = GOOD.replace("{name: gumbel, temperature: 0.5}", "vae").replace("{set: {model.num_latents: 2}}", "{}")
     (*_, line) = refused(text.replace("train -elbo", "test perplexity"), tmp_path)

@@ -36,6 +36,8 @@ class Measure:
             return f"is measured with objective.likelihood: {' or '.join(wanted)}, received {likelihood}"
         if any(column.startswith("validation_") for column in self.columns) and not config.data.validation:
             return "is measured on images that data.validation holds out, received 0"
+        if self.evaluated and config.model.method.constant_rate:
+            return f"is measured on a draw of q(z|x), which is a point with {config.model.name}"
         if self.columns == ("test_perplexity",) and not Latent.of(config.model.codes).discrete:
             return f"is measured on codes, and {config.model.name} has none"
         return None

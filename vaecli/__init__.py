@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vaecli.api import reconstruct as reconstruct
     from vaecli.api import reproduce as reproduce
     from vaecli.api import sample as sample
+    from vaecli.api import toy as toy
     from vaecli.api import train as train
     from vaecli.api import verify as verify
     from vaecli.errors import VaecliError as VaecliError
@@ -45,6 +46,7 @@ __all__ = [
     "reconstruct",
     "reproduce",
     "sample",
+    "toy",
     "train",
     "verify",
 ]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vaecli.api.reproduction import _train_toys
+from vaecli.api.toys import train_toys
 from vaecli.config.source import parse, shown
 from vaecli.config.toys import Polynomial, Tied, toy_of
 from vaecli.errors import ConfigError, Damaged, Interrupted
@@ -32,7 +32,18 @@ def test_the_optimum_is_the_code_nearest_to_the_target():
 def test_a_training_repeats_falls_and_never_undercuts_the_optimum():
     one, again = train_toy(toy()), train_toy(toy())
     assert one == again
-    assert one[0] > one[-1] >= toy().optimum
+    assert one.losses[0] > one.losses[-1] >= toy().optimum
+    assert toy().start > one.expected[0] > one.expected[-1] >= toy().optimum
+
+
+def test_a_relaxed_sample_may_be_below_the_optimum_but_what_is_expected_of_codes_never_is():
+    relaxed = toy(TEXT.replace("reinmax", "gumbel").replace("0.5069, 0.0, 0.7385", "0.9, 0.0, 0.1"))
+    found = train_toy(relaxed)
+    assert found.losses[-1] < relaxed.optimum <= min(found.expected)
+
+
+def test_another_seed_has_other_losses():
+    one = train_toy(toy())
     assert train_toy(toy().model_copy(update={"seed": 1})) != one
 
 
@@ -43,7 +54,7 @@ def test_a_training_stops_between_epochs():
 
 def test_a_stop_keeps_the_toys_that_are_finished(tmp_path):
     with pytest.raises(Interrupted) as stopped:
-        _train_toys([toy()], tmp_path, Console(quiet=True), lambda: 130)
+        train_toys([toy()], tmp_path, Console(quiet=True), lambda: 130)
     assert stopped.value.lines == ("stopped; finished toys are kept, and the same command resumes",)
     assert list(tmp_path.iterdir()) == []
 
@@ -108,8 +119,9 @@ def test_a_trained_toy_is_kept_and_a_changed_file_is_noticed(tmp_path):
     assert isinstance(asked, Polynomial)
     kept = toy_run(asked, tmp_path)
     assert not kept.finished
-    kept.write(asked, [0.5, 0.25, 0.125])
+    kept.write(asked, [0.5, 0.25, 0.125], [0.4, 0.2, 0.1])
     assert toy_run(asked, tmp_path).losses == [0.5, 0.25, 0.125]
+    assert toy_run(asked, tmp_path).expected == [0.4, 0.2, 0.1]
     assert toy_run(asked.model_copy(update={"seed": 1}), tmp_path).path != kept.path
     kept.toy_json.write_text(kept.toy_json.read_text(encoding="utf-8").replace("0.125", "0.001"), encoding="utf-8")
     with pytest.raises(Damaged, match="was changed after it was written"):

@@ -20,6 +20,7 @@ from vaecli.api.pruning import Pruned, prune
 from vaecli.api.reproduction import Reproduction, reproduce
 from vaecli.api.sample_quality import SampleQuality, quality
 from vaecli.api.sampling import SHOWN, sample
+from vaecli.api.toys import Toys, toy
 from vaecli.api.training import config_of, train
 from vaecli.api.verification import Verification, verify
 
@@ -37,6 +38,7 @@ __all__ = [
     "Pruned",
     "Reproduction",
     "SampleQuality",
+    "Toys",
     "Verification",
     "audit",
     "compare",
@@ -52,6 +54,7 @@ __all__ = [
     "reconstruct",
     "reproduce",
     "sample",
+    "toy",
     "train",
     "verify",
 ]

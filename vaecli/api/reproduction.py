@@ -1,7 +1,5 @@
 """Published figures beside ours."""
 
-import math
-import os
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -9,16 +7,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from vaecli.api.frame import console_of, prepared_for, stop_on, working
-from vaecli.backend.process import chatter, import_keras
+from vaecli.api.frame import console_of, stop_on, working
+from vaecli.api.toys import train_toys
 from vaecli.config.arguments import Name, Names, Numbers, path_of, runs_folder, seeds_of, whole
 from vaecli.errors import ConfigError, RunFailed
 from vaecli.terminal.board import Board
 from vaecli.terminal.console import Console
-from vaecli.terminal.signals import Stop
 
 if TYPE_CHECKING:
-    from vaecli.config.toys import Polynomial
     from vaecli.papers.verdict import Found
     from vaecli.runs import Run
 
@@ -151,7 +147,7 @@ def reproduce(
             console.say(limited)
         if dry_run:
             return Reproduction(plan)
-        failures = _train_toys(toys, folder, console, stop) if toys else {}
+        failures = train_toys(toys, folder, console, stop) if toys else {}
         with Board(console) as board:
             failures |= train_missing(
                 plans,
@@ -191,27 +187,3 @@ def _evaluate(run: "Run", split: "Literal['train']", data_dir: Name | None, cons
     told = console.counting(f"{split} images", before["images"])
     with working(run, None, console):
         measure(run, before, 1, path_of(data_dir), fetching=console.fetching, told=told)
-
-
-def _train_toys(toys: "Sequence[Polynomial]", folder: Path, console: Console, stop: Stop) -> dict[str, str]:
-    """Trains toys one after the other; returns the reason for each failure, by the toy's name."""
-    from vaecli.errors import Interrupted
-    from vaecli.runs.toys import toy_run
-
-    failures = {}
-    with prepared_for(None, console), chatter(Path(os.devnull)):
-        import_keras()
-        from vaecli.experiment.toys import train_toy
-
-        for number, toy in enumerate(toys, 1):
-            where = toy_run(toy, folder)
-            losses = train_toy(toy, stop)
-            if losses is None:
-                raise Interrupted("stopped; finished toys are kept, and the same command resumes")
-            if not all(map(math.isfinite, losses)):
-                failures[where.name] = "the loss is not a finite number"
-                continue
-            where.write(toy, losses)
-            end = f"loss {losses[-1]:.4g}, optimum {toy.optimum:.4g}"
-            console.say(f"{number}/{len(toys)}  {toy.model.name}, exponent {toy.exponent:g}: {end} -> {where.path}")
-    return failures

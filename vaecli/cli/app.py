@@ -28,6 +28,7 @@ from vaecli.cli import (
     reproduce,
     runs,
     sample,
+    toy,
     train,
     verify,
 )
@@ -69,6 +70,7 @@ app.command(cls=Command)(prior.prior)
 app.command(cls=Command)(sample.sample)
 app.command(cls=Command)(quality.quality)
 app.command(cls=Command)(audit.audit)
+app.command(cls=Command)(toy.toy)
 app.command(cls=Command)(apply.encode)
 app.command(cls=Command)(apply.decode)
 app.command(cls=Command)(apply.reconstruct)

@@ -61,6 +61,11 @@ def estimator_names(incomplete: str) -> list[str]:
     return [f"{before}{comma}{name}" for name in _beginning(last, found)]
 
 
+def toy_names(incomplete: str) -> list[str]:
+    """Estimators that draw codes."""
+    return _beginning(incomplete, (n for n, method in METHODS.items() if method.estimator and not method.enumerates))
+
+
 def fetched_names(incomplete: str) -> list[str]:
     """Data sets that are fetched."""
     return _beginning(incomplete, (name for name, found in DATASETS.items() if found.fetched))

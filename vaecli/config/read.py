@@ -267,7 +267,8 @@ def mistakes(
         elif item["type"] == "missing":
             text = "missing"
         else:
-            message = WORDS.get(item["type"]) or item["msg"].removeprefix("Input ")
+            own = WORDS.get(item["type"], "").format(**item.get("ctx", {}))
+            message = own or item["msg"].removeprefix("Input ")
             text = f"{message[0].lower()}{message[1:]}, received {shown(item['input'])}"
         wrong.append((source.place(key), f"{'.'.join(map(str, key))}: {text}"))
     return wrong
@@ -277,8 +278,8 @@ def mistakes(
 WORDS: Mapping[str, str] = {
     "string_type": "should be a text",
     "tuple_type": "should be a list such as [512, 256]",
-    "too_short": "should have a value or more",
-    "too_long": "should have fewer values",
+    "too_short": "should have {min_length} or more values",
+    "too_long": "should have {max_length} or fewer values",
     **dict.fromkeys(("int_type", "int_parsing", "int_from_float", "int_parsing_size"), "should be a whole number"),
     **dict.fromkeys(("float_type", "float_parsing"), "should be a number"),
     **dict.fromkeys(("bool_type", "bool_parsing"), "should be true or false"),

@@ -39,6 +39,11 @@ class Polynomial(Block):
         """The least loss: every code is the one nearest to the target."""
         return float(min(abs(value - self.target) for value in self.codes) ** self.exponent)
 
+    @property
+    def start(self) -> float:
+        """The expected loss of codes that are drawn uniformly, as at the start they nearly are."""
+        return sum(abs(value - self.target) ** self.exponent for value in self.codes) / len(self.codes)
+
 
 def _few(targets: tuple[float, ...]) -> tuple[float, ...]:
     if len(targets) > MOST_TARGETS:

@@ -1,7 +1,8 @@
 """Toys are trained: the logits of a few codes, by the gradient of an estimator, in seconds."""
 
+import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -33,7 +34,11 @@ class Descent:
     def __call__(
         self, nest: Any, codes: tf.Tensor, exponent: tf.Tensor, target: tf.Tensor, seed: Any, epoch: Any
     ) -> Any:
-        """One epoch of logits [L, K], the optimiser's slots and the estimator's state; and its steps' mean loss."""
+        """One epoch of logits [L, K], the optimiser's slots and the estimator's state.
+
+        Returns:
+            The same after the epoch, the mean loss of its steps, and the expected loss of a code then.
+        """
 
         def objective(z: tf.Tensor, one_hot: tf.Tensor | None = None) -> tf.Tensor:
             del one_hot
@@ -53,11 +58,24 @@ class Descent:
 
         first = (tf.constant(0), *nest, tf.constant(0.0))
         _, *nest, total = tf.while_loop(lambda step, *_: step < self.steps, one_step, first)
-        return tuple(nest), total / self.steps
+        each = tf.pow(tf.abs(codes - target), exponent)
+        expected = tf.reduce_mean(tf.linalg.matvec(tf.nn.softmax(nest[0]), each))
+        return tuple(nest), total / self.steps, expected
 
 
-def train_toy(toy: Polynomial, stop: Callable[[], int | None] = lambda: None) -> list[float] | None:
-    """The mean loss of each epoch's steps; None if `stop` gave an exit code first."""
+class Trained(NamedTuple):
+    """What a training of a toy gave, by epoch."""
+
+    losses: list[float]  # the mean over its steps, of what the estimator's decoder reads
+    expected: list[float]  # the expected loss of a code after it
+
+    @property
+    def finite(self) -> bool:
+        return all(map(math.isfinite, (*self.losses, *self.expected)))
+
+
+def train_toy(toy: Polynomial, stop: Callable[[], int | None] = lambda: None) -> Trained | None:
+    """The losses of each epoch; None if `stop` gave an exit code first."""
     descent = Descent(toy)
     compiled = program(descent, *descent.key)
     width = toy.model.codes
@@ -69,10 +87,11 @@ def train_toy(toy: Polynomial, stop: Callable[[], int | None] = lambda: None) ->
     )
     nest: Any = (logits, descent.optimizer.slots([logits]), state)
     numbers = tf.constant(toy.codes), tf.constant(toy.exponent), tf.constant(toy.target)
-    losses = []
+    found = Trained([], [])
     for epoch in range(toy.epochs):
         if stop():
             return None
-        nest, loss = compiled(nest, *numbers, tf.constant([toy.seed, _NOISE]), tf.constant(epoch))
-        losses.append(float(loss))
-    return losses
+        nest, loss, expected = compiled(nest, *numbers, tf.constant([toy.seed, _NOISE]), tf.constant(epoch))
+        found.losses.append(float(loss))
+        found.expected.append(float(expected))
+    return found

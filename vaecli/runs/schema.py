@@ -425,6 +425,7 @@ class ToyFile(TypedDict):
     toy: dict[str, Any]
     optimum: Number  # the least loss
     losses: list[Number]  # by epoch, a mean over its steps
+    expected: NotRequired[list[Number]]  # the expected loss of a code after each epoch
 
 
 INFO: TypeAdapter[Info] = TypeAdapter(Info)

@@ -36,11 +36,18 @@ class ToyRun:
         """The mean loss of each epoch's steps; raises Damaged if the file is not what was written."""
         return list(read_sealed(self.toy_json, TOY, newest=FORMAT, way_out=AGAIN)["losses"])
 
-    def write(self, toy: Polynomial, losses: list[float]) -> None:
+    @property
+    def expected(self) -> list[float] | None:
+        """The expected loss of a code after each epoch; None in older files. Raises Damaged as `losses`."""
+        found = read_sealed(self.toy_json, TOY, newest=FORMAT, way_out=AGAIN).get("expected")
+        return None if found is None else list(found)
+
+    def write(self, toy: Polynomial, losses: list[float], expected: list[float]) -> None:
         """Writes toy.json; raises RunFailed if the folder cannot be written."""
         with writing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
         tree = {"format": FORMAT, "toy": toy.model_dump(mode="json"), "optimum": toy.optimum, "losses": losses}
+        tree["expected"] = expected
         write_sealed(self.toy_json, tree, within=self.path)
 
 

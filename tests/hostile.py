@@ -1,7 +1,8 @@
 """Surroundings of users that must not matter: `pytest --hostile all tests/cli`, or some of SETTINGS by their names.
 
-Each is there for every process that a test starts, and for commands in this one. pytest keeps its own filters of
-warnings, and a test's own program is started with -P, as its user would have to.
+Each is there for every process that a test starts, and for commands in this one, but for what such a process reads once:
+conftest.py has prepared this one. pytest keeps its own filters of warnings, and a test's own program is started with -P,
+as its user would have to.
 """
 
 import json
@@ -9,7 +10,7 @@ import os
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -79,15 +80,24 @@ def keras_json(patch: pytest.MonkeyPatch, folder: Path) -> None:
     """A keras.json that asks for other numbers, and another backend."""
     del folder
     Path(os.environ["KERAS_HOME"], "keras.json").write_text(json.dumps(KERAS))
-    patch.setenv("KERAS_BACKEND", "jax")
+    of_children(patch, {"KERAS_BACKEND": "jax"})
 
 
 def flags(patch: pytest.MonkeyPatch, folder: Path) -> None:
     """Flags of XLA and a backend of matplotlib that do not exist, left by other programs."""
     del folder
-    patch.setenv("XLA_FLAGS", "--xla_no_such_flag=1")
-    patch.setenv("TF_XLA_FLAGS", "--no_such_flag=1")
-    patch.setenv("MPLBACKEND", "no_such_backend")
+    of_xla = {"XLA_FLAGS": "--xla_no_such_flag=1", "TF_XLA_FLAGS": "--no_such_flag=1"}
+    of_children(patch, {**of_xla, "MPLBACKEND": "no_such_backend"})
+
+
+def of_children(patch: pytest.MonkeyPatch, values: Mapping[str, str]) -> None:
+    """Sets what TensorFlow, Keras and matplotlib read once, which in this process has been prepared or imported."""
+    begin = subprocess.Popen.__init__
+
+    def begin_with_them(*arguments: Any, **options: Any) -> None:
+        begin(*arguments, **{**options, "env": {**values, **(options.get("env") or os.environ)}})
+
+    patch.setattr(subprocess.Popen, "__init__", begin_with_them)
 
 
 SETTINGS: dict[str, Callable[[pytest.MonkeyPatch, Path], None]] = {

@@ -1,8 +1,8 @@
 """Surroundings of users that must not matter: `pytest --hostile all tests/cli`, or some of SETTINGS by their names.
 
-Each is there for every process that a test starts, and for commands in this one, but for what such a process reads once:
-conftest.py has prepared this one. pytest keeps its own filters of warnings, and a test's own program is started with -P,
-as its user would have to.
+Each is there for every process that a test starts, and for commands in this one, but for what a process reads once:
+conftest.py has prepared this one. pytest keeps its own filters of warnings, and a test's own program is started with
+-P, as its user would have to.
 """
 
 import json
@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 MATPLOTLIBRC = {"image.origin": "lower", "axes.facecolor": "black", "savefig.dpi": 17, "font.size": 30}
 KERAS = {"floatx": "float16", "image_data_format": "channels_first", "epsilon": 0.1, "backend": "jax"}
 MODULES = ("random", "keras", "typing", "numpy", "tensorflow", "yaml", "matplotlib", "secrets", "tempfile")
+PREPARED = dict(os.environ)  # by conftest.py
 EXECUTED = "raise SystemExit(__file__ + ' was executed')\n"
 
 
@@ -91,11 +92,13 @@ def flags(patch: pytest.MonkeyPatch, folder: Path) -> None:
 
 
 def of_children(patch: pytest.MonkeyPatch, values: Mapping[str, str]) -> None:
-    """Sets what TensorFlow, Keras and matplotlib read once, which in this process has been prepared or imported."""
+    """Sets what TensorFlow, Keras and matplotlib read once, unless the test itself has set it."""
     begin = subprocess.Popen.__init__
 
     def begin_with_them(*arguments: Any, **options: Any) -> None:
-        begin(*arguments, **{**options, "env": {**values, **(options.get("env") or os.environ)}})
+        own = options.get("env") or os.environ
+        theirs = {name: value for name, value in values.items() if own.get(name) == PREPARED.get(name)}
+        begin(*arguments, **{**options, "env": {**own, **theirs}})
 
     patch.setattr(subprocess.Popen, "__init__", begin_with_them)
 

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import pytest
 from typer.testing import CliRunner
 
@@ -27,6 +26,8 @@ EXECUTED = "raise SystemExit(__file__ + ' was executed')\n"
 
 def matplotlibrc(patch: pytest.MonkeyPatch, folder: Path) -> None:
     """A style in which digits are upside down on black."""
+    import matplotlib  # not in every process that reads this module: its backend may not exist
+
     lines = (f"{name}: {value}\n" for name, value in MATPLOTLIBRC.items())
     (folder / "matplotlibrc").write_text("".join(lines))
     patch.setenv("MATPLOTLIBRC", str(folder / "matplotlibrc"))

@@ -17,6 +17,7 @@ from vaecli.backend.process import import_keras, prepare
 
 prepare()
 import_keras()
+sys.path.insert(0, str(Path(__file__).parent))  # python -P leaves it out
 
 from helpers import place_of, small_config, train  # noqa: E402
 from vaecli.training import trainer  # noqa: E402

@@ -1,7 +1,8 @@
 """Surroundings of users that must not matter: `pytest --hostile all tests/cli`, or some of SETTINGS by their names.
 
-Each is there for every process that a test starts, and for commands in this one. pytest keeps its own filters of
-warnings, and a test's own program is started with -P, as its user would have to.
+Each is there for every process that a test starts, and for commands in this one, but for what a process reads once:
+conftest.py has prepared this one. pytest keeps its own filters of warnings, and a test's own program is started with
+-P, as its user would have to.
 """
 
 import json
@@ -9,22 +10,24 @@ import os
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import pytest
 from typer.testing import CliRunner
 
 MATPLOTLIBRC = {"image.origin": "lower", "axes.facecolor": "black", "savefig.dpi": 17, "font.size": 30}
 KERAS = {"floatx": "float16", "image_data_format": "channels_first", "epsilon": 0.1, "backend": "jax"}
 MODULES = ("random", "keras", "typing", "numpy", "tensorflow", "yaml", "matplotlib", "secrets", "tempfile")
+PREPARED = dict(os.environ)  # by conftest.py
 EXECUTED = "raise SystemExit(__file__ + ' was executed')\n"
 
 
 def matplotlibrc(patch: pytest.MonkeyPatch, folder: Path) -> None:
     """A style in which digits are upside down on black."""
+    import matplotlib  # not in every process that reads this module: its backend may not exist
+
     lines = (f"{name}: {value}\n" for name, value in MATPLOTLIBRC.items())
     (folder / "matplotlibrc").write_text("".join(lines))
     patch.setenv("MATPLOTLIBRC", str(folder / "matplotlibrc"))
@@ -79,15 +82,26 @@ def keras_json(patch: pytest.MonkeyPatch, folder: Path) -> None:
     """A keras.json that asks for other numbers, and another backend."""
     del folder
     Path(os.environ["KERAS_HOME"], "keras.json").write_text(json.dumps(KERAS))
-    patch.setenv("KERAS_BACKEND", "jax")
+    of_children(patch, {"KERAS_BACKEND": "jax"})
 
 
 def flags(patch: pytest.MonkeyPatch, folder: Path) -> None:
     """Flags of XLA and a backend of matplotlib that do not exist, left by other programs."""
     del folder
-    patch.setenv("XLA_FLAGS", "--xla_no_such_flag=1")
-    patch.setenv("TF_XLA_FLAGS", "--no_such_flag=1")
-    patch.setenv("MPLBACKEND", "no_such_backend")
+    of_xla = {"XLA_FLAGS": "--xla_no_such_flag=1", "TF_XLA_FLAGS": "--no_such_flag=1"}
+    of_children(patch, {**of_xla, "MPLBACKEND": "no_such_backend"})
+
+
+def of_children(patch: pytest.MonkeyPatch, values: Mapping[str, str]) -> None:
+    """Sets what TensorFlow, Keras and matplotlib read once, unless the test itself has set it."""
+    begin = subprocess.Popen.__init__
+
+    def begin_with_them(*arguments: Any, **options: Any) -> None:
+        own = options.get("env") or os.environ
+        theirs = {name: value for name, value in values.items() if own.get(name) == PREPARED.get(name)}
+        begin(*arguments, **{**options, "env": {**own, **theirs}})
+
+    patch.setattr(subprocess.Popen, "__init__", begin_with_them)
 
 
 SETTINGS: dict[str, Callable[[pytest.MonkeyPatch, Path], None]] = {

@@ -44,7 +44,7 @@ OF_COMMANDS = {
 }  # of what they print
 OTHERWISE = {"list": "list_only", "named": "config"}  # a name that is Python's own, and a second way to name it
 TINY = {"model": "gumbel", "network": {"hidden": [16]}, "data": "digits", "training": {"epochs": 1}}
-TOY = {"objective": "linear", "estimators": ["exact", "zgr"], "temperatures": [1.0], "images": 4, "draws": 128}
+TOY = {"objective": "linear", "estimators": ["exact", "zgr"], "images": 4, "draws": 128}
 README = Path(vaecli.__file__).parents[1] / "README.md"
 PAGE = README.parent / ".github" / "docs" / "python.md"
 

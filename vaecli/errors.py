@@ -1,5 +1,6 @@
 """Errors that a user can cause. The CLI prints them as lines and exits with `exit_code`; anything else is our bug."""
 
+import errno
 import os
 from collections.abc import Sequence
 
@@ -83,16 +84,19 @@ def printable(line: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
 
 
+UNKNOWN = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP)
+
+
 def shut(path: str | os.PathLike[str]) -> str | None:
     """Why it cannot be said whether a path exists, "cannot be read (Permission denied)"; None where it can be said.
 
-    A folder on the way that may not be entered makes `Path.is_file` and its siblings raise, and those of `os.path`
-    say that nothing is there.
+    A folder on the way that may not be entered and a name that is too long make `Path.is_file` and its siblings raise,
+    and those of `os.path` say that nothing is there.
     """
     try:
         os.stat(path)
-    except PermissionError as error:
-        return f"cannot be read ({error.strerror})"
-    except (OSError, ValueError):
+    except OSError as error:
+        return f"cannot be read ({error.strerror})" if error.errno in UNKNOWN else None
+    except ValueError:
         return None
     return None

@@ -75,7 +75,9 @@ def test_keras_is_imported_without_what_it_does_not_need():
 
 
 def test_keras_runs_on_tensorflow_whatever_the_environment_says():
-    code = "from vaecli.backend.process import prepare; prepare(1)\nimport keras; print(keras.backend.backend())"
+    code = (
+        "from vaecli.backend.process import *; prepare(1); import_keras(); import keras; print(keras.backend.backend())"
+    )
     environment = {**os.environ, "KERAS_BACKEND": "numpy"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert done.stdout == "tensorflow\n"
@@ -208,7 +210,8 @@ def test_a_running_keras_of_other_settings_is_refused(monkeypatch, name, value, 
 
 def test_another_floatx_of_a_running_keras_is_refused_and_not_changed():
     code = (
-        "from vaecli.backend.process import *; prepare(); import keras; keras.config.set_floatx('float64')\n"
+        "from vaecli.backend.process import *; prepare(); import_keras()\n"
+        "import keras; keras.config.set_floatx('float64')\n"
         "try: import_keras()\n"
         "except Exception as error: print(error)\n"
         "print(keras.config.floatx())"

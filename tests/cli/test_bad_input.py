@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -281,6 +282,27 @@ def shut_folder(monkeypatch, tmp_path):
 
     monkeypatch.setattr(os, "stat", refused)
     return shut
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["train", "gumbel", "--set", "data={name: npz, path: NAME}", "--dry-run"],
+        ["train", "gumbel", "--set", "data={name: folder, path: NAME}", "--dry-run"],
+        ["compare", "NAME"],
+        ["compare", "gumbel", "--set", "data=digits", "--scheduler", "NAME"],
+        ["explain", "gumbel", "--output", "NAME"],
+        ["reproduce", "NAME.yaml"],
+        ["check", "NAME"],
+        ["init", "gumbel", "--output", "NAME"],
+        ["list", "--output-dir", "NAME"],
+    ],
+    ids=" ".join,
+)
+def test_a_name_that_is_too_long_for_a_file_is_one_line_at_every_door(vaecli, command):
+    result = vaecli(*(word.replace("NAME", "x" * 300 + ".png") for word in command))
+    assert result.exit_code == 2
+    assert re.search("File name too long|not a file name", result.stderr.splitlines()[-1])
 
 
 @pytest.mark.parametrize(

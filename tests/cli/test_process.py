@@ -131,7 +131,7 @@ def on_a_terminal(command, folder, **environment):
         except OSError:  # Linux says so when the last writer has closed
             break
     os.close(terminal)
-    return shown.decode(), process.wait()
+    return shown.decode(os.environ.get("PYTHONIOENCODING") or "utf-8"), process.wait()
 
 
 def on_screen(shown):

@@ -86,5 +86,6 @@ def test_the_largest_numbers_of_seeds_are_taken():
 
 def test_a_list_may_be_a_text_or_a_mapping():
     assert settings_of("a=1") == settings_of(["a=1"]) == settings_of({"a": 1}) == ["a=1"]
-    assert sweeps_of("a=1,2") == sweeps_of({"a": [1, 2]}) == ["a=1,2"]
+    assert sweeps_of("a=1,2") == sweeps_of({"a": [1, 2]}) == sweeps_of({"a": "1,2"}) == ["a=1,2"]
+    assert sweeps_of({"a": 0.5, "b": "word"}) == ["a=0.5", "b=word"]
     assert path_of(None) is None

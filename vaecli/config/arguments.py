@@ -61,7 +61,10 @@ def settings_of(asked: Settings) -> list[str]:
 def sweeps_of(asked: Sweeps) -> list[str]:
     """Sweeps as "key=value,value", the form of `--sweep`."""
     if isinstance(asked, Mapping):
-        return [f"{key}={','.join(map(_text, values))}" for key, values in asked.items()]
+        return [
+            f"{key}={values if isinstance(values, str) else ','.join(map(_text, parts(values)))}"
+            for key, values in asked.items()
+        ]
     return [asked] if isinstance(asked, str) else list(asked)
 
 

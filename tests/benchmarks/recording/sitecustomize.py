@@ -9,6 +9,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import FrameType
 from typing import Any
 
+open_file, write, close = os.open, os.write, os.close  # as they are before a test fills the disk
 noted: set[str] = set()
 
 
@@ -60,10 +61,10 @@ def note(frame: FrameType, lines: tuple[str, ...]) -> None:
     place = f"{frame.f_code.co_filename}:{frame.f_lineno}"
     if (line := json.dumps([place, lines, test]) + "\n") not in noted:
         noted.add(line)
-        handle = os.open(os.environ["REFUSALS"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        os.write(handle, line.encode())
-        os.close(handle)
+        handle = open_file(KEPT, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        write(handle, line.encode())
+        close(handle)
 
 
-if "REFUSALS" in os.environ:
+if KEPT := os.environ.get("REFUSALS", ""):
     sys.meta_path.insert(0, Watched)  # type: ignore[arg-type]

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from helpers import copied, reseal, small_config
-from vaecli.config import config_from_text
+from vaecli.config import config_from_text, read_config
 from vaecli.config.latent import Latent
 from vaecli.config.resolve import resolved
 from vaecli.reports.comparison.groups import compared, records
@@ -78,6 +78,34 @@ def test_a_posterior_equals_the_prior_up_to_a_rate(model, latent, rate, kinds):
     for finding in found.values():
         assert "since epoch 5: the posterior equals the prior, with a rate of 0.050 nats (at most 0.05)" in str(finding)
         assert finding.settings == ["objective.beta=0.2"]
+
+
+@pytest.mark.parametrize(
+    ("config", "settings"),
+    [
+        (
+            "objective: {likelihood: bernoulli, beta: 1.0}",
+            ["objective.beta={schedule: linear, start: 0, end: 1, horizon: 4}", "objective.beta=0.1"],
+        ),
+        (
+            "objective: {likelihood: bernoulli, beta: 0.5}\ntraining: {steps: 9370}",
+            ["objective.beta={schedule: linear, start: 0, end: 0.5}", "objective.beta=0.05"],
+        ),
+        (
+            "objective: {likelihood: bernoulli, beta: {schedule: linear, start: 0.5, end: 1.0, horizon: 2}}",
+            ["objective.beta.start=0.05"],
+        ),
+    ],
+)
+def test_where_a_likelihood_is_in_nats_the_weight_of_the_rate_may_rise_to_what_it_is(config, settings, tmp_path):
+    found = said("rloo", config=config, rows={"test_rate": [0.01] * 10}, rate=0.0)["collapse"]
+    assert found.settings == settings
+    for setting in settings:
+        (tmp_path / "own.yaml").write_text(f"model: rloo\n{config}\n", encoding="utf-8")
+        assert (
+            read_config(str(tmp_path / "own.yaml"), [setting]).objective.beta
+            != config_from_text(f"model: rloo\n{config}").objective.beta
+        )
 
 
 @pytest.mark.parametrize(("perplexity", "kinds"), [(1.05, ["collapse"]), (1.06, [])])

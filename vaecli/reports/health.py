@@ -35,6 +35,9 @@ LIKE_THE_MEAN = 0.95  # of the mean image's error
 NEAR = 0.01  # of the end of a schedule
 STILL = 0.01  # of the loss from the first epoch to the last
 
+# Of the epochs. Of rloo with 20 codes of 10 under a Bernoulli likelihood two of five seeds end at the prior after five
+# epochs; with a warm-up over two of these the same two end at 128.2 nats.
+WARM_UP = 0.4
 SMOOTH = 0.5  # a temperature whose relaxed samples are close to codes, and whose gradient is not yet noisy
 USUAL_RATE = 1e-3
 WITH_A_GRADIENT = ("straight_through", "gumbel")  # to be tried instead of a method that has none
@@ -159,7 +162,9 @@ def says_nothing(records: Records) -> Finding | None:
         f"The latent says nothing of the image{since}: the posterior equals the prior, with a rate of {rate:.3f} nats "
         f"(at most {NOTHING:g})."
     )
-    return Finding("collapse", sentence, [_scaled("objective.beta", beta, 0.1)] if beta else _starts(records))
+    return Finding(
+        "collapse", sentence, [*_warm_up(records), _scaled("objective.beta", beta, 0.1)] if beta else _starts(records)
+    )
 
 
 def one_code(records: Records) -> Finding | None:
@@ -393,6 +398,15 @@ def _longer(records: Records) -> str:
 
 def _lower_rate(records: Records) -> str:
     return _scaled("training.learning_rate", records.config.training.learning_rate, 0.1)
+
+
+def _warm_up(records: Records) -> list[str]:
+    """A weight of the rate that rises, where a likelihood in nats has a weight that it should end with."""
+    beta, epochs = records.config.objective.beta, records.config.training.epochs
+    if isinstance(beta, Schedule) or not records.config.objective.in_nats:
+        return []
+    horizon = f", horizon: {max(1, round(WARM_UP * epochs))}" if epochs else ""
+    return [f"objective.beta={{schedule: linear, start: 0, end: {beta:g}{horizon}}}"]
 
 
 def _scaled(key: str, value: float | Schedule, factor: float) -> str:

@@ -177,12 +177,22 @@ LABELS = np.array([2, 0, 1, 2])
         (np.eye(3, dtype=bool)[LABELS], "file: y_train is one-hot: a label is the place of the one"),
         (np.array(["dog", "ape", "cat", "dog"]), "file: labels from 0 are ape, cat, dog"),
         (np.array([b"dog", b"ape", b"cat", b"dog"]), "file: labels from 0 are ape, cat, dog"),
+        (
+            np.array([word.encode() for word in ("école", "abeille", "café", "école")]),
+            "file: labels from 0 are abeille, café, école",
+        ),
+        (LABELS.astype(np.float16), None),
     ],
 )
 def test_labels_in_other_forms_are_numbers(array, line):
     found, made = labels_of({"y_train": array}, place="file")
     assert np.array_equal(checked_labels(found["y_train"], 4, name="y_train", place="file"), LABELS)
     assert made == ([line] if line else [])
+
+
+def test_names_that_are_no_text_are_refused():
+    with pytest.raises(DataError, match=r"^file: y_train: a name of a label is not UTF-8: b'\\xff'$"):
+        labels_of({"y_train": np.array([b"dog", b"\xff"])}, place="file")
 
 
 def test_names_are_numbered_over_both_splits():

@@ -139,10 +139,25 @@ def test_zeros_and_ones_of_any_type_are_black_and_white(dtype):
 
 def test_integers_that_reach_the_upper_half_of_a_byte_are_bytes():
     numbers = IMAGES.astype(np.int64)
-    data = build("npz", {"x_train": numbers, "x_test": numbers[:3] // 200}, place="file")  # one decision for both
+    data = build("npz", {"x_train": numbers, "x_test": numbers[:3] // 3}, place="file")  # one decision for both
     assert data.train.images.dtype == data.test.images.dtype == np.uint8
     assert data.scale == 1 / 255
-    assert data.digest == build("npz", {"x_train": IMAGES, "x_test": IMAGES[:3] // 200}, place="file").digest
+    assert data.digest == build("npz", {"x_train": IMAGES, "x_test": IMAGES[:3] // 3}, place="file").digest
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int64])
+@pytest.mark.parametrize("part", ["x_train", "x_test"])
+def test_zeros_and_ones_beside_bytes_are_refused_and_not_read_as_black(dtype, part):
+    arrays = {"x_train": IMAGES, "x_test": IMAGES[:3], part: (IMAGES[:3] > 127).astype(dtype)}
+    with pytest.raises(
+        DataError, match=rf"^file: {part}: zeros and ones, beside integers to 2\d\d: one white is needed"
+    ):
+        build("npz", arrays, place="file")
+
+
+def test_a_black_image_beside_bytes_is_one_of_them():
+    data = build("npz", {"x_train": IMAGES, "x_test": np.zeros_like(IMAGES[:3])}, place="file")
+    assert data.test.images.dtype == np.uint8
 
 
 @pytest.mark.parametrize(("low", "high"), [(0, 16), (0, 127), (0, 256), (-1, 1), (-128, 127)])

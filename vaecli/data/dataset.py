@@ -223,7 +223,8 @@ def pixels_of(arrays: Mapping[str, NDArray], *, place: str) -> dict[str, NDArray
     """Arrays of images whose integers are bytes as uint8; zeros and ones, which may be bools, as float32.
 
     Raises:
-        DataError: the range of integers is neither: of 0 to 16, for example, nobody knows which is white.
+        DataError: the range of integers is neither: of 0 to 16, for example, nobody knows which is white; or one array
+            has another range than the others.
     """
     whole = {name: array for name, array in arrays.items() if array.dtype.kind in "biu"}
     found = [array for array in whole.values() if array.size]
@@ -233,12 +234,20 @@ def pixels_of(arrays: Mapping[str, NDArray], *, place: str) -> dict[str, NDArray
     if 0 <= low <= high <= 1:
         return {**arrays, **{name: array.astype(np.float32) for name, array in whole.items()}}
     if low >= 0 and 128 <= high <= 255:
+        if other := next((name for name, array in whole.items() if _zeros_and_ones(array)), None):
+            raise DataError(
+                f"{place}: {other}: zeros and ones, beside integers to {high}: one white is needed for both"
+            )
         return {**arrays, **{name: array.astype(np.uint8, copy=False) for name, array in whole.items()}}
     name, array = next(iter(whole.items()))
     raise DataError(
         f"{place}: {name}: pixels are floats in [0, 1], zeros and ones, or integers from 0 to at least 128 and at most "
         f"255, else nobody knows which is white; received {array.dtype} from {low} to {high}"
     )
+
+
+def _zeros_and_ones(array: NDArray) -> bool:
+    return array.size > 0 and (array.dtype.kind == "b" or (array.min() == 0 and array.max() == 1))
 
 
 def channels_last(array: NDArray) -> NDArray:
@@ -307,23 +316,34 @@ def labels_of(arrays: Mapping[str, NDArray], *, place: str) -> tuple[dict[str, N
 
     Whole floats and bools are integers, the place of the one in a row of zeros is its label, and names are numbered
     from 0 in their order.
+
+    Raises:
+        DataError: a name is no text.
     """
     found = {name: array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array for name, array in arrays.items()}
     if found and all(array.ndim == 1 and array.dtype.kind in "US" for array in found.values()):
-        names = np.unique(np.concatenate([array.astype(str) for array in found.values()]))
-        named = {name: np.searchsorted(names, array.astype(str)) for name, array in found.items()}
+        texts = {name: _texts(array, f"{place}: {name}") for name, array in found.items()}
+        names = np.unique(np.concatenate(list(texts.values())))
+        named = {name: np.searchsorted(names, array) for name, array in texts.items()}
         more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
         return named, [f"{place}: labels from 0 are {', '.join(names[:NAMED])}{more}"]
     made = []
     for name, array in found.items():
         if array.dtype.kind == "b" and array.ndim == 1:
             found[name] = array.astype(np.int32)
-        elif array.dtype.kind == "f" and array.ndim == 1 and array.size and np.abs(array).max() < 2**31:
+        elif array.dtype.kind == "f" and array.ndim == 1 and array.size and np.abs(array.astype(float)).max() < 2**31:
             found[name] = array.astype(np.int64) if np.array_equal(array, np.rint(array)) else array
         elif array.ndim == 2 and array.dtype.kind in "biuf" and _one_hot(array):
             found[name] = array.argmax(1)
             made.append(f"{place}: {name} is one-hot: a label is the place of the one")
     return found, made
+
+
+def _texts(array: NDArray, place: str) -> NDArray[np.str_]:
+    try:
+        return np.char.decode(array, "utf-8") if array.dtype.kind == "S" else array
+    except UnicodeDecodeError as error:
+        raise DataError(f"{place}: a name of a label is not UTF-8: {error.object!r}") from None
 
 
 def _one_hot(array: NDArray) -> bool:

@@ -67,6 +67,15 @@ def test_a_file_describes_a_toy_and_options_of_one_estimator_tell_rows_apart(vae
     }
 
 
+def test_a_file_need_not_say_how_many_classes_its_values_are(vaecli, tmp_path):
+    (tmp_path / "mine.yaml").write_text(
+        "model: zgr\ncodes: [0.0, 0.5, 1.0]\nexponent: 2.0\nepochs: 1\nsteps_per_epoch: 5\n"
+    )
+    assert vaecli("toy", "mine.yaml").stdout.startswith(
+        "mean |c(z) - 0.45|^2 of 128 codes with the values 0, 0.5, 1; 5"
+    )
+
+
 def test_a_setting_without_effect_for_some_is_said_and_for_all_is_a_mistake(vaecli):
     some = vaecli("toy", "zgr", "gumbel_st", *SMALL, "--set", "model.temperature=0.5")
     assert some.exit_code == 0
@@ -85,6 +94,8 @@ def test_a_setting_without_effect_for_some_is_said_and_for_all_is_a_mistake(vaec
         (("zgr", "--set", "exponent=0"), "--set exponent=0: exponent: should be greater than 0, received 0"),
         (("zgr", "--set", "codes=[1]"), "--set codes=[1]: codes: should have 2 or more values, received [1]"),
         (("zgr", "--set", "seed=3", "--seeds", "2"), "seed=3: --seeds says which seeds; give one of the two"),
+        (("zgr", "--set", "model=mve"), "model=mve: estimators are named first, as in `vaecli toy zgr`"),
+        (("zgr", "--set", "model.num_latents=0"), "--set model.num_latents=0: model.num_latents: should be greater"),
         (("nowhere.yaml",), "nowhere.yaml: cannot be read (No such file or directory)"),
     ],
 )

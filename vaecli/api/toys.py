@@ -4,7 +4,7 @@ import hashlib
 import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from vaecli.terminal.console import Console
 from vaecli.terminal.signals import Stop
 
 if TYPE_CHECKING:
+    from vaecli.config.source import Source
     from vaecli.config.toys import Polynomial
     from vaecli.reports.toys import Group
     from vaecli.runs.toys import ToyRun
@@ -152,7 +153,7 @@ def _asked(
         if name.endswith((".yaml", ".yml")):
             sources[name] = read_source(Path(name))
         elif name in known:
-            sources[name] = Source(name, {"model": {"name": name, "num_latents": NUM_LATENTS}, **PUBLISHED})
+            sources[name] = Source(name, {"model": name, **PUBLISHED})
         elif name in METHODS:
             raise ConfigError([f"{name}: a toy needs an estimator that draws codes"])
         else:
@@ -163,6 +164,8 @@ def _asked(
         key, _, option = setting.partition("=")[0].strip().partition(".")
         if key == "seed" and seeds is not None:
             raise ConfigError([f"{setting}: --seeds says which seeds; give one of the two"])
+        if key == "model" and option in ("", "name"):
+            raise ConfigError([f"{setting}: estimators are named first, as in `vaecli toy zgr`"])
         without = [name for name, has in options.items() if key == "model" and has is not None and option not in has]
         if without and len(without) == len(sources):
             raise ConfigError([f"{setting}: has no effect with {', '.join(without)}"])
@@ -179,17 +182,26 @@ def _asked(
                 or setting.partition("=")[0].strip().partition(".")[2] in has
             ]
             changed = override(source, fitting)
-            model, codes = changed.tree.get("model"), changed.tree.get("codes")
-            if isinstance(model, dict) and isinstance(codes, list) and len(codes) > 1:
-                model.setdefault("num_classes", len(codes))
-            found = toy_of(changed)
+            found = toy_of(_sized(changed))
             if not isinstance(found, Polynomial):
                 raise ConfigError([f"{name}: a toy of kind {found.kind} is not trained, as it has nothing to choose"])
             for seed in [found.seed] if seeds is None else seeds_of(seeds):
                 yield found.model_copy(update={"seed": seed})
 
 
-def _options(source: Any) -> "tuple[str, ...] | None":
+def _sized(source: "Source") -> "Source":
+    """A toy whose model has as many codes as the published one, and as many classes as there are values, if unsaid."""
+    tree = source.tree if isinstance(source.tree, dict) else {}
+    model, codes = tree.get("model"), tree.get("codes")
+    if isinstance(model, str):
+        model = {"name": model}
+    if isinstance(model, dict):
+        sizes = {"num_classes": len(codes)} if isinstance(codes, list) and len(codes) > 1 else {}
+        source = replace(source, tree={**tree, "model": {"num_latents": NUM_LATENTS, **sizes, **model}})
+    return source
+
+
+def _options(source: "Source") -> "tuple[str, ...] | None":
     """The keys of `model` that have an effect; None where the source does not say which method it is of."""
     model = source.tree.get("model") if isinstance(source.tree, dict) else None
     name = model.get("name") if isinstance(model, dict) else model

@@ -13,8 +13,9 @@ import signal
 import sys
 from pathlib import Path
 
-from vaecli.backend.process import import_keras, prepare
+from vaecli.backend.process import import_keras, prepare, reset_warnings
 
+reset_warnings()
 prepare()
 import_keras()
 sys.path.insert(0, str(Path(__file__).parent))  # python -P leaves it out

@@ -1,5 +1,6 @@
 """Published draws: who they belong to, and what no such file may hold."""
 
+import errno
 import os
 from dataclasses import replace
 
@@ -92,6 +93,17 @@ def test_lines_may_end_as_they_like(tmp_path):
     for text in ("0 1 1 0 \r\n1 1 1 1 \r\n", "0110\n1111", "0 1 1 0\n1 1 1 1\n"):
         (tmp_path / "x.amat").write_text(text)
         assert read_amat(tmp_path / "x.amat", 4).tolist() == [[False, True, True, False], [True] * 4]
+
+
+def test_a_file_that_the_system_does_not_read_is_named(folder, monkeypatch):
+    def refused(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(np, "fromfile", refused)
+    with pytest.raises(
+        DataError, match=r"train\.amat: not readable \(Input/output error\); data\.binarized_path needs"
+    ):
+        published(folder, GREY)
 
 
 def test_other_data_and_missing_files_are_refused(folder, tmp_path):

@@ -3,7 +3,7 @@
     python tests/benchmarks/modes.py [--networks 128 512-256 1024-512 conv] [--methods gumbel vqvae rebar] [--rounds 5]
 
 MNIST. An `mlp` of hidden layers 128 has one latent of ten values and batches of 64, a larger one 20 latents and batches
-of 100; `conv` is the 7x7 grid of convolutions.py, with batches of 128. Every mode trains for --seconds, then the next
+of 100; `conv` is the 7x7 grid of speed.py, with batches of 128. Every mode trains for --seconds, then the next
 one does, so that a slow phase of the machine meets all of them. A mode is judged by its fastest turn; beside it stands
 the median over the rounds of how much faster it was than the first.
 """

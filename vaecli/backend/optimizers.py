@@ -6,8 +6,7 @@ Measured twice on a busy machine at two sizes, a step with Keras' Adam took 0.92
 a step with its SGD, which gives the same bits, 0.73 to 1.09 times (tests/benchmarks/optimizers_speed.py).
 """
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
@@ -15,7 +14,6 @@ import tensorflow as tf
 
 Tensors = list[tf.Tensor]
 LearningRate = float | Callable[[tf.Tensor], tf.Tensor]  # a number, or a function of the number of the step: 1, 2, ...
-SMALL = 4096  # numbers below which a weight is updated together with others
 
 
 class Optimizer(NamedTuple):
@@ -28,7 +26,6 @@ class Optimizer(NamedTuple):
     slots: Callable[[Tensors], Any]
     update: Callable[[Tensors, Tensors, Any, tf.Tensor], tuple[Tensors, Any]]
     cleared: Callable[[Any, int, tf.Tensor], Any]
-    elementwise: bool = False  # whether a number's update depends on its own gradient alone
 
 
 def adam(learning_rate: LearningRate, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7) -> Optimizer:
@@ -48,7 +45,7 @@ def adam(learning_rate: LearningRate, beta_1: float = 0.9, beta_2: float = 0.999
         weights = [w - rate * m / (tf.sqrt(v) + epsilon) for w, m, v in zip(weights, means, squares, strict=True)]
         return weights, [means, squares]
 
-    return Optimizer(slots, update, _cleared, elementwise=True)
+    return Optimizer(slots, update, _cleared)
 
 
 def sgd(learning_rate: LearningRate, momentum: float) -> Optimizer:
@@ -62,35 +59,7 @@ def sgd(learning_rate: LearningRate, momentum: float) -> Optimizer:
         velocity = [momentum * v - rate * g for v, g in zip(slots[0], gradients, strict=True)]
         return [w + v for w, v in zip(weights, velocity, strict=True)], [velocity]
 
-    return Optimizer(slots, update, _cleared, elementwise=True)
-
-
-class Together:
-    """Small weights of an elementwise optimiser side by side in one vector, for one update of all: the same bits.
-
-    A program of XLA starts each operation on each weight by itself, which for a bias takes longer than the operation
-    (measured at the article's size, on one thread of a busy machine: a step takes 0.97 of the CPU time).
-    """
-
-    def __init__(self, shapes: Sequence[tuple[int, ...]], *, elementwise: bool) -> None:
-        self.shapes = [tuple(shape) for shape in shapes]
-        self.sizes = [math.prod(shape) for shape in self.shapes]
-        small = [place for place, size in enumerate(self.sizes) if elementwise and size < SMALL]
-        self.small = small if len(small) > 1 else []
-        self.large = [place for place in range(len(self.sizes)) if place not in self.small]
-
-    def joined(self, tensors: Tensors) -> Tensors:
-        """One tensor per weight -> those of large ones, then the vector of the small ones, if there are such."""
-        vector = [tf.reshape(tensors[place], (-1,)) for place in self.small]
-        return [tensors[place] for place in self.large] + ([tf.concat(vector, 0)] if vector else [])
-
-    def apart(self, tensors: Tensors) -> Tensors:
-        """The inverse of `joined`."""
-        found = dict(zip(self.large, tensors, strict=False))
-        if self.small:
-            parts = tf.split(tensors[-1], [self.sizes[place] for place in self.small])
-            found |= {place: tf.reshape(x, self.shapes[place]) for place, x in zip(self.small, parts, strict=True)}
-        return [found[place] for place in range(len(self.sizes))]
+    return Optimizer(slots, update, _cleared)
 
 
 def _cleared(slots: list[Tensors], place: int, rows: tf.Tensor) -> list[Tensors]:

@@ -6,7 +6,7 @@ steps are divided into calls, and a saved and loaded state continues as if nothi
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import keras
@@ -14,7 +14,6 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from vaecli.backend.optimizers import Together
 from vaecli.backend.programs import program
 from vaecli.backend.progress import Progress
 from vaecli.backend.random import fold_in, uniform
@@ -22,7 +21,7 @@ from vaecli.backend.schedules import scheduled
 from vaecli.config.schema import Config
 from vaecli.data import Dataset
 from vaecli.estimators.estimator import State
-from vaecli.models.autoencoder import PARTS, Autoencoder, Losses
+from vaecli.models.autoencoder import PARTS, Autoencoder
 from vaecli.training.optimizers import optimizer
 
 SECONDS_PER_CALL = 0.5  # the interval of progress and of checks for Ctrl-C
@@ -73,7 +72,6 @@ class Loop:
         self.names = list(autoencoder.weights)
         self.variables = list(autoencoder.weights.values())
         self.learnt = [place for place, variable in enumerate(self.variables) if variable.trainable]
-        self.others = [place for place, variable in enumerate(self.variables) if not variable.trainable]
         self.end = Progress.end(training.total_steps(steps_per_epoch), steps_per_epoch)
         rate = training.learning_rate
         self.optimizer = optimizer(
@@ -81,8 +79,6 @@ class Loop:
             [self.variables[place] for place in self.learnt],
             rate if isinstance(rate, float) else lambda step: scheduled(rate, self.end._replace(step=step - 1)),
         )
-        shapes = [self.variables[place].shape for place in self.learnt]
-        self.together = Together(shapes, elementwise=self.optimizer.elementwise)
         self.clip_norm = training.clip_norm
         self.beta = config.objective.beta
         self.scale = dataset.scale
@@ -103,11 +99,9 @@ class Loop:
         stop: tf.Tensor,
     ) -> Any:
         epoch_seed = fold_in(seed, epoch)
-        joined, apart = self.together.joined, self.together.apart
 
         def one_step(step: tf.Tensor, nest: Any) -> Any:
-            together, others, slots, estimator, log = nest
-            weights = self._in_order(apart(together), others)
+            weights, slots, estimator, log = nest
             seed = fold_in(epoch_seed, step)
             batch = self.batch(images, order[step], seed)
             done = epoch * self.steps_per_epoch + step
@@ -125,37 +119,18 @@ class Loop:
             norms = self._norms(gradients)
             if self.clip_norm is not None:
                 gradients, _ = tf.clip_by_global_norm(gradients, self.clip_norm, use_norm=tf.norm(norms))
-            together, slots = self.optimizer.update(together, joined(gradients), slots, done + 1)
-            if losses.replaced:
-                together, slots = self._replaced(losses, together, slots)
-            others = [losses.updates.get(self.names[i], weight) for i, weight in zip(self.others, others, strict=True)]
+            learnt, slots = self.optimizer.update(learnt, gradients, slots, done + 1)
+            for name, rows in losses.replaced.items():
+                place = self.learnt.index(self.names.index(name))
+                learnt[place] = tf.where(rows.places[:, None], rows.values, learnt[place])
+                slots = self.optimizer.cleared(slots, place, rows.places)
+            new = {**losses.updates, **{self.names[i]: weight for i, weight in zip(self.learnt, learnt, strict=True)}}
+            weights = [new.get(name, weight) for name, weight in zip(self.names, weights, strict=True)]
             values = [losses.loss, losses.distortion, losses.rate, losses.penalty, *norms]
             log = tf.tensor_scatter_nd_update(log, [[step]], [tf.stack(values)])
-            return step + 1, (together, others, slots, losses.state, log)
+            return step + 1, (weights, slots, losses.state, log)
 
-        weights, slots, estimator, log = nest
-        learnt, others = ([weights[place] for place in places] for places in (self.learnt, self.others))
-        nest = joined(learnt), others, self._of_slots(joined, slots), estimator, log
-        together, others, slots, estimator, log = tf.while_loop(lambda step, _: step < stop, one_step, (start, nest))[1]
-        return self._in_order(apart(together), others), self._of_slots(apart, slots), estimator, log
-
-    def _in_order(self, learnt: list[tf.Tensor], others: list[tf.Tensor]) -> list[tf.Tensor]:
-        """All weights, of those that an optimiser changes and of the others."""
-        found = dict(zip([*self.learnt, *self.others], [*learnt, *others], strict=True))
-        return [found[place] for place in range(len(found))]
-
-    def _of_slots(self, function: Callable[[list[tf.Tensor]], list[tf.Tensor]], slots: Any) -> Any:
-        """The slots with each list of one tensor per weight joined or taken apart."""
-        return [function(of_kind) for of_kind in slots] if self.optimizer.elementwise else slots
-
-    def _replaced(self, losses: Losses, together: list[tf.Tensor], slots: Any) -> Any:
-        """The joined weights with other values in some rows, and the slots that know nothing of these rows."""
-        learnt, slots = self.together.apart(together), self._of_slots(self.together.apart, slots)
-        for name, rows in losses.replaced.items():
-            place = self.learnt.index(self.names.index(name))
-            learnt[place] = tf.where(rows.places[:, None], rows.values, learnt[place])
-            slots = self.optimizer.cleared(slots, place, rows.places)
-        return self.together.joined(learnt), self._of_slots(self.together.joined, slots)
+        return tf.while_loop(lambda step, _: step < stop, one_step, (start, nest))[1]
 
     def batch(self, images: tf.Tensor, rows: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """These of all images [N, P] as floats [B, H, W, C], with their pixels drawn if they are at each use."""

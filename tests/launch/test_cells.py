@@ -125,6 +125,11 @@ def test_a_quick_look_is_at_the_earliest_epoch_of_each_setting(source):
     assert kept == ["mine/ST/train mse/e1", "mine/none/test mse/e2", "mine/other/test mse/e2"]
 
 
+def test_jobs_and_a_scheduler_exclude_each_other(source):
+    with pytest.raises(ConfigError, match="--jobs 2: has no effect with --scheduler, whose workers are counted there"):
+        reproduce(source, jobs=2, scheduler="tcp://x:1", quiet=True)
+
+
 def test_a_source_that_is_named_twice_is_there_once_and_another_of_its_name_is_refused(source, tmp_path):
     cells = cells_of(source)
     assert select([source, source], ()) == list(cells)

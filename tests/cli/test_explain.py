@@ -26,3 +26,9 @@ def test_only_a_method_has_a_figure_and_only_in_a_known_format(vaecli):
     )
     refused = vaecli("explain", "gumbel", "--output", "x.jpg")
     assert (refused.exit_code, refused.stderr) == (2, "x.jpg: the format is one of png, svg, pdf\n")
+
+
+def test_what_draws_no_figure_takes_no_file_for_one(vaecli):
+    result = vaecli("explain", "gumbel", "--format", "bibtex", "--output", "x.png")
+    assert result.exit_code == 2
+    assert result.stderr == "--output x.png: draws a figure, which --format bibtex is not\n"

@@ -147,14 +147,28 @@ def test_a_quick_look_is_at_the_earliest_epoch_of_each_setting(source):
     assert kept == ["mine/ST/train mse/e1", "mine/none/test mse/e2", "mine/other/test mse/e2"]
 
 
+def test_jobs_and_a_scheduler_exclude_each_other(source):
+    with pytest.raises(ConfigError, match="--jobs 2: has no effect with --scheduler, whose workers are counted there"):
+        reproduce(source, jobs=2, scheduler="tcp://x:1", quiet=True)
+
+
+def test_a_source_that_is_named_twice_is_there_once_and_another_of_its_name_is_refused(source, tmp_path):
+    cells = cells_of(source)
+    assert select([source, source], ()) == list(cells)
+    (tmp_path / "mine.yaml").write_text(SOURCE, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"^mine: two of the sources are called so"):
+        select([source, tmp_path / "mine.yaml"], ())
+
+
 def test_cells_are_selected_by_parts_and_patterns(source):
     names = lambda *patterns: [cell.name for cell in select([source], patterns)]  # noqa: E731
     assert names("test mse", "e1") == [
         *("mine/ST/train mse/e1", "mine/ST/test mse/e2", "mine/none/test mse/e2", "mine/other/test mse/e2"),
     ]
     assert names("*/ST/*/e2") == ["mine/ST/train mse/e2", "mine/ST/test mse/e2"]
-    with pytest.raises(ConfigError, match="--cells e3: no cell is called so"):
-        names("e3")
+    for nothing in ("e3", ""):
+        with pytest.raises(ConfigError, match=f"--cells {nothing}: no cell is called so"):
+            names(nothing)
 
 
 def test_a_mean_over_the_last_steps_is_taken_from_means_that_begin_again_in_each_epoch():

@@ -12,7 +12,7 @@ import tensorflow as tf
 from helpers import copied, small_config
 from test_imports import loaded_after
 from vaecli import export
-from vaecli.errors import ConfigError
+from vaecli.errors import ConfigError, RunError
 from vaecli.reports.tracking import _varint, scalars
 
 TRACKIO = """
@@ -119,6 +119,10 @@ def test_no_tensorflow_is_imported(run, tmp_path, to):
         ({"metrics_to": "csv", "output": "x", "threads": 1}, "--threads 1: is of the model, and --metrics-to csv"),
         ({"metrics_to": "csv", "output": "x", "weights": "best"}, "--weights best: is of the model, and --metrics-to"),
         ({"metrics_to": "csv", "output": "outputs"}, "outputs: is a folder; choose another place with --output"),
+        (
+            {"metrics_to": "csv", "output": "x" * 300},
+            f"{'x' * 300}: cannot be read (File name too long); choose another place with --output",
+        ),
         ({"metrics_to": "csv", "output": "there"}, "there: already exists; --force overwrites it"),
         ({"metrics_to": "trackio"}, "--metrics-to trackio: trackio is missing; pip install trackio"),
         ({"metrics_to": "trackio", "output": "x"}, "--output x: has no effect with --metrics-to trackio"),
@@ -140,3 +144,11 @@ def test_a_second_export_needs_force(run):
         export(run.name, **asked)
     before = [path.read_bytes() for path in first.iterdir()]
     assert [path.read_bytes() for path in export(run.name, **asked, force=True).iterdir()] == before
+
+
+def test_a_run_without_rows_yet_is_a_line(run):
+    run.summary_json.unlink()
+    run.metrics_csv.unlink()
+    with pytest.raises(RunError, match=f"^{run.name}: has no rows yet, since its training has just begun$"):
+        export(run.name, metrics_to="csv", output="rows.csv")
+    assert not Path("rows.csv").exists()

@@ -1,7 +1,9 @@
 """The runs that published cells need: one for all cells of a setting and a seed, as long as the last of them."""
 
 import json
+import os
 import statistics
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -73,13 +75,18 @@ def select(sources: Sequence[Name], patterns: Sequence[str]) -> list[Cell]:
     A pattern is a part of a name, SOURCE/SETTING/METRIC/e20, or with * and ? the whole of it.
 
     Raises:
-        ConfigError: an unknown source, a mistake in one, or a pattern that no cell has.
+        ConfigError: an unknown source, a mistake in one, two of one name, or a pattern that no cell has.
     """
-    cells = [cell for name in sources or source_names() for cell in cells_of(name)]
+    asked = dict.fromkeys(os.fspath(name) for name in sources or source_names())
+    found = [cells_of(name) for name in asked]
+    twice = [name for name, times in Counter(of_one[0].source for of_one in found).items() if times > 1]
+    if twice:
+        raise ConfigError([f"{twice[0]}: two of the sources are called so; reproduce them one after the other"])
+    cells = [cell for of_one in found for cell in of_one]
     if not patterns:
         return cells
     for pattern in patterns:
-        if not any(_fits(cell, pattern) for cell in cells):
+        if not pattern or not any(_fits(cell, pattern) for cell in cells):
             raise ConfigError([f"--cells {pattern}: no cell is called so; `vaecli reproduce --list` names them"])
     return [cell for cell in cells if any(_fits(cell, pattern) for pattern in patterns)]
 

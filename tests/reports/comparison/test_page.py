@@ -6,12 +6,19 @@ import pytest
 
 from helpers import HOSTILE, Page, audit_row, copied, forge, train, written
 from vaecli.config import config_from_text
+from vaecli.errors import RunError
 from vaecli.evaluation.references import compute
 from vaecli.reports.comparison import page
+from vaecli.reports.comparison.again import groups_of
 from vaecli.reports.comparison.groups import compared
 from vaecli.reports.comparison.page import report_folder, write_report
 from vaecli.runs import Run
 from vaecli.runs.audits import audit_of
+
+
+def test_a_comparison_whose_file_is_gone_is_a_line(tmp_path):
+    with pytest.raises(RunError, match=r"comparison\.json: cannot be read \(No such file or directory\)$"):
+        groups_of(tmp_path)
 
 
 @pytest.fixture(scope="module")

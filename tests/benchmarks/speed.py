@@ -126,7 +126,7 @@ def best(found: dict[Program, list[dict[str, Any]]]) -> dict[str, tuple[float, s
 
 def table(rows: dict[str, dict[str, float]]) -> str:
     """The rates [row][library] as Markdown, each with that of vaecli over it."""
-    lines = ["| |" + " | ".join(LIBRARIES) + " |", "|---" * (1 + len(LIBRARIES)) + "|"]
+    lines = ["| | " + " | ".join(LIBRARIES) + " |", "|---" * (1 + len(LIBRARIES)) + "|"]
     for row, rates in rows.items():
         cells = [
             f"{rates[name]:,.0f}" + (f" ({rates['vaecli'] / rates[name]:.2f}x)" if name != "vaecli" else "")

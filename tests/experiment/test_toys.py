@@ -69,6 +69,8 @@ def test_a_stop_keeps_the_toys_that_are_finished(tmp_path):
         ("exponent", "exponents", "toy.yaml:3:1: exponents: unknown key, did you mean 'exponent'?"),
         ("temperature", "temprature", "toy.yaml:1:24: model.temprature: unknown key, did you mean 'temperature'?"),
         ("exponent: 2.0", "exponent: 2.0\nkind: polynom", "toy.yaml:4:1: unknown toy 'polynom', did you mean"),
+        ("exponent: 2.0", "exponent: 2.0\nkind: [tied]", "toy.yaml:4:1: unknown toy ['tied']"),
+        ("exponent: 2.0", "exponent: 2.0\nkind: {a: 1}", "toy.yaml:4:1: unknown toy {'a': 1}"),
     ],
 )
 def test_a_mistake_in_a_toy_names_its_place(old, new, said):

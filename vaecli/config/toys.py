@@ -71,8 +71,8 @@ def toy_of(source: Source) -> Toy:
         raise ConfigError([f"{source.place(())}: a toy is a mapping such as `exponent: 2.0`"])
     tree = dict(source.tree)
     kind = tree.get("kind", "polynomial")
-    if kind not in KINDS:
-        raise ConfigError([f"{source.place(('kind',))}: unknown toy {kind!r}{suggest(kind, KINDS)}"])
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise ConfigError([f"{source.place(('kind',))}: unknown toy {kind!r}{suggest(str(kind), KINDS)}"])
     if "model" in tree and kind == "polynomial":
         tree["model"] = validate(Source(source.name, {"model": tree["model"]}, source.places)).model
     try:

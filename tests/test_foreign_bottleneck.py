@@ -92,8 +92,9 @@ registry.BUILT_IN["rungs"] = registry.Method(
 def workshop(tmp_path_factory):
     """A folder with the toy's file and entry, and a run of it."""
     folder = tmp_path_factory.mktemp("workshop")
-    (folder / "rungs.py").write_text(FILE)
-    (folder / "entry.py").write_text(ENTRY)
+    (folder / "package").mkdir()  # not where commands run: what lies there may have the names of modules
+    (folder / "package" / "rungs.py").write_text(FILE)
+    (folder / "package" / "entry.py").write_text(ENTRY)
     name = command(folder, "train", "--config", "rungs", *SMALL).stdout.strip()
     return folder, folder / name
 
@@ -102,8 +103,12 @@ QUICK = ("--set", "network.hidden=[16]", "--set", "training.compile=graph")
 SMALL = ("--set", "data=digits", *QUICK, "--set", "training.epochs=2", "-q")
 
 
+def entry_of(folder):
+    return f"import sys; sys.path.insert(0, {str(folder / 'package')!r}); import entry\n"
+
+
 def command(folder, *arguments):
-    code = f"import sys; sys.path.insert(0, {str(folder)!r}); import entry; from vaecli.cli import main; main()"
+    code = f"{entry_of(folder)}from vaecli.cli import main; main()"
     done = subprocess.run([sys.executable, "-c", code, *arguments], cwd=folder, capture_output=True, text=True)
     assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
     return done
@@ -149,7 +154,7 @@ def test_weights_without_a_gradient_are_trained_kept_and_loaded(workshop):
     """A count of steps that the bottleneck hands out with each: 22 batches of 64, twice."""
     folder, run = workshop
     code = (
-        f"import sys; sys.path.insert(0, {str(folder)!r}); import entry\n"
+        f"{entry_of(folder)}"
         "import numpy as np\nfrom vaecli import load_run\nfrom vaecli.data.digits import digits\n"
         f"run = load_run({str(run)!r})\n"
         "images = digits().test.images[..., 0]\n"

@@ -168,8 +168,8 @@ BAD = {
         "",
     ),
     "temperatures of none": (
-        ("audit", "gumbel-", "--estimators", "straight_through,reinforce", "--temperatures", "0.5"),
-        "--temperatures: no effect, as none of these has a temperature: straight_through, reinforce",
+        ("audit", "gumbel-", "--estimators", "identity_st,reinforce", "--temperatures", "0.5"),
+        "--temperatures: no effect, as none of these has a temperature: identity_st, reinforce",
         "",
     ),
     "a toy of a run": (("audit", "gumbel-", "--objective", "mlp"), "a toy has neither run nor epochs", ""),

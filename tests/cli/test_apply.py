@@ -1,6 +1,7 @@
 """`vaecli encode`, `decode` and `reconstruct`: files in, files out."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -118,6 +119,10 @@ def test_nothing_is_overwritten_unless_it_is_asked_for_and_nothing_else_is_left(
     before = hashlib.sha256(images.read_bytes()).hexdigest()
     refused = vaecli("encode", run.name, images, "-o", images)
     assert refused.stderr.startswith("mine.npz: already exists; --force overwrites it")
+    os.mkfifo("pipe.npz")
+    device = vaecli("encode", run.name, images, "-o", "pipe.npz", "--force")
+    assert device.stderr == "pipe.npz: is no regular file; choose another place with --output\n"
+    os.unlink("pipe.npz")
     assert hashlib.sha256(images.read_bytes()).hexdigest() == before
     there = set(written(Path()))
     assert vaecli("encode", run.name, images, "-o", "codes").exit_code == 0

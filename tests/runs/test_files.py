@@ -58,6 +58,18 @@ def refusing(monkeypatch, name, number, *, of):
     monkeypatch.setattr(os, name, refuse)
 
 
+@pytest.mark.parametrize(
+    "call", [lambda path: files.write(path, "new"), lambda path: files.write_by(path, lambda part: None)]
+)
+def test_nothing_but_a_regular_file_is_replaced(tmp_path, call):
+    """A rename would put a file in the place of /dev/null, where the user may."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(RunError, match=r"cannot be written \(not a regular file\)"):
+        call(tmp_path / "pipe")
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+
+
 @pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.ENOSYS])
 def test_a_folder_that_cannot_be_synced_refuses_nothing(tmp_path, monkeypatch, number):
     refusing(monkeypatch, "fsync", number, of=True)

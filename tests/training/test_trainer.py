@@ -292,12 +292,12 @@ def test_an_estimator_with_memory_is_carried_and_resumed(monkeypatch):
         Promises(exact_for="every"),
         initial_state=lambda L, K, seed: {"average": tf.zeros(()), "steps": tf.zeros(())},
     )
-    monkeypatch.setattr("vaecli.estimators.straight_through.straight_through", memory)
-    uncut, _ = trained(new_trainer("straight_through"))
+    monkeypatch.setattr("vaecli.estimators.zgr.zgr", memory)
+    uncut, _ = trained(new_trainer("zgr"))
     assert uncut.state.estimator["steps"] == 44
     assert uncut.state.estimator["average"] > 0
     monkeypatch.setattr(module, "FIRST_CALL_STEPS", 5)
-    trainer = new_trainer("straight_through")
+    trainer = new_trainer("zgr")
     state = next(trainer.chunks(trainer.initial_state())).state
     arrays = to_arrays(state, trainer.names, trainer.learnt)
     resumed, _ = trained(trainer, from_arrays(arrays, trainer.initial_state(), trainer.names, trainer.learnt))

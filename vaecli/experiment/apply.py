@@ -125,6 +125,8 @@ def free(path: Path, *, force: bool) -> Path:
         raise ConfigError([f"{path}: there is no folder {path.parent}"])
     if path.is_dir():
         raise ConfigError([f"{path}: is a folder; choose another place with --output"])
+    if path.exists() and not path.is_file():
+        raise ConfigError([f"{path}: is no regular file; choose another place with --output"])
     if path.exists() and not force:
         raise ConfigError([f"{path}: already exists; --force overwrites it, or choose another place with --output"])
     return path

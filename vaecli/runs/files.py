@@ -214,5 +214,7 @@ def _new_part(path: Path, *, ending: str = "") -> tuple[Path, int]:
 
 def _swap_in(part: Path, path: Path) -> None:
     sync(part)
+    if path.exists() and not path.is_file() and not path.is_dir():  # a rename would put a file in a device's place
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
     os.replace(part, path)
     sync(path.parent)

@@ -101,6 +101,7 @@ def test_differences_are_only_what_differs(finished, half_done):
     assert found["config"] == {
         "model.name": ["gumbel", "straight_through"],
         "model.temperature": [1.0, None],
+        "model.backward_temperature": [None, 1.0],
     }
     assert found["environment"] == {}
     assert found["figures"]["test.mse.relaxed"] == [one.summary["test"]["mse"]["relaxed"], None]

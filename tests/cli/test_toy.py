@@ -80,6 +80,8 @@ def test_a_setting_without_effect_for_some_is_said_and_for_all_is_a_mistake(vaec
     some = vaecli("toy", "zgr", "gumbel_st", *SMALL, "--set", "model.temperature=0.5")
     assert some.exit_code == 0
     assert "model.temperature=0.5: no effect with zgr\n" in some.stderr
+    part = ("--set", "model.temperature={schedule: linear, start: 1.0}", "--set", "model.temperature.end=0.5")
+    assert vaecli("toy", "gumbel_st", *SMALL, *part).exit_code == 0
     nothing = vaecli("toy", "zgr", *SMALL, "--set", "model.temperature=0.5")
     assert (nothing.exit_code, nothing.stderr) == (2, "model.temperature=0.5: has no effect with zgr\n")
 
@@ -95,6 +97,7 @@ def test_a_setting_without_effect_for_some_is_said_and_for_all_is_a_mistake(vaec
         (("zgr", "--set", "codes=[1]"), "--set codes=[1]: codes: should have 2 or more values, received [1]"),
         (("zgr", "--set", "seed=3", "--seeds", "2"), "seed=3: --seeds says which seeds; give one of the two"),
         (("zgr", "--set", "model=mve"), "model=mve: estimators are named first, as in `vaecli toy zgr`"),
+        (("gumbel", "--set", "model.temprature=1"), "--set model.temprature=1: model.temprature: unknown key, did you"),
         (("zgr", "--set", "model.num_latents=0"), "--set model.num_latents=0: model.num_latents: should be greater"),
         (("nowhere.yaml",), "nowhere.yaml: cannot be read (No such file or directory)"),
     ],

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 PUBLISHED = {"codes": [0.0, 1.0], "exponent": 1.5}
 NUM_LATENTS = 128
 SLOW = ("unordered_set",)  # it draws its codes latent by latent: of 128, compiling takes ten minutes
-OF_EVERY_MODEL = ("num_latents", "num_classes")
+SIZES = ("num_latents", "num_classes")  # of a model, which rows of one table share
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def _asked(
     from vaecli.config.read import override
     from vaecli.config.source import Source, read_source
     from vaecli.config.toys import Polynomial, toy_of
-    from vaecli.launch.asked import sweep_settings
+    from vaecli.launch.asked import model_key, sweep_settings
 
     known = [name for name, method in METHODS.items() if method.estimator and not method.enumerates]
     usual = [name for name in known if name not in SLOW]
@@ -160,29 +160,26 @@ def _asked(
             raise ConfigError([f"{name}: no such estimator{suggest(name, known)}"])
     choices = [sweep_settings(one) for one in sweeps]
     options = {name: _options(source) for name, source in sources.items()}
+
+    def has_effect(setting: str, name: str) -> bool:
+        has, option = options[name], model_key(setting)
+        return has is None or option is None or option in has
+
     for setting in [*settings, *itertools.chain.from_iterable(choices)]:
-        key, _, option = setting.partition("=")[0].strip().partition(".")
+        key = setting.partition("=")[0].strip()
         if key == "seed" and seeds is not None:
             raise ConfigError([f"{setting}: --seeds says which seeds; give one of the two"])
-        if key == "model" and option in ("", "name"):
+        if key in ("model", "model.name"):
             raise ConfigError([f"{setting}: estimators are named first, as in `vaecli toy zgr`"])
-        without = [name for name, has in options.items() if key == "model" and has is not None and option not in has]
-        if without and len(without) == len(sources):
+        without = [name for name in sources if not has_effect(setting, name)]
+        if len(without) == len(sources):
             raise ConfigError([f"{setting}: has no effect with {', '.join(without)}"])
         if without:
             console.say(f"{setting}: no effect with {', '.join(without)}")
     for combination in itertools.product(*choices):
         for name, source in sources.items():
-            has = options[name]
-            fitting = [
-                setting
-                for setting in (*settings, *combination)
-                if has is None
-                or not setting.strip().startswith("model.")
-                or setting.partition("=")[0].strip().partition(".")[2] in has
-            ]
-            changed = override(source, fitting)
-            found = toy_of(_sized(changed))
+            fitting = [setting for setting in (*settings, *combination) if has_effect(setting, name)]
+            found = toy_of(_sized(override(source, fitting)))
             if not isinstance(found, Polynomial):
                 raise ConfigError([f"{name}: a toy of kind {found.kind} is not trained, as it has nothing to choose"])
             for seed in [found.seed] if seeds is None else seeds_of(seeds):
@@ -205,7 +202,7 @@ def _options(source: "Source") -> "tuple[str, ...] | None":
     """The keys of `model` that have an effect; None where the source does not say which method it is of."""
     model = source.tree.get("model") if isinstance(source.tree, dict) else None
     name = model.get("name") if isinstance(model, dict) else model
-    return (*METHODS[name].options, *OF_EVERY_MODEL) if isinstance(name, str) and name in METHODS else None
+    return METHODS[name].options if isinstance(name, str) and name in METHODS else None
 
 
 def _groups(asked: "Sequence[Polynomial]", folder: Path) -> "list[Group]":
@@ -218,7 +215,7 @@ def _groups(asked: "Sequence[Polynomial]", folder: Path) -> "list[Group]":
         if _has_expected(toy_run(one, folder)):
             options = one.model.options()
             alike = one.model_copy(update={"seed": 0}).model_dump_json(exclude={"model"})
-            key = f"{alike} {[options.get(name) for name in OF_EVERY_MODEL]}"
+            key = f"{alike} {[options.get(name) for name in SIZES]}"
             own = one.model.model_dump_json()
             found.setdefault(key, {}).setdefault(own, {})[one.seed] = one
     groups = []

@@ -1,6 +1,5 @@
 """`vaecli compare`."""
 
-import json as json_format
 import sys
 from enum import StrEnum
 from functools import partial
@@ -12,20 +11,13 @@ import typer
 from vaecli import api
 from vaecli.cli.command import examples
 from vaecli.cli.complete import compared_columns, config_and_run_names
-from vaecli.cli.echo import echo, table_width
+from vaecli.cli.echo import table_width
+from vaecli.cli.formats import Format, FormatOption, print_as
 from vaecli.cli.options import OUTPUT_DIR, DataDirOption, OutputDirOption, QuietOption, SetOption, choices
 from vaecli.cli.prior import Kind
 from vaecli.errors import SOME_FAILED, ConfigError
 from vaecli.registry import BUILT_IN
 from vaecli.screen import takes_escapes
-
-
-class Format(StrEnum):
-    table = "table"
-    csv = "csv"
-    json = "json"
-    md = "md"
-    latex = "latex"
 
 
 class Spread(StrEnum):
@@ -131,9 +123,7 @@ def compare(
         ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
-    format_: Annotated[
-        Format, typer.Option("--format", "-f", metavar=choices(Format), help="Format of the table.")
-    ] = Format.table,
+    format_: FormatOption = Format.table,
     quiet: QuietOption = False,
 ) -> None:
     """Train what is missing and compare.
@@ -178,20 +168,11 @@ def _print(format_: Format, found: api.Comparison, told: bool) -> None:
     from vaecli.reports.comparison.table import ALL, rich_tables, table_lines
 
     failures, selection = {} if told else found.failures, found.selection or ALL
-    match format_:
-        case Format.table if takes_escapes(sys.stdout):
-            from rich.console import Console
+    if format_ is Format.table and takes_escapes(sys.stdout):
+        from rich.console import Console
 
-            terminal = Console(width=table_width())
-            for part in rich_tables(found.groups, failures, terminal.width, selection):
-                terminal.print(part)
-        case Format.table:
-            echo("\n".join(table_lines(found.groups, failures, table_width(), selection)))
-        case Format.md:
-            echo(found.markdown)
-        case Format.latex:
-            echo(found.latex)
-        case Format.csv:
-            echo(found.csv.rstrip("\n"))
-        case Format.json:
-            echo(json_format.dumps(found.records, indent=2))
+        terminal = Console(width=table_width())
+        for part in rich_tables(found.groups, failures, terminal.width, selection):
+            terminal.print(part)
+    else:
+        print_as(format_, found, table_lines(found.groups, failures, table_width(), selection))

@@ -53,6 +53,12 @@ DataDirOption = Annotated[
         help="Folder of the data sets. [default: $VAECLI_DATA_DIR, then Keras' cache]",
     ),
 ]
+SeedsOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N|N,N,...", help="Number of seeds, or a list: 3 means 0 to 2; 0,3,7 means these. [default: seed 0]"
+    ),
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors and results.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]
 ThreadsOption = Annotated[int | None, typer.Option(metavar="N", min=1, help="Processor threads to use. [default: all]")]

@@ -1,6 +1,5 @@
 """`vaecli reproduce`."""
 
-import json as json_format
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -9,10 +8,10 @@ import typer
 
 from vaecli import api
 from vaecli.cli.command import examples
-from vaecli.cli.compare import Format
 from vaecli.cli.complete import source_names
-from vaecli.cli.echo import echo, table_width
-from vaecli.cli.options import OUTPUT_DIR, DataDirOption, OutputDirOption, QuietOption, choices
+from vaecli.cli.echo import table_width
+from vaecli.cli.formats import Format, FormatOption, print_as
+from vaecli.cli.options import OUTPUT_DIR, DataDirOption, OutputDirOption, QuietOption, SeedsOption
 from vaecli.errors import SOME_FAILED
 
 
@@ -38,12 +37,7 @@ def reproduce(
     quick: Annotated[
         bool, typer.Option("--quick", help="Only the earliest epoch or step of each setting, with the whole protocol.")
     ] = False,
-    seeds: Annotated[
-        str | None,
-        typer.Option(
-            metavar="N|N,N,...", help="Number of seeds, or a list: 3 means 0 to 2; 0,3,7 means these. [default: seed 0]"
-        ),
-    ] = None,
+    seeds: SeedsOption = None,
     list_: Annotated[
         bool, typer.Option("--list", help="Show each cell with its verdict so far and its cost; train nothing.")
     ] = False,
@@ -73,9 +67,7 @@ def reproduce(
         ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
-    format_: Annotated[
-        Format, typer.Option("--format", "-f", metavar=choices(Format), help="Format of the table.")
-    ] = Format.table,
+    format_: FormatOption = Format.table,
     quiet: QuietOption = False,
 ) -> None:
     """Train the protocols of published figures, and compare.
@@ -107,14 +99,4 @@ def reproduce(
 def _print(format_: Format, found: api.Reproduction) -> None:
     from vaecli.reports.reproduction.table import table_lines
 
-    match format_:
-        case Format.table:
-            echo("\n".join(table_lines(found.cells, found.minutes or None, table_width())))
-        case Format.md:
-            echo(found.markdown)
-        case Format.latex:
-            echo(found.latex)
-        case Format.csv:
-            echo(found.csv.rstrip("\n"))
-        case Format.json:
-            echo(json_format.dumps(found.records, indent=2))
+    print_as(format_, found, table_lines(found.cells, found.minutes or None, table_width()))

@@ -1,6 +1,5 @@
 """`vaecli toy`."""
 
-import json as json_format
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -9,10 +8,10 @@ import typer
 
 from vaecli import api
 from vaecli.cli.command import examples
-from vaecli.cli.compare import Format
 from vaecli.cli.complete import toy_names
-from vaecli.cli.echo import echo, table_width
-from vaecli.cli.options import OUTPUT_DIR, OutputDirOption, QuietOption, choices
+from vaecli.cli.echo import table_width
+from vaecli.cli.formats import Format, FormatOption, print_as
+from vaecli.cli.options import OUTPUT_DIR, OutputDirOption, QuietOption, SeedsOption
 from vaecli.config.arguments import path_of
 from vaecli.errors import SOME_FAILED
 
@@ -40,12 +39,7 @@ def toy(
         list[str] | None,
         typer.Option(metavar="KEY=V1,V2", help="Try each of these values; several sweeps multiply."),
     ] = None,
-    seeds: Annotated[
-        str | None,
-        typer.Option(
-            metavar="N|N,N,...", help="Number of seeds, or a list: 3 means 0 to 2; 0,3,7 means these. [default: seed 0]"
-        ),
-    ] = None,
+    seeds: SeedsOption = None,
     output_dir: OutputDirOption = OUTPUT_DIR,
     output: Annotated[
         Path | None,
@@ -56,9 +50,7 @@ def toy(
             help="Folder for table and figure. [default: a folder inside the output folder]",
         ),
     ] = None,
-    format_: Annotated[
-        Format, typer.Option("--format", "-f", metavar=choices(Format), help="Format of the table.")
-    ] = Format.table,
+    format_: FormatOption = Format.table,
     quiet: QuietOption = False,
 ) -> None:
     """Minimise a loss of known optimum by the gradients of estimators.
@@ -84,14 +76,4 @@ def toy(
 def _print(format_: Format, found: api.Toys) -> None:
     from vaecli.reports.toys import table_lines
 
-    match format_:
-        case Format.table:
-            echo("\n".join(table_lines(found.groups, table_width())))
-        case Format.md:
-            echo(found.markdown)
-        case Format.latex:
-            echo(found.latex)
-        case Format.csv:
-            echo(found.csv.rstrip("\n"))
-        case Format.json:
-            echo(json_format.dumps(found.records, indent=2))
+    print_as(format_, found, table_lines(found.groups, table_width()))

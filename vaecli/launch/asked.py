@@ -208,7 +208,7 @@ def without_effect(names: Sequence[str], settings: Sequence[str]) -> Iterator[st
 
 def _has_effect(setting: str, model: ModelConfig) -> bool:
     """Whether a setting has an effect for this method: one of its options, or a key that it leaves open."""
-    key, of_model = setting.partition("=")[0].strip(), _model_key(setting)
+    key, of_model = setting.partition("=")[0].strip(), model_key(setting)
     if key.startswith("objective.beta"):
         return not model.method.constant_rate
     if key == "objective.prior":
@@ -233,7 +233,7 @@ def sweep_settings(sweep: str) -> list[str]:
     return [f"{key}={value.strip()}" for value in values]
 
 
-def _model_key(setting: str) -> str | None:
+def model_key(setting: str) -> str | None:
     """The key of a setting if only some methods have it; None for all others."""
     block, key = [*setting.partition("=")[0].strip().split("."), ""][:2]
     every = {option for method in METHODS.values() for option in method.options}

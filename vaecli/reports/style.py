@@ -60,6 +60,7 @@ from matplotlib.textpath import text_to_path  # noqa: E402
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator  # noqa: E402
 
 __all__ = [
+    "PLAIN",
     "Axes",
     "Draw",
     "Figure",
@@ -111,6 +112,7 @@ CODE_COLOURS = "viridis_r"  # from light to dark, which prints in grey too
 TILE_GAP = 0.03
 TILE_PIXELS, MOST_TILE_PIXELS = 56, 256  # along a side
 THINNEST = 0.2  # shortest side of a tile relative to the longer one; a thinner image is widened
+PLAIN = FuncFormatter(lambda value, _: f"{value:g}")  # of a logarithmic axis
 FRAME: Any = {"linewidth": 0.4, "edgecolor": "0.7"}
 
 

@@ -10,10 +10,9 @@ from vaecli.config.toys import Polynomial
 from vaecli.metrics.intervals import Interval, interval
 from vaecli.reports.columns import aligned, filled, numbers
 from vaecli.reports.latex import NEEDS, comment, tabular
-from vaecli.reports.style import WIDTH, Figure, FixedLocator, FuncFormatter, NullLocator, look, panels, thinned
+from vaecli.reports.style import PLAIN, WIDTH, Figure, FixedLocator, NullLocator, look, panels, thinned
 
 TICKS = FixedLocator([digit * 10.0**power for power in range(-8, 4) for digit in (1, 2, 5)])
-PLAIN = FuncFormatter(lambda value, _: f"{value:g}")
 LEGEND = "loss: expected, of codes drawn with the probabilities at the end; no loss is below the optimum"
 
 

@@ -20,11 +20,11 @@ from vaecli.reports.audit.table import (
     measured_parts,
 )
 from vaecli.reports.style import (
+    PLAIN,
     WIDTH,
     Axes,
     Figure,
     FixedLocator,
-    FuncFormatter,
     Line2D,
     NullLocator,
     Undrawn,
@@ -39,7 +39,6 @@ MEASURES = {"relative_bias": "relative bias", "relative_std": "relative standard
 UNRESOLVED = "bias not distinguishable from 0"
 ROOM = 2.5  # between the data and the edge of a logarithmic axis, as a factor
 EQUAL_MSE = "0.72"
-PLAIN = FuncFormatter(lambda value, _: f"{value:g}")
 
 
 def draw(

@@ -16,12 +16,12 @@ from vaecli.reports.comparison.sweeps import Curve, sweeps
 from vaecli.reports.style import (
     COLOURS,
     COLUMN,
+    PLAIN,
     WIDTH,
     Axes,
     Draw,
     Figure,
     FixedLocator,
-    FuncFormatter,
     Line2D,
     MaxNLocator,
     NullLocator,
@@ -242,7 +242,7 @@ def rate_and_distortion(scene: Scene, width: float = WIDTH) -> Figure:
     if max(places) > WIDE * min(places):
         axis.set(xscale="log", xlabel="code length (bits per image, log scale)")
         axis.set_xlim(min(places) / 1.5, max(places) * 1.5)
-        axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.xaxis.set_major_formatter(PLAIN)
     axis.margins(y=0.1)
     kinds = dict.fromkeys(kind for member in members for kind in member.row.priors)
     words = f"test images' codes under {' and '.join(kinds)} priors; at the right their capacity"
@@ -292,7 +292,7 @@ def _bits_axis(axis: Axes, bits: NDArray[np.float64], discrete: bool) -> None:
     steps = [0.0, *(digit * 10.0**power for power in range(-1, 7) for digit in (1, 2, 5))]
     inside = [step for step in steps if left <= step <= right]
     axis.xaxis.set_major_locator(FixedLocator(inside[:: 1 + len(inside) // 7]))
-    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.xaxis.set_major_formatter(PLAIN)
     axis.xaxis.set_minor_locator(NullLocator())
 
 
@@ -381,7 +381,7 @@ def _over_key(axis: Axes, curves: Sequence[Curve], judged: str, looks: Mapping[s
         axis.set_xscale("log")
         axis.xaxis.set_minor_locator(NullLocator())
     axis.xaxis.set_major_locator(FixedLocator(values[:: 1 + len(values) // 8]))
-    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.xaxis.set_major_formatter(PLAIN)
     for curve in curves:
         found = [(value, row.intervals[judged]) for value, row in curve.points if judged in row.intervals]
         style = dict(looks[curve.label])

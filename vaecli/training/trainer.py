@@ -116,9 +116,12 @@ class Loop:
                     batch, beta=scheduled(self.beta, progress), state=estimator, seed=seed, progress=progress
                 )
             gradients = tape.gradient(losses.loss, learnt, unconnected_gradients="zero")
-            norms = self._norms(gradients)
+            squares = [sum_of_squares(gradient) for gradient in gradients]
+            norms = self._norms(squares)
             if self.clip_norm is not None:
                 gradients, _ = tf.clip_by_global_norm(gradients, self.clip_norm, use_norm=tf.norm(norms))
+            if self.autoencoder.compiler == "xla":
+                gradients = in_order(gradients, squares)
             learnt, slots = self.optimizer.update(learnt, gradients, slots, done + 1)
             for name, rows in losses.replaced.items():
                 place = self.learnt.index(self.names.index(name))
@@ -145,12 +148,12 @@ class Loop:
         with keras.StatelessScope(zip(self.variables, weights, strict=True)):
             return self.autoencoder.embed(self.batch(images, rows, seed))
 
-    def _norms(self, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
-        """The L2 norm of each part's gradient, before any clipping."""
-        squares = {part: tf.zeros(()) for part in PARTS}
-        for place, gradient in zip(self.learnt, gradients, strict=True):
-            squares[self.names[place].partition("/")[0]] += sum_of_squares(gradient)
-        return [tf.sqrt(squares[part]) for part in PARTS]
+    def _norms(self, squares: list[tf.Tensor]) -> list[tf.Tensor]:
+        """The L2 norm of each part's gradient, before any clipping, from the sums of squares of each weight's."""
+        sums = {part: tf.zeros(()) for part in PARTS}
+        for place, square in zip(self.learnt, squares, strict=True):
+            sums[self.names[place].partition("/")[0]] += square
+        return [tf.sqrt(sums[part]) for part in PARTS]
 
 
 class Trainer:
@@ -306,6 +309,22 @@ def sum_of_squares(x: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(tf.add_n([tf.square(lane) for lane in lanes])) + tf.reduce_sum(
         tf.square(flat[LANES * width :])
     )
+
+
+def in_order(gradients: list[tf.Tensor], squares: list[tf.Tensor]) -> list[tf.Tensor]:
+    """The unchanged gradients [...], of which XLA takes each to depend on the last small one before it.
+
+    To compute that one, which is a bias' in general, XLA has read the weights that the update overwrites. Where it
+    does not know so it copies them, all but the first layer's, at each step. `squares` are the gradients' sums of
+    squares: XLA does not know that none is below 0. Measured: a step takes .96 to .99 of the time.
+    """
+    found: list[tf.Tensor] = []
+    before = tf.zeros(())
+    for gradient, square in zip(gradients, squares, strict=True):
+        found.append(tf.where(before < 0, 0.0, gradient))
+        if gradient.shape.num_elements() < FEW:
+            before = square
+    return found
 
 
 def spread(norms: NDArray[np.float64]) -> float:

@@ -6,8 +6,9 @@ MNIST. `article` and `large` are dense Gumbel-softmax autoencoders, `conv` is a 
 codes of 16, channels 32 and 64, batches of 128, Adam 1e-3 and commitment 0.25. Every program is a process of its own;
 they take turns, so that a slow phase of the machine meets all of them. Each is judged by the median over the rounds of
 its fastest epoch after the first, which compiles. A library with several modes (PyTorch eager and compiled, Keras with
-and without XLA, ...) stands in the table with its fastest; all are printed as they are measured. JAX and PyTorch
-are in the extra `bench`; what is not installed or does not run is left out, aloud.
+and without XLA, ...) stands in the table with its fastest; all are printed as they are measured. "JAX, logged" finds
+for each step what vaecli writes down of it: the loss, the rate, and the norms of the gradients. JAX and PyTorch are in
+the extra `bench`; what is not installed or does not run is left out, aloud.
 
 In float32, dense programs that differ by more than TOLERANCE in the loss after the same epochs have not done the same
 work: then it exits with 1. Of `conv` the error is printed. It is alike but for two reasons: what XLA compiles in a loop
@@ -44,6 +45,7 @@ LIBRARIES = {
     "vaecli": Library("ours", "tensorflow", conv=("graph", "xla")),
     "Keras fit": Library("keras_fit", "tensorflow", *[("graph", "xla")] * 2),
     "JAX": Library("jax_loop", "jax", ("scan",), ("step", "scan")),
+    "JAX, logged": Library("jax_loop", "jax", ("logged",), ()),
     "PyTorch": Library(
         "torch_loop", "torch", ("eager", "compile"), ("eager", "channels_last", "channels_last+compile")
     ),

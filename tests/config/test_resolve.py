@@ -18,6 +18,18 @@ def test_the_first_output_is_the_mean_image_where_the_likelihood_is_in_nats(obje
     assert resolved(config) == config
 
 
+@pytest.mark.parametrize(
+    ("network", "rate"),
+    [("{hidden: [128]}", 1e-3), ("{hidden: [512, 256]}", 3e-4), ("{kind: conv}", 1e-3)],
+)
+def test_several_hidden_layers_have_a_smaller_step(network, rate):
+    config = resolved(config_from_text(f"model: gumbel\nnetwork: {network}"))
+    assert config.training.learning_rate == rate
+    assert resolved(config) == config
+    asked = resolved(config_from_text(f"model: gumbel\nnetwork: {network}\ntraining: {{learning_rate: 0.01}}"))
+    assert asked.training.learning_rate == 0.01
+
+
 def test_data_are_found_from_every_folder():
     data = resolved(config_from_text("model: vae\ndata: {name: npz, path: mine.npz}")).data
     assert data.path == os.path.abspath("mine.npz")

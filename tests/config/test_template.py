@@ -42,7 +42,7 @@ PROTOCOL = {
         "last_batch": "drop",
         "shuffle": True,
         "optimizer": "adam",
-        "learning_rate": 0.001,
+        "learning_rate": "auto",
         "initial_weights": "glorot",
         "output_bias": "auto",
         "compile": "auto",

@@ -206,6 +206,17 @@ def test_a_start_is_resolved_before_a_run_has_a_name():
     )
 
 
+def test_a_step_size_is_resolved_before_a_run_has_a_name():
+    """With one hidden layer the names are those of before there was `auto`."""
+
+    def name(hidden, rate):
+        text = f"model: gumbel\nnetwork: {{hidden: {hidden}}}\ntraining: {{learning_rate: {rate}}}"
+        return run_name(config_from_text(text), digits())
+
+    assert name([128], "auto") == name([128], 0.001) == run_name(config_from_text("model: gumbel"), digits())
+    assert name([64, 32], "auto") == name([64, 32], 0.0003) != name([64, 32], 0.001)
+
+
 def test_a_run_made_before_there_were_starts_is_read_with_the_one_it_had(tmp_path):
     """By run.json, and by its config.yaml, which names the same folder again; a file of one's own is not such a run."""
     old = {**config_from_text(BERNOULLI + "}").to_dict()}

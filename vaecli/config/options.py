@@ -200,13 +200,22 @@ class LearningRateSchedule(Schedule):
 
 # Pydantic's location names the branch of a union; the key of a config has no such part.
 BRANCHES = ("(number)", "(schedule)", "(word)")
-_BRANCH = Discriminator(lambda value: "(schedule)" if isinstance(value, dict | Schedule) else "(number)")
+
+
+def _branch(value: Any) -> str:
+    return "(schedule)" if isinstance(value, dict | Schedule) else "(number)"
+
+
+_BRANCH = Discriminator(_branch)
 Temperature = Annotated[
     Annotated[Positive, Tag("(number)")] | Annotated[TemperatureSchedule, Tag("(schedule)")], _BRANCH
 ]
 Weight = Annotated[Annotated[NonNegative, Tag("(number)")] | Annotated[Schedule, Tag("(schedule)")], _BRANCH]
 LearningRate = Annotated[
-    Annotated[Positive, Tag("(number)")] | Annotated[LearningRateSchedule, Tag("(schedule)")], _BRANCH
+    Annotated[Positive, Tag("(number)")]
+    | Annotated[LearningRateSchedule, Tag("(schedule)")]
+    | Annotated[Literal["auto"], Tag("(word)")],
+    Discriminator(lambda value: "(word)" if value == "auto" else _branch(value)),
 ]
 
 _OR_SCHEDULE = "or {schedule: exponential, start: 1.0, end: 0.5}"

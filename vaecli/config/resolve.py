@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from vaecli.config.schema import Config, NetworkConfig
+from vaecli.config.schema import Config, MlpConfig, NetworkConfig
 
 # Epochs on data that stand in for those of a config, for each of its own. Ten of MNIST are 9,370 steps, ten of the
 # digits 220, after which gumbel has one code; after 2,200 gumbel and straight_through have learned and the relaxation
@@ -16,9 +16,19 @@ def resolved(config: Config) -> Config:
     if training.output_bias == "auto":
         start = "data_mean" if config.objective.in_nats else "zero"  # with a squared error, some methods lose by it
         training = training.model_copy(update={"output_bias": start})
+    if training.learning_rate == "auto":
+        training = training.model_copy(update={"learning_rate": learning_rate(config.network)})
     if training.compile == "auto":
         training = training.model_copy(update={"compile": compiler(config.network, training.precision)})
     return config.model_copy(update={"training": training, "data": config.data.located})
+
+
+def learning_rate(network: NetworkConfig) -> float:
+    """The step size where none is asked for.
+
+    Behind several hidden layers, steps of 0.001 send all images to one code before the decoder knows the codes apart.
+    """
+    return 3e-4 if isinstance(network, MlpConfig) and len(network.hidden) > 1 else 1e-3
 
 
 def compiler(network: NetworkConfig, precision: str) -> Literal["xla", "graph"]:

@@ -289,7 +289,11 @@ class TrainingConfig(Block):
     )
     shuffle: bool = Field(True, description="another order of the images in each epoch; false: that of the file")
     optimizer: str = "adam"
-    learning_rate: LearningRate = Field(1e-3, description="step size; or {schedule: cosine, start: 0.001, end: 0.0}")
+    learning_rate: LearningRate = Field(
+        "auto",
+        description="step size; auto: 0.001, or 0.0003 for several hidden layers; "
+        "or {schedule: cosine, start: 0.001, end: 0}",
+    )
     clip_norm: Positive | None = Field(
         None, description="largest norm of the gradient over all weights; null: no limit"
     )

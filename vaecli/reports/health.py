@@ -15,6 +15,7 @@ from typing import NamedTuple
 from vaecli.config import Config
 from vaecli.config.latent import Latent
 from vaecli.config.options import Schedule
+from vaecli.config.resolve import resolved
 from vaecli.runs import Run
 from vaecli.runs.references import references_of
 
@@ -381,12 +382,12 @@ def _starts(records: Records) -> list[str]:
     encoder, decoder = (records.column(f"gradient_norm_{part}")[-1:] for part in ("encoder", "decoder"))
     vanished = encoder <= [VANISHED * norm for norm in decoder]  # after steps that were too large
     still = len(losses) > 1 and abs(losses[-1] - losses[0]) <= STILL * abs(losses[0])
-    too_small = still and _first(training.learning_rate) < USUAL_RATE
+    too_small = still and _first(_rate(records)) < USUAL_RATE
     settings = [f"training.learning_rate={USUAL_RATE:g}"] if too_small else []
     settings += ["training.output_bias=data_mean"] if training.output_bias == "zero" else []
     settings += [_longer(records)] if not vanished and records.steps <= FEW_STEPS else []
     falling = not vanished and (_steepness(records) or 0.0) >= STILL
-    return [*settings, _scaled("training.learning_rate", training.learning_rate, 10 if falling else 0.1)][:2]
+    return [*settings, _scaled("training.learning_rate", _rate(records), 10 if falling else 0.1)][:2]
 
 
 def _longer(records: Records) -> str:
@@ -396,8 +397,15 @@ def _longer(records: Records) -> str:
     return f"training.{training.unit}s={max(4 * training.total_steps(1), enough)}"
 
 
+def _rate(records: Records) -> float | Schedule:
+    """The step size, resolved."""
+    rate = resolved(records.config).training.learning_rate
+    assert not isinstance(rate, str)
+    return rate
+
+
 def _lower_rate(records: Records) -> str:
-    return _scaled("training.learning_rate", records.config.training.learning_rate, 0.1)
+    return _scaled("training.learning_rate", _rate(records), 0.1)
 
 
 def _warm_up(records: Records) -> list[str]:

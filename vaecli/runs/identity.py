@@ -12,7 +12,7 @@ from vaecli.data import Dataset
 # Raise it when the same config would give different numbers.
 NUMERICS = 2
 # The meaning of a key before it existed: this value is left out of the hash, whatever the default is.
-BEFORE: dict[str, dict[str, Any]] = {"training": {"output_bias": "zero", "compile": "xla"}}
+BEFORE: dict[str, dict[str, Any]] = {"training": {"output_bias": "zero", "compile": "xla", "learning_rate": 1e-3}}
 # The same of a method's options.
 BEFORE_OF_METHODS: dict[str, dict[str, Any]] = {"straight_through": {"backward_temperature": 1.0}}
 WITHOUT_EFFECT = ("checkpoint_seconds", "force_precision")  # keys of `training` that do not change results

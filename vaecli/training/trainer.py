@@ -18,6 +18,7 @@ from vaecli.backend.programs import program
 from vaecli.backend.progress import Progress
 from vaecli.backend.random import fold_in, uniform
 from vaecli.backend.schedules import scheduled
+from vaecli.config.resolve import resolved
 from vaecli.config.schema import Config
 from vaecli.data import Dataset
 from vaecli.estimators.estimator import State
@@ -67,7 +68,7 @@ class Loop:
     """Runs many steps in one call. It depends on neither data nor seed, so runs that differ in these share it."""
 
     def __init__(self, autoencoder: Autoencoder, config: Config, steps_per_epoch: int, dataset: Dataset) -> None:
-        training = config.training
+        training = resolved(config).training
         self.autoencoder = autoencoder
         self.names = list(autoencoder.weights)
         self.variables = list(autoencoder.weights.values())

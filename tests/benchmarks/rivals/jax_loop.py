@@ -1,6 +1,7 @@
 """JAX: an epoch compiled into one `lax.scan`, with no Python between the steps; or with --mode step, a call for each.
 
-Inside a loop, XLA has no fast convolution on a processor.
+With --mode logged, a scan that finds for each step what vaecli writes down of it: the loss, the rate, and the norms of
+the gradients. Inside a loop, XLA has no fast convolution on a processor.
 """
 
 import os
@@ -37,12 +38,14 @@ def mlp(layers: list[tuple[jax.Array, jax.Array]], x: jax.Array, dtype: Any) -> 
 
 
 def dense(size: Size, dtype: Any, params, x: jax.Array, key: jax.Array):
-    """The loss of the Gumbel-softmax autoencoder for images [B, 784], twice."""
+    """The loss of the Gumbel-softmax autoencoder for images [B, 784]; it again, and the rate."""
     encoder, decoder = params
     logits = mlp(encoder, x, dtype).reshape(-1, size.latents, size.classes)
     sample = jax.nn.softmax(logits + jax.random.gumbel(key, logits.shape))
     loss = jnp.mean((mlp(decoder, sample.reshape(len(x), -1), dtype) - x) ** 2)
-    return loss, loss
+    log_q = jax.nn.log_softmax(logits)
+    rate = size.latents * jnp.log(size.classes) + (jnp.exp(log_q) * log_q).sum((1, 2)).mean()
+    return loss, (loss, rate)
 
 
 def initial_grid(key: jax.Array):
@@ -77,33 +80,34 @@ def convolutional(dtype: Any, params, x: jax.Array, key: jax.Array):
     q = codebook[jnp.argmin(jnp.square(codebook).sum(1) - 2 * e @ codebook.T, -1)]
     out = conv("pixels", transposed("up_1", transposed("up_0", e + stop(q - e)))).astype(jnp.float32)
     mse = jnp.square(out - x).mean()
-    return mse + jnp.square(q - stop(e)).mean() + GRID.commitment * jnp.square(e - stop(q)).mean(), mse
+    return mse + jnp.square(q - stop(e)).mean() + GRID.commitment * jnp.square(e - stop(q)).mean(), (mse, 0.0)
 
 
 def train_step(loss_of: Callable, params, state, x: jax.Array, key: jax.Array):
     gradients, found = jax.grad(loss_of, has_aux=True)(params, x.astype(jnp.float32) / 255, key)
     updates, state = optimizer.update(gradients, state, params)
-    return optax.apply_updates(params, updates), state, found
+    norms = map(optax.global_norm, gradients)  # of encoder and decoder
+    return optax.apply_updates(params, updates), state, jnp.stack([*found, *norms])
 
 
-@partial(jax.jit, static_argnames="loss_of", donate_argnames=("params", "state"))
-def scanned(params, state, images: jax.Array, order: jax.Array, key: jax.Array, *, loss_of: Callable):
+@partial(jax.jit, static_argnames=("loss_of", "logged"), donate_argnames=("params", "state"))
+def scanned(params, state, images: jax.Array, order: jax.Array, key: jax.Array, *, loss_of: Callable, logged: bool):
     """One step for each row of `order`, the indices of a batch; returns the mean loss last."""
 
     def one(carry, batch):
         indices, step_key = batch
         *carry, found = train_step(loss_of, *carry, images[indices], step_key)
-        return tuple(carry), found
+        return tuple(carry), found if logged else found[:1]
 
-    (params, state), losses = jax.lax.scan(one, (params, state), (order, jax.random.split(key, len(order))))
-    return params, state, losses.mean()
+    (params, state), log = jax.lax.scan(one, (params, state), (order, jax.random.split(key, len(order))))
+    return params, state, log.mean(0)
 
 
 @partial(jax.jit, static_argnames="loss_of", donate_argnames=("params", "state", "total"))
 def stepped(params, state, total, images: jax.Array, indices: jax.Array, key: jax.Array, *, loss_of: Callable):
     """One step; returns the sum of losses last."""
     params, state, found = train_step(loss_of, params, state, images[indices], key)
-    return params, state, total + found
+    return params, state, total + found[0]
 
 
 def main() -> None:
@@ -136,7 +140,9 @@ def main() -> None:
                 params, state, total = stepped(params, state, total, images, indices, step_key, loss_of=loss_of)
             loss = total / steps
         else:
-            params, state, loss = scanned(params, state, images, order, key, loss_of=loss_of)
+            logged = args.mode == "logged"
+            params, state, log = scanned(params, state, images, order, key, loss_of=loss_of, logged=logged)
+            loss = log[0]
         jax.block_until_ready((params, loss))
         seconds.append(time.perf_counter() - start)
     print_result(seconds, float(loss), steps, batch)

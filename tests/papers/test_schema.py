@@ -57,6 +57,14 @@ def test_a_cell_that_cannot_be_expressed_says_which_one_thing_is_missing_and_eve
         assert (cell.missing is None) == isinstance(cell.protocol, Config | Polynomial) or cell.unit is None
 
 
+def test_no_protocol_leaves_open_what_our_defaults_decide():
+    """They may change, and a published figure has one protocol."""
+    for cell in EVERY:
+        if isinstance(cell.protocol, Config):
+            training = cell.protocol.training
+            assert "auto" not in (training.learning_rate, training.output_bias), cell.name
+
+
 def test_a_cell_without_a_spread_has_a_tolerance_with_a_reason():
     for cell in EVERY:
         if cell.missing is None and cell.spread is None:

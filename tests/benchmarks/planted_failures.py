@@ -90,6 +90,7 @@ def planted() -> Iterator[Case]:
             hidden=BIG,
             batch_size=100,
             output_bias="zero",
+            learning_rate=1e-3,
             epochs=1,
         )
     for model in ("straight_through", "vae"):

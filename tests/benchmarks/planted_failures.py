@@ -96,7 +96,9 @@ def planted() -> Iterator[Case]:
     for model in ("straight_through", "vae"):
         yield case(f"prior: {model}", model, "collapse", beta, objective={"likelihood": "mse", "beta": 1.0}, epochs=30)
     yield case("dead codes: codebook", "vqvae", "dead codes", "model.restart=", options={"num_codes": 72}, epochs=10)
-    yield case("dead codes: no weight on the rate", "reinforce", "dead codes", bias, epochs=100)
+    yield case(
+        "dead codes: no weight on the rate", "reinforce", "dead codes", bias, options={"num_classes": 32}, epochs=100
+    )
     yield case("relaxation gap", "gumbel", "relaxation gap", "model.temperature=", epochs=100)
     yield case(
         "temperature that its floor holds",

@@ -19,14 +19,21 @@ def test_the_first_output_is_the_mean_image_where_the_likelihood_is_in_nats(obje
 
 
 @pytest.mark.parametrize(
-    ("network", "rate"),
-    [("{hidden: [128]}", 1e-3), ("{hidden: [512, 256]}", 3e-4), ("{kind: conv}", 1e-3)],
+    ("model", "network", "rate"),
+    [
+        ("gumbel", "{hidden: [512, 256]}", 3e-4),
+        ("vqvae", "{hidden: [64, 64, 64]}", 3e-4),
+        ("gumbel", "{hidden: [128]}", 1e-3),
+        ("gumbel", "{kind: conv}", 1e-3),
+        ("{name: gumbel, num_latents: 2}", "{hidden: [512, 256]}", 1e-3),
+        ("vae", "{hidden: [512, 256]}", 1e-3),
+    ],
 )
-def test_several_hidden_layers_have_a_smaller_step(network, rate):
-    config = resolved(config_from_text(f"model: gumbel\nnetwork: {network}"))
+def test_one_latent_behind_several_hidden_layers_has_a_smaller_step(model, network, rate):
+    config = resolved(config_from_text(f"model: {model}\nnetwork: {network}"))
     assert config.training.learning_rate == rate
     assert resolved(config) == config
-    asked = resolved(config_from_text(f"model: gumbel\nnetwork: {network}\ntraining: {{learning_rate: 0.01}}"))
+    asked = resolved(config_from_text(f"model: {model}\nnetwork: {network}\ntraining: {{learning_rate: 0.01}}"))
     assert asked.training.learning_rate == 0.01
 
 

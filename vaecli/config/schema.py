@@ -291,7 +291,7 @@ class TrainingConfig(Block):
     optimizer: str = "adam"
     learning_rate: LearningRate = Field(
         "auto",
-        description="step size; auto: 0.001, or 0.0003 for several hidden layers; "
+        description="step size; auto: 0.001, or 0.0003 for one latent behind several layers; "
         "or {schedule: cosine, start: 0.001, end: 0}",
     )
     clip_norm: Positive | None = Field(

@@ -76,6 +76,13 @@ def test_a_file_need_not_say_how_many_classes_its_values_are(vaecli, tmp_path):
     )
 
 
+def test_a_toy_that_is_only_computed_is_not_trained(vaecli, tmp_path):
+    (tmp_path / "tied.yaml").write_text("kind: tied\ntargets: [0.6, 0.51]\n")
+    done = vaecli("toy", "tied.yaml")
+    line = "tied.yaml: a toy of kind tied is not trained, as it has nothing to choose\n"
+    assert (done.exit_code, done.stderr) == (2, line)
+
+
 def test_a_setting_without_effect_for_some_is_said_and_for_all_is_a_mistake(vaecli):
     some = vaecli("toy", "zgr", "gumbel_st", *SMALL, "--set", "model.temperature=0.5")
     assert some.exit_code == 0

@@ -119,6 +119,19 @@ def test_all_images_have_one_code_up_to_a_perplexity(perplexity, kinds):
         assert found["collapse"].settings == ["training.output_bias=data_mean", "training.learning_rate=0.0001"]
 
 
+@pytest.mark.parametrize(
+    ("config", "settings"),
+    [
+        ("", ["training.output_bias=data_mean", "training.learning_rate=3e-05"]),
+        ("\ntraining: {learning_rate: 0.00001}", ["training.learning_rate=0.0003", "training.output_bias=data_mean"]),
+    ],
+)
+def test_steps_are_too_small_below_those_that_the_network_has_by_default(config, settings):
+    rows = {"test_perplexity": [1.0] * 10, "gradient_norm_encoder": [1e-8] * 10}
+    found = said(config=f"network: {{hidden: [512, 256]}}{config}", rows=rows, perplexity=1.0, rate=2.29)
+    assert found["collapse"].settings == settings
+
+
 def test_a_quantiser_is_a_point_always_so_that_it_is_not_said():
     assert "saturated" not in str(said("vqvae", perplexity=1.0, rate=2.3026)["collapse"])
 

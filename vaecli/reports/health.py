@@ -15,7 +15,7 @@ from typing import NamedTuple
 from vaecli.config import Config
 from vaecli.config.latent import Latent
 from vaecli.config.options import Schedule
-from vaecli.config.resolve import resolved
+from vaecli.config.resolve import learning_rate, resolved
 from vaecli.runs import Run
 from vaecli.runs.references import references_of
 
@@ -40,7 +40,6 @@ STILL = 0.01  # of the loss from the first epoch to the last
 # epochs; with a warm-up over two of these the same two end at 128.2 nats.
 WARM_UP = 0.4
 SMOOTH = 0.5  # a temperature whose relaxed samples are close to codes, and whose gradient is not yet noisy
-USUAL_RATE = 1e-3
 WITH_A_GRADIENT = ("straight_through", "gumbel")  # to be tried instead of a method that has none
 
 
@@ -382,8 +381,8 @@ def _starts(records: Records) -> list[str]:
     encoder, decoder = (records.column(f"gradient_norm_{part}")[-1:] for part in ("encoder", "decoder"))
     vanished = encoder <= [VANISHED * norm for norm in decoder]  # after steps that were too large
     still = len(losses) > 1 and abs(losses[-1] - losses[0]) <= STILL * abs(losses[0])
-    too_small = still and _first(_rate(records)) < USUAL_RATE
-    settings = [f"training.learning_rate={USUAL_RATE:g}"] if too_small else []
+    usual = learning_rate(records.config)
+    settings = [f"training.learning_rate={usual:g}"] if still and _first(_rate(records)) < usual else []
     settings += ["training.output_bias=data_mean"] if training.output_bias == "zero" else []
     settings += [_longer(records)] if not vanished and records.steps <= FEW_STEPS else []
     falling = not vanished and (_steepness(records) or 0.0) >= STILL

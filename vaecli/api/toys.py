@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 # Liu et al. 2023, arXiv 2304.08612; the exponent is neither 1 nor 2, for which some estimators are exact
 PUBLISHED = {"codes": [0.0, 1.0], "exponent": 1.5}
 NUM_LATENTS = 128
-SLOW = ("unordered_set",)  # it draws its codes latent by latent: of 128, compiling takes ten minutes
 SIZES = ("num_latents", "num_classes")  # of a model, which rows of one table share
 
 
@@ -101,8 +100,7 @@ def toy(
     What is trained already is read.
 
     Args:
-        names: estimators, or YAML files of a toy; default: every estimator that draws codes, but
-            unordered_set, which takes minutes.
+        names: estimators, or YAML files of a toy; default: every estimator that draws codes.
         set: keys of the toy to override, as {"exponent": 2} or ["codes=[0, 0.5, 1]", "model.temperature=0.5"].
         sweep: values to try for a key, as {"exponent": [1.5, 2, 3]}; several sweeps multiply.
         seeds: how many, or which, as in `compare`; default: seed 0, or the file's.
@@ -147,9 +145,8 @@ def _asked(
     from vaecli.launch.asked import model_key, sweep_settings
 
     known = [name for name, method in METHODS.items() if method.estimator and not method.enumerates]
-    usual = [name for name in known if name not in SLOW]
     sources: dict[str, Source] = {}
-    for name in names or usual:
+    for name in names or known:
         if name.endswith((".yaml", ".yml")):
             sources[name] = read_source(Path(name))
         elif name in known:

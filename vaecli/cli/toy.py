@@ -22,8 +22,7 @@ def toy(
         list[str] | None,
         typer.Argument(
             metavar="ESTIMATOR",
-            help="Estimators, or YAML files of a toy. [default: every estimator that draws codes, but unordered_set, "
-            "which takes minutes]",
+            help="Estimators, or YAML files of a toy. [default: every estimator that draws codes]",
             autocompletion=toy_names,
         ),
     ] = None,

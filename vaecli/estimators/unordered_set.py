@@ -1,6 +1,7 @@
 """The unordered-set estimator: codes without replacement (Kool et al. 2020, arXiv 2002.06043)."""
 
 import itertools
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -51,6 +52,14 @@ def unordered_set(objective: Objective, logits: tf.Tensor, *, state: State, seed
     return Estimate(with_logits_gradient(surrogate, logits, tf.cast(gradient, logits.dtype)), one_hots[0], state)
 
 
+class Beams(NamedTuple):
+    """The best codes by their first latents, which have the values of the others still to come."""
+
+    codes: tf.Tensor  # [B, beams, L]
+    log_q: tf.Tensor  # [B, beams], of the latents so far
+    perturbed: tf.Tensor  # the same by Gumbel noise
+
+
 def number_of_codes(num_latents: int, num_classes: int, set_size: int) -> int:
     """S, or the number of all codes if they are fewer."""
     return min(set_size, num_classes ** min(num_latents, 20))
@@ -66,17 +75,27 @@ def draw(logits: tf.Tensor, size: int, *, seed: tf.Tensor) -> tuple[tf.Tensor, t
     """
     log_p = tf.nn.log_softmax(logits)
     batch, num_latents, classes = log_p.shape
-    kept = tf.zeros((batch, 1, 0), tf.int64)
-    log_q = top = tf.zeros((batch, 1))
-    for latent in range(num_latents):
-        log_q = log_q[..., None] + log_p[:, None, latent]  # [B, beams, K]
+
+    def longer(latent: tf.Tensor | int, beams: Beams) -> Beams:
+        """The best codes with one latent more."""
+        log_q = beams.log_q[..., None] + tf.gather(log_p, latent, axis=1)[:, None]  # [B, beams, K]
         noise = -tf.math.log(-tf.math.log(uniform(tf.shape(log_q), seed=fold_in(seed, latent))))
-        found = _given_the_largest(log_q + noise, top)
-        flat = tf.reshape(found, (batch, -1))
-        top, chosen = tf.math.top_k(flat, min(size, flat.shape[1]))
-        log_q = tf.gather(tf.reshape(log_q, (batch, -1)), chosen, batch_dims=1)
-        parents = tf.gather(kept, chosen // classes, batch_dims=1)
-        kept = tf.concat([parents, tf.cast(chosen % classes, tf.int64)[..., None]], -1)
+        found = tf.reshape(_given_the_largest(log_q + noise, beams.perturbed), (batch, -1))
+        perturbed, chosen = tf.math.top_k(found, min(size, found.shape[1]))
+        parents = tf.gather(beams.codes, chosen // classes, batch_dims=1)
+        codes = tf.where(tf.range(num_latents) == latent, tf.cast(chosen % classes, tf.int64)[..., None], parents)
+        return Beams(codes, tf.gather(tf.reshape(log_q, (batch, -1)), chosen, batch_dims=1), perturbed)
+
+    latent, beams = 0, Beams(tf.zeros((batch, 1, num_latents), tf.int64), tf.zeros((batch, 1)), tf.zeros((batch, 1)))
+    while latent < num_latents and beams.log_q.shape[1] < size:
+        latent, beams = latent + 1, longer(latent, beams)
+    # one program for the others, however many they are: from here on no shape changes
+    _, beams = tf.while_loop(
+        lambda latent, _: latent < num_latents,
+        lambda latent, beams: (latent + 1, longer(latent, beams)),
+        (latent, beams),
+    )
+    kept = beams.codes
     of_kept = tf.one_hot(kept, classes, dtype=tf.float64) * log_softmax(tf.cast(logits, tf.float64))[:, None]
     return kept, tf.reduce_sum(of_kept, (2, 3))
 

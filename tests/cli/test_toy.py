@@ -33,7 +33,10 @@ def test_estimators_are_ranked_by_what_they_leave_above_the_optimum(vaecli, tmp_
     folders = sorted(path.name.partition("-")[0] for path in (tmp_path / "outputs").iterdir())
     assert folders == ["toy"] * 4 + ["toys"]
     (report,) = (tmp_path / "outputs").glob("toys-*")
-    assert {path.name for path in report.iterdir()} == {"loss.png", "toys.csv"}
+    assert {path.name for path in report.iterdir()} == {"loss.png", "toys.csv", "toys.json"}
+    shown = vaecli("show", report.name).stdout
+    assert first.stdout.splitlines() == shown.splitlines()[1:-1]  # between the folder and the picture
+    assert "2 estimators on toys of exponent 2: zgr, straight_through" in vaecli("list").stdout
     again = vaecli("toy", "straight_through", "zgr", *SMALL, "--set", "exponent=2", "--seeds", "2")
     assert again.stdout == first.stdout
     assert "4/4" in first.stderr

@@ -1,4 +1,4 @@
-"""Comparisons, audits and reproductions of a folder: listed, and shown again."""
+"""Comparisons, audits, reproductions and toys of a folder: listed, and shown again."""
 
 import contextlib
 import json
@@ -25,6 +25,10 @@ CELL = {
     },
     **{"at": 20, "of": "epoch", "published": 98.25, "ours": 98.31, "verdict": "verified", "why": None},
 }
+TOY = {
+    **{"toy": "mean |c(z) - 0.45|^1.5 of 2 codes", "estimator": "zgr", "exponent": 1.5, "loss": 0.3025},
+    **{"half_width": None, "optimum": 0.3019, "seeds": [0], "losses": [[0.33, 0.3025]], "folders": ["toy-1a2b3c4d"]},
+}
 
 
 @pytest.fixture
@@ -38,6 +42,7 @@ def folder(tmp_path):
     about = {"title": "linear toy", "asked": {"subject": {}}, "left_out": {"arsm": "too slow"}, "finished": True}
     audit.write(about, [audit_row("gumbel_st", 0.4, 0.9, temperature=0.5, epoch=10)])
     write_json(tmp_path / "reproduce-9c0d1e2f" / "reproduction.json", {"records": [CELL]})
+    write_json(tmp_path / "toys-d3e4f5a6" / "toys.json", {"records": [TOY, {**TOY, "estimator": "rloo", "loss": 0.31}]})
     return tmp_path
 
 
@@ -46,9 +51,10 @@ def test_all_are_listed_with_what_they_hold(folder):
     assert found["comparison"].what == "3 rows on mnist: vae, gumbel, vqvae-s0"
     assert found["audit"].what == "linear toy"
     assert found["reproduction"].what == "1 verified of keras_io_vae"
+    assert found["toys"].what == "2 estimators on toys of exponent 1.5: zgr, rloo"
     lines = list(kept_table(list(found.values()), None))
     assert lines[0].split() == ["name", "made", "what"]
-    assert len(lines) == 4
+    assert len(lines) == 5
     json.dumps([one.to_dict() for one in found.values()])
 
 
@@ -65,13 +71,17 @@ def test_a_comparison_is_shown_with_the_figures_that_it_had(folder):
     assert lines.endswith(f"{folder}/compare-1a2b3c4d/report.html")
 
 
-def test_an_audit_and_a_reproduction_are_shown_again(folder):
+def test_an_audit_a_reproduction_and_toys_are_shown_again(folder):
     audit = "\n".join(kept_lines(find_kept("audit-", folder), None))
     assert "gumbel_st 0.5" in audit
     assert "left out: arsm: too slow" in audit
     reproduction = "\n".join(kept_lines(find_kept(f"{folder}/reproduce-9c0d1e2f", folder), None))
     assert "keras_io_vae: VAE (2020), keras.io" in reproduction
     assert all(text in reproduction for text in ("98.25", "epoch 20", "verified"))
+    toys = kept_lines(find_kept("toys", folder), None)
+    assert TOY["toy"] in toys
+    assert "  zgr        0.3025  0.0006             0" in toys
+    assert toys[-1] == f"  {folder}/toys-d3e4f5a6/loss.png"
     for one in all_kept(folder):
         json.dumps(one.to_json(), allow_nan=False)
 
@@ -89,7 +99,10 @@ def test_a_name_of_several_and_of_none(folder):
         find_kept("compare-1a", folder)
 
 
-@pytest.mark.parametrize("name", ["compare-1a2b3c4d/comparison.json", "reproduce-9c0d1e2f/reproduction.json"])
+@pytest.mark.parametrize(
+    "name",
+    ["compare-1a2b3c4d/comparison.json", "reproduce-9c0d1e2f/reproduction.json", "toys-d3e4f5a6/toys.json"],
+)
 @pytest.mark.parametrize("value", [None, [1], {"a": 1}, "x", float("inf"), 10**400])
 def test_a_row_of_other_values_is_shown_or_its_file_is_named(folder, name, value):
     whole = json.loads((folder / name).read_text())
@@ -105,7 +118,12 @@ def test_a_row_of_other_values_is_shown_or_its_file_is_named(folder, name, value
 
 
 @pytest.mark.parametrize(
-    ("name", "key"), [("compare-1a2b3c4d/comparison.json", "seeds"), ("reproduce-9c0d1e2f/reproduction.json", "title")]
+    ("name", "key"),
+    [
+        ("compare-1a2b3c4d/comparison.json", "seeds"),
+        ("reproduce-9c0d1e2f/reproduction.json", "title"),
+        ("toys-d3e4f5a6/toys.json", "optimum"),
+    ],
 )
 def test_a_row_that_lacks_a_value_names_its_file(folder, name, key):
     whole = json.loads((folder / name).read_text())
@@ -118,12 +136,18 @@ def test_a_row_that_lacks_a_value_names_its_file(folder, name, key):
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"records": [1]}', '{"records": [{"method": 1}]}'])
 @pytest.mark.parametrize(
-    "name", ["compare-1a2b3c4d/comparison.json", "reproduce-9c0d1e2f/reproduction.json", "audit-5e6f7a8b/audit.json"]
+    "name",
+    [
+        "compare-1a2b3c4d/comparison.json",
+        "reproduce-9c0d1e2f/reproduction.json",
+        "audit-5e6f7a8b/audit.json",
+        "toys-d3e4f5a6/toys.json",
+    ],
 )
 def test_what_is_damaged_is_named_and_the_others_are_listed(folder, name, content):
     (folder / name).write_text(content)
     found = {str((one.path / name.partition("/")[2]).relative_to(folder)): one for one in all_kept(folder)}
-    assert len(found) == 3
+    assert len(found) == 4
     assert found[name].problem.startswith(str(folder / name))
     assert sum(bool(one.problem) for one in found.values()) == 1
     with pytest.raises(RunError):

@@ -29,7 +29,7 @@ from vaecli.terminal.signals import Stop
 if TYPE_CHECKING:
     from vaecli.config.source import Source
     from vaecli.config.toys import Polynomial
-    from vaecli.reports.toys import Group
+    from vaecli.reports.toys.table import Group
     from vaecli.runs.toys import ToyRun
 
 # Liu et al. 2023, arXiv 2304.08612; the exponent is neither 1 nor 2, for which some estimators are exact
@@ -49,31 +49,31 @@ class Toys:
     @property
     def records(self) -> list[dict[str, Any]]:
         """A flat record for each toy and estimator, with the loss of every epoch."""
-        from vaecli.reports.toys import records
+        from vaecli.reports.toys.table import records
 
         return records(self.groups)
 
     @property
     def table(self) -> str:
-        from vaecli.reports.toys import table_lines
+        from vaecli.reports.toys.table import table_lines
 
         return "\n".join(table_lines(self.groups))
 
     @property
     def markdown(self) -> str:
-        from vaecli.reports.toys import markdown_lines
+        from vaecli.reports.toys.table import markdown_lines
 
         return "\n".join(markdown_lines(self.groups))
 
     @property
     def latex(self) -> str:
-        from vaecli.reports.toys import latex_lines
+        from vaecli.reports.toys.table import latex_lines
 
         return "\n".join(latex_lines(self.groups))
 
     @property
     def csv(self) -> str:
-        from vaecli.reports.toys import csv_text
+        from vaecli.reports.toys.table import csv_text
 
         return csv_text(self.groups)
 
@@ -204,7 +204,7 @@ def _options(source: "Source") -> "tuple[str, ...] | None":
 
 def _groups(asked: "Sequence[Polynomial]", folder: Path) -> "list[Group]":
     """The trained toys by what is asked of all estimators alike."""
-    from vaecli.reports.toys import Row, group
+    from vaecli.reports.toys.table import Row, group
     from vaecli.runs.toys import toy_run
 
     found: dict[str, dict[str, dict[int, Polynomial]]] = {}
@@ -242,15 +242,17 @@ def _names(toys: "Sequence[Polynomial]") -> list[str]:
 
 
 def _write(found: Toys, place: Path, console: Console) -> None:
-    """Writes toys.csv and loss.png."""
+    """Writes toys.json, toys.csv and loss.png."""
     from vaecli.errors import RunFailed
     from vaecli.reports.style import draw_each
-    from vaecli.reports.toys import draw
-    from vaecli.runs.files import write, writing
+    from vaecli.reports.toys.figures import draw
+    from vaecli.reports.toys.table import kept
+    from vaecli.runs.files import write, write_json, writing
 
     try:
         with writing(place):
             place.mkdir(parents=True, exist_ok=True)
+        write_json(place / "toys.json", {"records": kept(found.groups)})
         write(place / "toys.csv", found.csv)
     except RunFailed as error:  # the folder is read-only: the table is returned all the same
         console.say(f"{error}; --output names a folder for table and figure")

@@ -14,8 +14,8 @@ def run_names(ctx: Any, incomplete: str) -> list[str]:
 
 
 def shown_names(ctx: Any, incomplete: str) -> list[str]:
-    """What `show` shows: runs, comparisons, reproductions and audits."""
-    marks = ("run.json", "comparison.json", "reproduction.json", "audit.json")
+    """What `show` shows: runs, comparisons, reproductions, audits and toys."""
+    marks = ("run.json", "comparison.json", "reproduction.json", "audit.json", "toys.json")
     return _beginning(incomplete, (path.parent.name for mark in marks for path in _folder(ctx).glob(f"*/{mark}")))
 
 

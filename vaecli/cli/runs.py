@@ -37,7 +37,7 @@ def list_runs(
     output_dir: OutputDirOption = OUTPUT_DIR,
     json: JsonOption = False,
 ) -> None:
-    """List runs, then comparisons, reproductions and audits.
+    """List runs, then comparisons, reproductions, audits and toys.
 
     "differs" are settings that are not the method's defaults. What does not fit is left out, and a line says which
     columns that are.
@@ -77,14 +77,14 @@ def show(
         str,
         typer.Argument(
             metavar="NAME",
-            help="The name of a run, a comparison, a reproduction or an audit, or its beginning.",
+            help="The name of a run, a comparison, a reproduction, an audit or toys, or its beginning.",
             autocompletion=shown_names,
         ),
     ],
     output_dir: OutputDirOption = OUTPUT_DIR,
     json: JsonOption = False,
 ) -> None:
-    """Show one run, or a comparison, a reproduction or an audit again.
+    """Show one run, or a comparison, a reproduction, an audit or toys again.
 
     Of a run: its settings, progress and results, and what it was made with.
     """

@@ -73,6 +73,6 @@ def toy(
 
 
 def _print(format_: Format, found: api.Toys) -> None:
-    from vaecli.reports.toys import table_lines
+    from vaecli.reports.toys.table import table_lines
 
     print_as(format_, found, table_lines(found.groups, table_width()))

@@ -1,4 +1,4 @@
-"""Comparisons, audits and reproductions of an output folder: listed beside the runs, and shown again as they were."""
+"""Comparisons, audits, reproductions and toys of a folder: listed beside the runs, and shown again as they were."""
 
 import json
 from collections import Counter
@@ -11,12 +11,14 @@ from vaecli.errors import RunError
 from vaecli.metrics.metric import METRICS
 from vaecli.reports.audit.table import table_lines as audit_lines
 from vaecli.reports.columns import aligned, filled, folded_lines, narrowed, plain
+from vaecli.reports.toys.table import kept_lines as toy_lines
 from vaecli.runs.audits import PREFIX, Audit
 from vaecli.runs.files import read
 from vaecli.runs.sealed import MAX_BYTES
 
-RECORDS = {"compare-": "comparison.json", "reproduce-": "reproduction.json", PREFIX: "audit.json"}
-KINDS = {"compare-": "comparison", "reproduce-": "reproduction", PREFIX: "audit"}
+TOYS = "toys-"
+RECORDS = {"compare-": "comparison.json", "reproduce-": "reproduction.json", PREFIX: "audit.json", TOYS: "toys.json"}
+KINDS = {"compare-": "comparison", "reproduce-": "reproduction", PREFIX: "audit", TOYS: "toys"}
 
 
 class Kept(NamedTuple):
@@ -81,11 +83,11 @@ def _read(path: Path) -> Kept:
             what = f"{records['title']}{'' if records.get('finished') else ' (not finished)'}"
         else:
             records = json.loads(read(path, most=MAX_BYTES))
-            what = _of_rows(records["records"]) if prefix == "compare-" else _of_cells(records["records"])
+            what = WHAT[prefix](records["records"])
         return Kept(path.parent, KINDS[prefix], made, what, records)
     except RunError as error:
         return Kept(path.parent, KINDS[prefix], made, "", None, error.lines[0])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         return Kept(path.parent, KINDS[prefix], made, "", None, _damaged(path, error))
 
 
@@ -104,6 +106,15 @@ def _of_cells(rows: Sequence[Mapping[str, Any]]) -> str:
     counts = Counter(str(row["verdict"]) for row in rows)
     sources = ", ".join(dict.fromkeys(str(row["source"]) for row in rows))
     return f"{', '.join(f'{count} {word}' for word, count in counts.items())} of {sources}"
+
+
+def _of_toys(rows: Sequence[Mapping[str, Any]]) -> str:
+    names = list(dict.fromkeys(str(row["estimator"]) for row in rows))
+    exponents = ", ".join(dict.fromkeys(f"{row['exponent']:g}" for row in rows))
+    return f"{len(names)} estimators on toys of exponent {exponents}: {', '.join(names)}"
+
+
+WHAT = {"compare-": _of_rows, "reproduce-": _of_cells, TOYS: _of_toys}
 
 
 def kept_table(found: Sequence[Kept], width: int | None) -> Iterator[str]:
@@ -131,6 +142,9 @@ def _lines(found: Kept, width: int | None) -> Iterator[str]:
     elif found.kind == "comparison":
         yield from _comparison(found.records["records"], width)
         pages = [found.path / "report.html"]
+    elif found.kind == "toys":
+        yield from toy_lines(found.records["records"], width)
+        pages = [found.path / "loss.png"]
     else:
         yield from _reproduction(found.records["records"], width)
         pages = [found.path / "report.html"]

@@ -1,8 +1,7 @@
-"""What estimators make of a toy: a table, records, CSV, and the curves above the optimum."""
+"""What estimators make of a toy: a table, records and CSV."""
 
 import csv
 import io
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -10,10 +9,11 @@ from vaecli.config.toys import Polynomial
 from vaecli.metrics.intervals import Interval, interval
 from vaecli.reports.columns import aligned, filled, numbers
 from vaecli.reports.latex import NEEDS, comment, tabular
-from vaecli.reports.style import PLAIN, WIDTH, Figure, FixedLocator, NullLocator, look, panels, thinned
 
-TICKS = FixedLocator([digit * 10.0**power for power in range(-8, 4) for digit in (1, 2, 5)])
 LEGEND = "loss: expected, of codes drawn with the probabilities at the end; no loss is below the optimum"
+
+
+Record = Mapping[str, Any]  # of one estimator on one toy, as `records` makes it
 
 
 class Row(NamedTuple):
@@ -53,16 +53,22 @@ def group(toy: Polynomial, rows: Sequence[Row]) -> Group:
 
 def table_lines(groups: Sequence[Group], width: int | None = None) -> Iterator[str]:
     """A table for each toy."""
-    for found in groups:
-        yield from filled(found.title, width)
-        yield from (f"  {line}" for line in aligned(_cells(found), width and width - 2))
+    return kept_lines(kept(groups), width)
+
+
+def kept_lines(rows: Sequence[Record], width: int | None) -> Iterator[str]:
+    """The same of what toys.json has; raises KeyError or another error where it lacks something."""
+    for title in dict.fromkeys(row["toy"] for row in rows):
+        yield from filled(title, width)
+        cells = _cells([row for row in rows if row["toy"] == title])
+        yield from (f"  {line}" for line in aligned(cells, width and width - 2))
         yield ""
     yield from filled(LEGEND, width)
 
 
 def markdown_lines(groups: Sequence[Group]) -> Iterator[str]:
     for found in groups:
-        header, *rows = _cells(found)
+        header, *rows = _cells(records([found]))
         yield from (f"**{found.title}**", "", f"| {' | '.join(header)} |", f"|{'---|' * len(header)}")
         yield from (f"| {' | '.join(row)} |" for row in rows)
         yield ""
@@ -73,16 +79,17 @@ def latex_lines(groups: Sequence[Group]) -> Iterator[str]:
     """The lines of one LaTeX table."""
     yield NEEDS
     yield comment(LEGEND)
-    yield from tabular([(found.title, [*map(list, zip(*_cells(found), strict=True))]) for found in groups])
+    columns = [(found.title, [*map(list, zip(*_cells(records([found])), strict=True))]) for found in groups]
+    yield from tabular(columns)
 
 
-def _cells(found: Group) -> list[list[str]]:
-    rows = [["estimator", "loss", "above the optimum", "seeds"]]
-    for row in found.rows:
-        loss, optimum = row.loss, found.toy.optimum
-        half = "" if loss.half_width is None else f" ± {loss.half_width:.2g}"
-        rows.append([row.estimator, f"{loss.mean:.4g}{half}", f"{loss.mean - optimum:.2g}", numbers([*row.losses])])
-    return rows
+def _cells(rows: Sequence[Record]) -> list[list[str]]:
+    cells = [["estimator", "loss", "above the optimum", "seeds"]]
+    for row in rows:
+        half = "" if row["half_width"] is None else f" ± {row['half_width']:.2g}"
+        loss, above = f"{row['loss']:.4g}{half}", f"{row['loss'] - row['optimum']:.2g}"
+        cells.append([row["estimator"], loss, above, numbers(row["seeds"])])
+    return cells
 
 
 def records(groups: Sequence[Group]) -> list[dict[str, Any]]:
@@ -104,6 +111,11 @@ def records(groups: Sequence[Group]) -> list[dict[str, Any]]:
     ]
 
 
+def kept(groups: Sequence[Group]) -> list[dict[str, Any]]:
+    """What toys.json has: the records, each with the title of its toy."""
+    return [{"toy": found.title, **record} for found in groups for record in records([found])]
+
+
 def csv_text(groups: Sequence[Group]) -> str:
     """The records as CSV without the losses before the last; lists are separated by semicolons."""
     rows = [{key: value for key, value in record.items() if key != "losses"} for record in records(groups)]
@@ -113,31 +125,3 @@ def csv_text(groups: Sequence[Group]) -> str:
     for row in rows:
         writer.writerow({key: "; ".join(map(str, x)) if isinstance(x, list) else x for key, x in row.items()})
     return buffer.getvalue()
-
-
-def draw(groups: Sequence[Group]) -> Figure:
-    """A panel for each toy: how far the loss is above the optimum, by steps."""
-    names = list(dict.fromkeys(row.estimator for found in groups for row in found.rows))
-    figure = Figure(figsize=(WIDTH, 3.4 + 0.16 * math.ceil(len(names) / 5)))
-    for axis, found in zip(panels(figure, len(groups), sharey=True), groups, strict=True):
-        toy = found.toy
-        for row in found.rows:
-            for losses in row.losses.values():
-                points = [
-                    ((epoch + 1) * toy.steps_per_epoch, loss - toy.optimum)
-                    for epoch, loss in enumerate(losses)
-                    if loss > toy.optimum
-                ]
-                if points:
-                    axis.plot(*zip(*thinned(points), strict=True), **{**look(names.index(row.estimator)), "marker": ""})
-        axis.set_yscale("log")
-        axis.yaxis.set_major_locator(TICKS)
-        axis.yaxis.set_major_formatter(PLAIN)
-        axis.yaxis.set_minor_locator(NullLocator())
-        axis.set_title(f"exponent {toy.exponent:g}, optimum {toy.optimum:.4g}")
-        axis.set_xlabel("step")
-    figure.axes[0].set_ylabel("loss above the optimum")
-    for place, name in enumerate(names):
-        figure.axes[0].plot([], [], label=name, **{**look(place), "marker": ""})
-    figure.legend(loc="outside lower center", ncols=min(5, len(names)), fontsize=7)
-    return figure

@@ -1,0 +1,1 @@
+"""Estimators on toys: their table and their figure."""

@@ -34,6 +34,7 @@ def test_words_and_a_column_choose_and_order(vaecli, outputs):
     ordered = vaecli("list", "gumbel", "--sort-by", "mse sampled").stdout.splitlines()
     assert [line.split()[0][-3:] for line in ordered[1:3]] == ["-s1", "-s0"]
     assert [one["name"] for one in json.loads(vaecli("list", "a toy", "--json").stdout)] == ["audit-5e6f7a8b"]
+    assert vaecli("list", "a toy").stdout.splitlines()[0].split() == ["name", "made", "what"]  # no empty table of runs
     assert vaecli("list", "--sort-by", "mse").exit_code == 2
 
 

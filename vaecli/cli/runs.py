@@ -58,14 +58,14 @@ def list_runs(
         return
     width = table_width()
     rows, dropped = narrowed(table(entries), width, LEAST, folds="differs")
-    for line in aligned(rows, width):
-        echo(line)
+    lines = [] if others and not entries else [*aligned(rows, width)]
     if others:
-        for line in ("", *kept_table(others, width)):
-            echo(line)
+        lines += [*([""] if lines else []), *kept_table(others, width)]
+    for line in lines:
+        echo(line)
     if not (entries or others):
         tell([f"nothing in {output_dir} has {' and '.join(asked)}" if asked else none_yet(output_dir)], err=True)
-    elif dropped:
+    elif entries and dropped:
         tell([f"left out, as {width} columns have no room for them: {', '.join(dropped)}; --json has all"], err=True)
     tell((broken["reason"] for broken in entries if broken["status"] == "unreadable"), err=True)
     tell((one.problem for one in others if one.problem), err=True)

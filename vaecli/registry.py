@@ -353,6 +353,14 @@ BUILT_IN: Mapping[str, Method] = {
         when="Where the bound on log p(x) of several samples is to be trained: an image may have several codes.",
         papers=("mnih2016vimco",),
     ),
+    "direct": Method(
+        "the code less the one that losses move the perturbed maximum to (arXiv 1806.02867)",
+        CATEGORICAL,
+        Component("vaecli.estimators.direct:direct", ("perturbation",)),
+        in_all=False,
+        when="Where the losses of a code's neighbours are cheap, and a bias in favour of the best of them is welcome.",
+        papers=("lorberbom2019direct",),
+    ),
     "arsm": Method(
         "losses compared at codes that exchanges of the noise lead to (arXiv 1905.01413)",
         CATEGORICAL,

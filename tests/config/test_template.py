@@ -88,6 +88,7 @@ LATENT = {
     "backward_temperature": 0.5,
     "num_samples": 10,
     "num_draws": 4,
+    "perturbation": 1.0,
     "set_size": 4,
     "second_order": 1e6,
     "gap": 1.0,

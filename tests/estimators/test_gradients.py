@@ -402,6 +402,33 @@ def test_the_program_that_draws_a_set_is_as_large_for_many_latents_as_for_few():
     assert operations(128) == operations(16)
 
 
+@pytest.mark.parametrize("perturbation", [0.3, 3.0])
+def test_direct_is_the_difference_that_its_perturbation_makes_in_the_mean_code(perturbation):
+    """The mean of each latent given the other: (softmax(logits) - softmax(logits - epsilon f)) / epsilon."""
+    draws, classes = 50_000, 3
+    logits = np.random.default_rng(6).normal(size=(2, classes)).astype(np.float32)
+    table = np.random.default_rng(7).normal(size=(classes, classes)).astype(np.float32)
+    expected = [
+        sum(
+            share * (softmax(mine) - softmax(mine - perturbation * losses)) / perturbation
+            for share, losses in zip(softmax(other), of_other, strict=True)
+        )
+        for mine, other, of_other in ((logits[0], logits[1], table.T), (logits[1], logits[0], table))
+    ]
+
+    @compiled
+    def gradients_of(logits):
+        loss = lambda z, codes=None: tf.einsum("...i,...j,ij->...", z[..., 0, :], z[..., 1, :], table)  # noqa: E731
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            surrogate = run("direct", loss, logits, (), perturbation=perturbation).surrogate
+        return tape.gradient(surrogate, logits)
+
+    found = gradients_of(tf.constant(np.tile(logits, (draws, 1, 1)))).numpy()
+    error = found.std(0) / np.sqrt(draws)
+    assert (np.abs(found.mean(0) - expected) < 4.5 * error).all()
+
+
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_vimco_is_exact_for_the_bound_of_two_over_all_pairs_of_draws(objective):
     """For the gradients in the logits and in a decoder that scales the loss."""

@@ -281,6 +281,11 @@ OPTIONS: Mapping[str, Option] = {
     "backward_temperature": Option(Temperature, 0.5, f"tau_b, of the gradient; {_OR_SCHEDULE}"),
     "num_samples": Option(Count, 10, "S: draws of the noise that are averaged for one code"),
     "num_draws": Option(Classes, 4, "S: codes drawn and decoded for one image"),
+    "perturbation": Option(
+        Positive,
+        1.0,
+        "epsilon: what moves the code, per unit of loss; 100 suits mse, 0.1 nats; small is noisy, large biased",
+    ),
     "set_size": Option(
         Annotated[int, Field(ge=2, le=6)],
         4,

@@ -9,12 +9,14 @@ from helpers import compiled
 from vaecli.backend.random import fold_in, normal, uniform
 from vaecli.config import config_from_text
 from vaecli.config.resolve import resolved
+from vaecli.config.schema import Config
 from vaecli.config.shapes import latent_of, shapes
 from vaecli.data import load
 from vaecli.data.digits import digits
 from vaecli.errors import ConfigError
 from vaecli.experiment.plan import plan_run
-from vaecli.models.autoencoder import build
+from vaecli.models.autoencoder import PARTS, build
+from vaecli.papers.schema import cells_of
 from vaecli.training.trainer import Trainer
 
 SEED = tf.constant([0, 1])
@@ -34,6 +36,7 @@ def config_of(model="gumbel", network="channels: [4, 8]", training="epochs: 1"):
         ("channels: [4, 8], residual_blocks: 2", 2),
         ("channels: [4, 8], residual_blocks: 1, grid: false, activation: leaky_relu", 2),
         ("channels: [4, 8], grid: false", 2),
+        ("channels: [4, 8], residual_blocks: 1, grid: false, dense: [6, 5]", 2),
     ],
 )
 def test_the_sizes_known_beforehand_are_those_of_the_network(image, network, cells):
@@ -48,6 +51,18 @@ def test_the_sizes_known_beforehand_are_those_of_the_network(image, network, cel
     assert z.shape == (5, known.latent.num_codes, known.latent.width)
     assert model.pixels(z).shape == (5, *image)
     assert known.weights == sum(variable.numpy().size for variable in model.weights.values())
+
+
+def test_the_network_of_a_published_autoencoder_has_its_numbers_of_weights():
+    """Encoder and decoder of keras.io's variational autoencoder."""
+    protocol = cells_of("keras_io_vae")[0].protocol
+    assert isinstance(protocol, Config)
+    model = build(protocol, (28, 28))
+    sizes = dict.fromkeys(PARTS, 0)
+    for name, variable in model.weights.items():
+        sizes[name.partition("/")[0]] += variable.numpy().size
+    assert sizes["encoder"] + sizes["bottleneck"] == 69_076
+    assert sizes["decoder"] == 65_089
 
 
 def test_a_cell_sees_its_neighbourhood_and_draws_there():
@@ -142,6 +157,8 @@ def test_what_these_images_do_not_allow_is_refused_before_the_start(model, netwo
         ("kind: conv, channels: [0]", "network.channels.0: should be greater than or equal to 1"),
         ("kind: conv, residual_blocks: -1", "network.residual_blocks: should be greater than or equal to 0"),
         ("kind: conv, grid: 1", "network.grid: should be true or false"),
+        ("kind: conv, dense: [16]", "network.dense: has no effect with grid: true"),
+        ("dense: [16]", "network.dense: `dense` has no effect with kind: mlp"),
         ("kind: convolutional", r"unknown kind 'convolutional' \(known: mlp, conv\)"),
     ],
 )

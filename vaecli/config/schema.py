@@ -138,6 +138,19 @@ class ConvConfig(NetworkConfig):
     grid: bool = Field(
         True, description="codes in each cell of the last convolution; false: one position for the image"
     )
+    dense: tuple[Width, ...] = Field(
+        (),
+        strict=False,
+        max_length=10,
+        description="sizes of dense layers behind the encoder's convolutions, with grid: false",
+    )
+
+    @field_validator("dense")
+    @classmethod
+    def _not_with_grid(cls, dense: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
+        if dense and info.data.get("grid"):
+            raise _no_effect("grid: true")
+        return dense
 
 
 class DataConfig(Block):

@@ -105,7 +105,8 @@ KERNEL = 3  # the side of a convolution's kernel
 
 
 def conv(network: ConvConfig, image: tuple[int, int, int], codes: Codes) -> Shapes:
-    """The shapes of strided convolutions of these channels, of residual blocks, and of their mirror.
+    """The shapes of strided convolutions of these channels, of residual blocks, and of their mirror; dense layers that
+    follow in the encoder have none.
 
     Raises:
         ConfigError: an image that is halved until nothing is left to halve.
@@ -120,7 +121,8 @@ def conv(network: ConvConfig, image: tuple[int, int, int], codes: Codes) -> Shap
     cells, deep = grids[-1], network.channels[-1]
     latent = Latent.of(codes, cells if network.grid else (1, 1))
     read = latent.size // latent.num_positions
-    features = deep if network.grid else deep * math.prod(cells)
+    flat = [deep * math.prod(cells), *network.dense]  # without a grid
+    features = deep if network.grid else flat[-1]
     down = [(*grid, width) for grid, width in zip(grids, (image[2], *network.channels), strict=True)]
     up = [(*cells, deep if network.residual_blocks or not network.grid else read)]
     up += [(*grid, width) for grid, width in zip(grids[-2::-1], network.channels[::-1], strict=True)]
@@ -134,6 +136,7 @@ def conv(network: ConvConfig, image: tuple[int, int, int], codes: Codes) -> Shap
         (
             *(convolution(f"encoder_{i}", *sizes, activated=True, stride=2) for i, sizes in enumerate(pairwise(down))),
             *_blocks("encoder", network, down[-1]),
+            *(dense(f"encoder_dense_{i}", *sizes, activated=True) for i, sizes in enumerate(pairwise(flat))),
         ),
         features,
         latent,

@@ -80,11 +80,13 @@ def conv(network: ConvConfig, shapes: Shapes, *, seed: int) -> tuple[Network, Ne
 
 def _steps(layers: Sequence[Layer], network: NetworkConfig, seed: int) -> Iterator[keras.layers.Layer | Residual]:
     """Each layer, and what follows it: its activation, or the cut of a transposed convolution to its size."""
-    for layer in layers:
+    for before, layer in zip((None, *layers), layers, strict=False):
         leaky = layer.activated and network.activation == "leaky_relu"
         activation = network.activation if layer.activated and not leaky else None
         if layer.kind == "dense":
             (inputs,) = layer.inputs
+            if before and len(before.outputs) > 1:
+                yield keras.layers.Reshape(layer.inputs, name=f"{layer.name}_flat")
             yield dense(inputs, layer.units, name=layer.name, seed=seed, activation=activation)
             if len(layer.outputs) > 1:
                 yield keras.layers.Reshape(layer.outputs, name=f"{layer.name}_grid")

@@ -226,7 +226,7 @@ BUILT_IN: Mapping[str, Method] = {
     "gumbel_st": Method(
         "hard code forward, the gradient of its relaxed code backward (arXiv 1611.01144)",
         CATEGORICAL,
-        Component("vaecli.estimators.gumbel_st:gumbel_st", ("temperature",)),
+        Component("vaecli.estimators.gumbel_st:gumbel_st", ("temperature", "forward")),
         when="In place of straight_through, where a temperature may be tuned: a low one has less bias and more noise.",
         papers=("jang2017gumbel",),
     ),

@@ -86,6 +86,7 @@ LATENT = {
     "temperature": 1.0,
     "forward_temperature": 1.0,
     "backward_temperature": 0.5,
+    "forward": "coupled",
     "num_samples": 10,
     "num_draws": 4,
     "perturbation": 1.0,

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from helpers import compiled, exact_gradient, softmax
 from vaecli.config.options import OPTIONS as DESCRIBED
+from vaecli.estimators.sampling import relaxed_code
 from vaecli.registry import METHODS
 
 K = 5
@@ -400,6 +401,34 @@ def test_the_program_that_draws_a_set_is_as_large_for_many_latents_as_for_few():
         return len(definition.node) + sum(len(one.node_def) for one in definition.library.function)
 
     assert operations(128) == operations(16)
+
+
+@pytest.mark.parametrize(("forward", "alike"), [("coupled", 1.0), ("independent", None), ("mode", None)])
+def test_gumbel_st_reads_the_code_of_its_noise_or_another(forward, alike):
+    """An independent code is that of the noise by chance alone, and so is the most probable one."""
+    from vaecli.estimators import gumbel_st as module
+
+    draws, p = 20_000, softmax(LOGITS)
+    expected = {"independent": (p**2).sum(), "mode": p.max()}.get(forward, alike)
+    of_noise = []
+
+    def recorded(logits, one_hot, **others):
+        of_noise.append(one_hot)
+        return relaxed_code(logits, one_hot, **others)
+
+    @compiled
+    def read(logits):
+        with mock.patch.object(module, "relaxed_code", recorded):
+            found = run("gumbel_st", OBJECTIVES["linear"], logits, (), forward=forward)
+        return found.one_hot, of_noise[-1]
+
+    code, other = (x.numpy()[:, 0] for x in read(tf.constant(np.tile(LOGITS, (draws, 1))[:, None])))
+    share = (code * other).sum(-1).mean()
+    assert abs(share - expected) <= 4.5 * np.sqrt(expected * (1 - expected) / draws)
+    if forward == "mode":
+        assert (code.argmax(-1) == LOGITS.argmax()).all()
+    else:
+        assert (np.abs(code.mean(0) - p) < 4.5 * np.sqrt(p * (1 - p) / draws)).all()
 
 
 @pytest.mark.parametrize("perturbation", [0.3, 3.0])

@@ -279,6 +279,11 @@ OPTIONS: Mapping[str, Option] = {
     "temperature": Option(Temperature, 1.0, f"tau: low is close to a hard code, high is smooth; {_OR_SCHEDULE}"),
     "forward_temperature": Option(Temperature, 1.0, "tau_f, of the codes drawn in training: high explores"),
     "backward_temperature": Option(Temperature, 0.5, f"tau_b, of the gradient; {_OR_SCHEDULE}"),
+    "forward": Option(
+        Literal["coupled", "independent", "mode"],
+        "coupled",
+        "the code that the decoder reads: of the gradient's noise, independent of it, or the mode",
+    ),
     "num_samples": Option(Count, 10, "S: draws of the noise that are averaged for one code"),
     "num_draws": Option(Classes, 4, "S: codes drawn and decoded for one image"),
     "perturbation": Option(

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from vaecli.papers.measures import MEASURES
 from vaecli.papers.verdict import Found
-from vaecli.reports.style import WIDTH, Axes, Figure, MaxNLocator, heading, look, thinned
+from vaecli.reports.style import WIDTH, Axes, Figure, FuncFormatter, MaxNLocator, heading, look, thinned
 
 COLUMNS = 2
 MOST_SETTINGS = 12  # in a panel
@@ -19,6 +19,7 @@ class Curve(NamedTuple):
     setting: str
     published: list[tuple[int, float, float | None]]  # epoch or step, figure, spread
     ours: list[list[tuple[float, float]]]  # a curve for each seed
+    place: int = 0  # among the settings of a source, which look alike in all of its panels
 
 
 class Panel(NamedTuple):
@@ -37,7 +38,12 @@ def panels(found: Sequence[Found], curves_of: Curves) -> list[Panel]:
         curves_of: the rows of runs; of one that is not there its cells alone are drawn.
     """
     metrics = dict.fromkeys(one.cell.metric for one in found if one.figures and one.cell.unit)
-    return [_panel([one for one in found if one.cell.metric == metric], curves_of) for metric in metrics]
+    shown = [_panel([one for one in found if one.cell.metric == metric], curves_of) for metric in metrics]
+    settings = list(dict.fromkeys(curve.setting for panel in shown for curve in panel.curves))
+    return [
+        panel._replace(curves=[curve._replace(place=settings.index(curve.setting)) for curve in panel.curves])
+        for panel in shown
+    ]
 
 
 def _panel(found: Sequence[Found], curves_of: Curves) -> Panel:
@@ -79,8 +85,8 @@ def draw(source: str, shown: Sequence[Panel]) -> Figure:
 
 
 def _draw(axis: Axes, panel: Panel) -> None:
-    for place, curve in enumerate(panel.curves):
-        style = look(place)
+    for curve in panel.curves:
+        style = look(curve.place)
         for points in curve.ours:
             line = dict(style, marker="." if len(points) < 3 else "")
             axis.plot(*zip(*thinned(points), strict=True), **line)
@@ -106,6 +112,7 @@ def _draw(axis: Axes, panel: Panel) -> None:
     more = f", {len(panel.curves)} of {panel.settings} settings" if len(panel.curves) < panel.settings else ""
     axis.set_title(f"{panel.metric}{more}")
     axis.set_xlabel(panel.unit)
-    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda at, _: f"{at:,.0f}"))
     axis.set_ylabel(MEASURES[panel.metric].unit)
     axis.legend(fontsize=6)

@@ -18,14 +18,14 @@ def picture(shown: Sequence[Curves]) -> Chart:
 def _panel(found: Curves) -> Panel:
     reached = max(at for curve in found.curves for points in curve.ours for at, _ in points)
     series = []
-    for place, curve in enumerate(found.curves):
+    for curve in found.curves:
         for number, points in enumerate(curve.ours):
             of = f"{curve.setting}, ours" + (f" {number + 1}" if len(curve.ours) > 1 else "")
             tips = [
                 (at, value, f"{of}, {found.unit} {at:,.6g}: {value:.5g}") for at, value in thinned(points, MOST_POINTS)
             ]
             marked = 0.5 if len(points) < 3 else 0.0
-            series.append(Series(curve.setting, place, [Point(*tip, size=marked) for tip in tips]))
+            series.append(Series(curve.setting, curve.place, [Point(*tip, size=marked) for tip in tips]))
         published, bars = [], []
         for at, value, spread in curve.published:
             if at > MARGIN * reached:
@@ -34,6 +34,6 @@ def _panel(found: Curves) -> Panel:
             published.append(Point(at, value, of + (f" ± {spread:.2g}" if spread else ""), hollow=True, size=1.2))
             bars += [(at, value - spread, at, value + spread)] if spread else []
         if published:
-            series.append(Series(curve.setting, place, published, line=False, bars=bars))
+            series.append(Series(curve.setting, curve.place, published, line=False, bars=bars))
     more = f", {len(found.curves)} of {found.settings} settings" if len(found.curves) < found.settings else ""
     return Panel(f"{found.metric}{more}", found.unit, MEASURES[found.metric].unit, series, counted=True)

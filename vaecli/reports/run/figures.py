@@ -110,6 +110,8 @@ SYMBOLS = {
     "backward_temperature": "τb",
     "num_samples": "S",
     "num_draws": "S",
+    "set_size": "S",
+    "perturbation": "ε",
     "gap": "gap",
     "num_classes": "K",
     "num_codes": "K",
@@ -118,8 +120,19 @@ SYMBOLS = {
     "latent_dim": "D",
     "commitment": "commitment",
 }
-# Options of a quantiser that a title has if they are not at their defaults.
-CHOICES = ("levels", "bits", "stages", "codebook", "init", "restart", "gradient", "distance", "unquantized_steps")
+# Options that a title has if they are not at their defaults.
+CHOICES = (
+    "forward",
+    "levels",
+    "bits",
+    "stages",
+    "codebook",
+    "init",
+    "restart",
+    "gradient",
+    "distance",
+    "unquantized_steps",
+)
 
 
 def reconstructions(run: Run, arrays: Any, width: float | None = None) -> Figure:

@@ -9,7 +9,13 @@ from vaecli.estimators.sampling import mode, relaxed_code, sample, with_gradient
 
 @estimator(exact_for="constant", learns_from="slope")
 def gumbel_st(
-    objective: Objective, logits: tf.Tensor, *, state: State, seed: tf.Tensor, temperature: float, forward: str
+    objective: Objective,
+    logits: tf.Tensor,
+    *,
+    state: State,
+    seed: tf.Tensor,
+    temperature: float,
+    forward: str = "coupled",
 ) -> Estimate:
     """The code forward, the relaxed code of the same noise backward: no relaxation gap, but biased for every loss.
 

@@ -26,15 +26,15 @@ def direct(objective: Objective, logits: tf.Tensor, *, state: State, seed: tf.Te
     """
     batch, num_latents, num_classes = logits.shape
     drawn = sample(logits, seed=fold_in(seed, 0))
-    moving = tf.stop_gradient(perturbed_logits(logits, drawn, seed=fold_in(seed, 1)))
+    moving = perturbed_logits(logits, drawn, seed=fold_in(seed, 1))
     # the classes of each latent, its own first
     classes = (tf.argmax(drawn, -1, tf.int32)[..., None] + tf.range(num_classes)) % num_classes  # [B, L, K]
     others = tf.transpose(one_hot(classes[..., 1:], like=logits), (2, 0, 1, 3))  # [K - 1, B, L, K]
     of_latent = tf.eye(num_latents, dtype=tf.bool)[:, None, None, :, None]
     codes = tf.reshape(tf.where(of_latent, others, drawn), (-1, *drawn.shape))  # latent by latent
     loss = objective(drawn, drawn)
-    values = tf.reshape(tf.stop_gradient(objective(codes, codes)), (num_latents, num_classes - 1, batch))
-    own = tf.broadcast_to(tf.stop_gradient(loss)[:, None, None], (batch, num_latents, 1))
+    values = tf.reshape(objective(codes, codes), (num_latents, num_classes - 1, batch))
+    own = tf.broadcast_to(loss[:, None, None], (batch, num_latents, 1))
     losses = tf.concat([own, tf.transpose(values, (2, 0, 1))], -1)
     best = tf.argmax(tf.gather(moving, classes, batch_dims=2) - perturbation * losses, -1)
     moved = one_hot(tf.gather(classes, best, batch_dims=2), like=logits)

@@ -58,6 +58,18 @@ def test_a_sweep_has_a_table_for_each_value_and_a_record_for_each_row(vaecli):
     assert vaecli(*asked, "--format", "md").stdout.count("| ") >= 6
 
 
+def test_toys_that_differ_in_any_key_have_a_table_each(vaecli, tmp_path):
+    asked = ("toy", "zgr", *SMALL[:4], "--sweep", "learning_rate=0.05,0.1", "--sweep", "epsilon=1e-7,1e-3")
+    done = vaecli(*asked, "--set", "model.num_latents=2")
+    titles = [line for line in done.stdout.splitlines() if line.startswith("mean ")]
+    assert [title.rpartition("; ")[2] for title in titles] == [
+        *["learning rate 0.05"] * 2,
+        *["learning rate 0.1"] * 2,
+    ]
+    (report,) = (tmp_path / "outputs").glob("toys-*")
+    assert vaecli("show", report.name).stdout.splitlines()[1:-1] == done.stdout.splitlines()
+
+
 def test_a_file_describes_a_toy_and_options_of_one_estimator_tell_rows_apart(vaecli, tmp_path):
     (tmp_path / "mine.yaml").write_text(
         "model: {name: gumbel_st, num_latents: 3}\ncodes: [0.0, 0.5, 1.0]\nexponent: 2.0\nepochs: 2\n"

@@ -14,6 +14,7 @@ LEGEND = "loss: expected, of codes drawn with the probabilities at the end; no l
 
 
 Record = Mapping[str, Any]  # of one estimator on one toy, as `records` makes it
+OF_ROW = ("estimator", "loss", "half_width", "seeds", "losses", "folders")  # and the others are the toy's
 
 
 class Row(NamedTuple):
@@ -43,7 +44,8 @@ class Group(NamedTuple):
         steps = toy.epochs * toy.steps_per_epoch
         return (
             f"mean |c(z) - {toy.target:g}|^{toy.exponent:g} of {codes} codes with the values {values}; "
-            f"{steps:,} steps of {toy.batch_size} draws; {toy.start:.4g} at the start, optimum {toy.optimum:.4g}"
+            f"{steps:,} steps of {toy.batch_size} draws; {toy.start:.4g} at the start, optimum {toy.optimum:.4g}; "
+            f"learning rate {toy.learning_rate:g}"
         )
 
 
@@ -58,9 +60,12 @@ def table_lines(groups: Sequence[Group], width: int | None = None) -> Iterator[s
 
 def kept_lines(rows: Sequence[Record], width: int | None) -> Iterator[str]:
     """The same of what toys.json has; raises KeyError or another error where it lacks something."""
-    for title in dict.fromkeys(row["toy"] for row in rows):
-        yield from filled(title, width)
-        cells = _cells([row for row in rows if row["toy"] == title])
+    toys: dict[str, list[Record]] = {}
+    for row in rows:
+        toys.setdefault(str({key: value for key, value in row.items() if key not in OF_ROW}), []).append(row)
+    for of_toy in toys.values():
+        yield from filled(of_toy[0]["toy"], width)
+        cells = _cells(of_toy)
         yield from (f"  {line}" for line in aligned(cells, width and width - 2))
         yield ""
     yield from filled(LEGEND, width)

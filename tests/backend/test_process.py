@@ -40,7 +40,7 @@ def test_a_full_disk_ends_no_training_for_its_chatter():
 def test_threads_are_as_many_as_asked_and_the_users_log_level_stays(monkeypatch):
     monkeypatch.setattr(os, "environ", {"KERAS_BACKEND": "jax", "TF_CPP_MIN_LOG_LEVEL": "0"})
     prepare()
-    assert os.environ == {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "0"}
+    assert os.environ == {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "0", "TF_ENABLE_ONEDNN_OPTS": "1"}
     prepare(threads=3)
     assert os.environ["TF_NUM_INTRAOP_THREADS"] == os.environ["TF_NUM_INTEROP_THREADS"] == "3"
 

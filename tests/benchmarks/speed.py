@@ -1,6 +1,7 @@
 """vaecli's loop against Keras `fit`, JAX, PyTorch and the products alone, side by side on this machine.
 
     python tests/benchmarks/speed.py [--rounds 3] [--epochs 4] [--sizes article large conv] [--precisions float32]
+        [--libraries vaecli "Keras fit" PyTorch]
 
 MNIST. `article` and `large` are dense Gumbel-softmax autoencoders, `conv` is a vqvae with a grid of 7x7 cells, 128
 codes of 16, channels 32 and 64, batches of 128, Adam 1e-3 and commitment 0.25. Every program is a process of its own;
@@ -8,7 +9,8 @@ they take turns, so that a slow phase of the machine meets all of them. Each is 
 its fastest epoch after the first, which compiles. A library with several modes (PyTorch eager and compiled, Keras with
 and without XLA, ...) stands in the table with its fastest; all are printed as they are measured. "JAX, logged" finds
 for each step what vaecli writes down of it: the loss, the rate, and the norms of the gradients. JAX and PyTorch are in
-the extra `bench`; what is not installed or does not run is left out, aloud.
+the extra `bench`; what is not installed or does not run is left out, aloud. TensorFlow computes with oneDNN in all of
+them, which on processors without AVX512_VNNI it does not by itself.
 
 In float32, dense programs that differ by more than TOLERANCE in the loss after the same epochs have not done the same
 work: then it exits with 1. Of `conv` the error is printed. It is alike but for two reasons: what XLA compiles in a loop
@@ -61,10 +63,12 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--sizes", nargs="+", default=["article", "large", "conv"])
     parser.add_argument("--precisions", nargs="+", choices=["float32", "bfloat16"], default=["float32", "bfloat16"])
+    parser.add_argument("--libraries", nargs="+", choices=LIBRARIES, default=list(LIBRARIES), metavar="LIBRARY")
     parser.add_argument("--steps", type=int, default=100, help="of an epoch of conv")
     parser.add_argument("--slow-steps", type=int, default=10, help="of an epoch of conv in a loop that XLA compiles")
     args = parser.parse_args()
-    for name, library in LIBRARIES.items():
+    for name in args.libraries:
+        library = LIBRARIES[name]
         if not importlib.util.find_spec(library.needs):
             print(f"{name}: {library.needs} is not installed; pip install -e '.[bench]'", file=sys.stderr)
 
@@ -88,7 +92,7 @@ def measured(size: str, precision: str, args: argparse.Namespace) -> dict[Progra
     programs = [
         (name, mode)
         for name, library in LIBRARIES.items()
-        if importlib.util.find_spec(library.needs)
+        if name in args.libraries and importlib.util.find_spec(library.needs)
         for mode in (library.conv if size == "conv" else library.dense)
         if not (precision == "bfloat16" and (name, mode) == ("vaecli", "xla"))  # refused: of no use
     ]
@@ -102,7 +106,7 @@ def measured(size: str, precision: str, args: argparse.Namespace) -> dict[Progra
                 command += ["--steps", str(args.slow_steps if (name, mode) in SLOW else args.steps)]
             title = f"{size} {precision}, {name} {mode}".strip()
             try:
-                result = json.loads(measure(command).stdout.splitlines()[-1])
+                result = json.loads(measure(command, TF_ENABLE_ONEDNN_OPTS="1").stdout.splitlines()[-1])
             except SystemExit:
                 print(f"{title} does not run here: left out", file=sys.stderr)
                 programs.remove((name, mode))

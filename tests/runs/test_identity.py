@@ -8,7 +8,7 @@ from helpers import small_config
 from vaecli.config import config_from_text, config_of_run, dump, read_config
 from vaecli.data import Split, load
 from vaecli.data.digits import digits
-from vaecli.runs import run_name
+from vaecli.runs import identity, run_name
 from vaecli.runs.identity import settings, state_hash, without_defaults
 
 
@@ -121,6 +121,17 @@ def test_names_do_not_change_between_versions():
     """Runs of last year are found again; raise NUMERICS on purpose, never by accident."""
     data = replace(digits(), train=Split(np.zeros((100, 4, 4), np.uint8)), test=Split(np.zeros((10, 4, 4), np.uint8)))
     assert run_name(config_from_text("model: gumbel"), data) == "gumbel-digits-2b3ed0ed-s0"
+
+
+def test_dense_layers_that_xla_compiles_have_numerics_of_their_own(monkeypatch):
+    """A change of those of convolutions and graphs renames no other run."""
+    texts = ["model: vqvae", "model: vqvae\ntraining: {compile: graph}", "model: vqvae\nnetwork: {kind: conv}"]
+    texts.append(texts[2] + "\ntraining: {compile: xla}")
+    configs = [config_from_text(text) for text in texts]
+    before = [run_name(config, digits()) for config in configs]
+    monkeypatch.setattr(identity, "NUMERICS_OF_GRAPHS", 99)
+    same = [run_name(config, digits()) == name for config, name in zip(configs, before, strict=True)]
+    assert same == [True, False, False, False]
 
 
 def test_a_schedule_of_before_there_were_more_keys_keeps_its_name_and_each_key_makes_another():

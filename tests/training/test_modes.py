@@ -11,7 +11,7 @@ from vaecli.training import trainer as module
 from vaecli.training.trainer import Trainer
 
 DATA = digits()
-CONV = "model: {name: vqvae, num_codes: 8}\nnetwork: {kind: conv, channels: [4]}\ntraining: {epochs: 1, compile: xla}"
+CONV = "model: {name: vqvae, num_codes: 8}\nnetwork: {kind: conv, channels: [9]}\ntraining: {epochs: 1, compile: xla}"
 
 
 def trained(config, state=None):

@@ -31,7 +31,8 @@ KERAS = {"floatx": "float32", "image_data_format": "channels_last", "epsilon": 1
 CGROUPS = Path("/sys/fs/cgroup")
 INTRAOP, INTEROP = "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"
 FLAGS = ("XLA_FLAGS", "TF_XLA_FLAGS")  # left by other programs: an unknown one ends the process, others change bits
-ENVIRONMENT = ("KERAS_BACKEND", "TF_CPP_MIN_LOG_LEVEL", INTRAOP, INTEROP, *FLAGS)
+ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
+ENVIRONMENT = ("KERAS_BACKEND", "TF_CPP_MIN_LOG_LEVEL", ONEDNN, INTRAOP, INTEROP, *FLAGS)
 _begun_with: dict[str, str | None] = {}  # the threads that TensorFlow has read
 
 
@@ -113,6 +114,9 @@ def _quota(folder: Path) -> float | None:
 def prepare(threads: int | None = None) -> None:
     """Selects Keras on TensorFlow without flags of XLA, whatever the environment says, and the number of threads.
 
+    Convolutions are oneDNN's on every processor. By itself TensorFlow uses it only with AVX512_VNNI or newer; measured
+    with AVX2, a step of a convolutional vqvae takes 0.65 of the time with it.
+
     Args:
         threads: default: all.
 
@@ -120,6 +124,7 @@ def prepare(threads: int | None = None) -> None:
     """
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    os.environ[ONEDNN] = "1"
     for name in FLAGS:
         os.environ.pop(name, None)
     if threads is not None:

@@ -108,7 +108,7 @@ def few_channels(x: tf.Tensor, kernel: tf.Tensor) -> Any:
 
     One product gives the K * K * F maps that the C channels make, and y is their sum, each moved to its place. The
     gradients are one product each. Libraries pad F to the width of a vector; so the last layer, which draws one channel
-    from 32, took a sixth of a step with oneDNN, and 0.42 of that time like this (two cores, 128 images of 28x28; with
+    from 32, took a fifth of a step with oneDNN, and takes 0.42 of that (two cores with AVX2, 128 images of 28x28; with
     TensorFlow's own convolutions a half, and 0.14 of it).
     """
     rows, columns, channels, filters = kernel.shape

@@ -115,7 +115,7 @@ def prepare(threads: int | None = None) -> None:
     """Selects Keras on TensorFlow without flags of XLA, whatever the environment says, and the number of threads.
 
     Convolutions are oneDNN's on every processor. By itself TensorFlow uses it only with AVX512_VNNI or newer; measured
-    with AVX2, a step of a convolutional vqvae takes 0.65 of the time with it.
+    with AVX2, a step of a convolutional vqvae takes 0.65 to 0.72 of the time with it.
 
     Args:
         threads: default: all.

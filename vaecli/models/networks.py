@@ -9,7 +9,8 @@ from typing import Any
 
 import keras
 
-from vaecli.backend.layers import applied, convolution, dense
+from vaecli.backend.convolutions import applied
+from vaecli.backend.layers import convolution, dense
 from vaecli.config.schema import ConvConfig, MlpConfig, NetworkConfig
 from vaecli.config.shapes import KERNEL, Layer, Shapes
 from vaecli.registry import NETWORKS, named
@@ -46,7 +47,7 @@ class Network:
     def __call__(self, x: Any) -> Any:
         x = keras.ops.reshape(x, (-1, *self.inputs))
         for step in self.steps:
-            x = step(x) if isinstance(step, Residual) else applied(step, x)
+            x = applied(step, x)
         if keras.backend.standardize_dtype(x.dtype) != "float32":  # of layers computed in bfloat16
             x = keras.ops.cast(x, "float32")
         return keras.ops.reshape(x, (-1, *self.outputs))

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from vaecli.backend import layers
-from vaecli.backend.layers import applied, computed_in, convolution, few_channels
+from vaecli.backend import convolutions
+from vaecli.backend.convolutions import applied, few_channels
+from vaecli.backend.layers import computed_in, convolution
 
 RANDOM = np.random.default_rng(0)
 
@@ -56,7 +57,7 @@ def made(inputs, channels, *, stride=1, transposed=False, kernel=3):
 )
 def test_a_layer_is_computed_as_a_product_where_its_maps_are_no_more_than_the_channels(layer, few, monkeypatch):
     called = []
-    monkeypatch.setattr(layers, "few_channels", lambda *of: called.append(of) or few_channels(*of))
+    monkeypatch.setattr(convolutions, "few_channels", lambda *of: called.append(of) or few_channels(*of))
     layer.bias.assign(RANDOM.normal(size=layer.bias.shape))
     x = tf.cast(images(2, 5, 4, layer.kernel.shape[3 if "Transpose" in type(layer).__name__ else 2]), tf.float32)
     np.testing.assert_allclose(applied(layer, x), layer(x), rtol=1e-4, atol=1e-5)

@@ -1,4 +1,4 @@
-"""Convolutions to few channels, computed as products: the same function, with the same gradients of both orders."""
+"""Convolutions computed otherwise than by their layer: the same function, with the same gradients of both orders."""
 
 import keras
 import numpy as np
@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from vaecli.backend import convolutions
-from vaecli.backend.convolutions import applied, few_channels
+from vaecli.backend.convolutions import applied, few_channels, rectified
 from vaecli.backend.layers import computed_in, convolution
 
 RANDOM = np.random.default_rng(0)
@@ -38,9 +38,9 @@ def test_a_product_is_the_convolution_with_its_first_and_second_gradients(size, 
         np.testing.assert_allclose(one, two, rtol=1e-10, atol=1e-10)
 
 
-def made(inputs, channels, *, stride=1, transposed=False, kernel=3):
+def made(inputs, channels, *, stride=1, transposed=False, kernel=3, activation="relu"):
     options = {"kernel": kernel, "stride": stride, "transposed": transposed, "name": "made", "seed": 1}
-    return convolution((5, 4, inputs), channels, activation="relu", **options)
+    return convolution((5, 4, inputs), channels, activation=activation, **options)
 
 
 @pytest.mark.parametrize(
@@ -70,12 +70,38 @@ def test_a_model_to_export_has_the_layer_itself():
     assert isinstance(model.layers[-1], keras.layers.Conv2D)
 
 
-def test_a_layer_in_bfloat16_is_left_alone():
+def test_bias_and_relu_in_one_have_the_gradients_of_both():
+    at = images(2, 5, 4, 3), images(3)
+    found, known = (with_gradients(f, *at) for f in (rectified, lambda y, bias: tf.nn.relu(tf.nn.bias_add(y, bias))))
+    for one, two in zip(found, known, strict=True):
+        assert np.array_equal(one, two)
+
+
+@pytest.mark.parametrize("inside", [tf.function, lambda function: function])
+@pytest.mark.parametrize(
+    ("transposed", "activation", "other"), [(True, "relu", True), (True, "tanh", False), (False, "relu", False)]
+)
+def test_in_bfloat16_bits_are_those_of_the_layer(transposed, activation, other, inside, monkeypatch):
+    called = []
+    monkeypatch.setattr(convolutions, "rectified", lambda *of: called.append(of) or rectified(*of))
     with computed_in("mixed_bfloat16"):
-        layer = made(9, 1)
-    x = tf.cast(images(2, 5, 4, 9), tf.float32)
-    assert applied(layer, x).dtype == tf.bfloat16
-    assert np.array_equal(applied(layer, x), layer(x))
+        layer = made(32, 3, transposed=transposed, stride=2 if transposed else 1, activation=activation)
+    layer.bias.assign([0.3, 0.0, -0.3])
+    x = tf.cast(images(2, 5, 4, 32), tf.float32)
+    weights = layer.kernel.value, layer.bias.value
+
+    def value_and_gradients(call):
+        with tf.GradientTape() as tape:
+            tape.watch([x, *weights])
+            y = call(x)
+        return [y, *tape.gradient(y, [x, *weights], output_gradients=tf.sin(y))]
+
+    found = inside(lambda: value_and_gradients(lambda x: applied(layer, x)))()
+    known = inside(lambda: value_and_gradients(layer))()
+    assert found[0].dtype == tf.bfloat16
+    assert bool(called) == other
+    for one, two in zip(found, known, strict=True):
+        assert np.array_equal(one, two)
 
 
 def test_the_weights_are_those_of_a_stateless_scope():

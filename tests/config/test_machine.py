@@ -34,6 +34,17 @@ def test_where_it_is_faster_or_forced_it_runs_as_a_graph(network, more):
     assert resolved(config_from_text(text(network, more))).training.compile == "graph"
 
 
+def test_amx_gains_with_fewer_units(flags):
+    network = "hidden: [512, 64]"
+    with pytest.raises(ConfigError, match="here from 2,048 units and batches of 512 on"):
+        config_from_text(text(network, ", batch_size: 512"))
+    flags("flags\t\t: fpu avx512_bf16 amx_bf16\n")
+    assert resolved(config_from_text(text(network, ", batch_size: 512"))).training.compile == "graph"
+    for network, batch in (("hidden: [511, 64]", 512), ("hidden: [512, 64]", 511)):
+        with pytest.raises(ConfigError, match="here from 512 units and batches of 512 on"):
+            config_from_text(text(network, f", batch_size: {batch}"))
+
+
 @pytest.mark.parametrize(
     ("network", "more", "reason"),
     [

@@ -231,6 +231,30 @@ def test_a_plan_trains_nothing(tmp_path):
     assert not written(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: vaecli.compare("gumbel", set={"data": "digits"}, quiet=True),
+        lambda: vaecli.reproduce("jang2016_categorical_vae", quick=True, quiet=True),
+    ],
+)
+def test_figures_are_imported_while_the_last_runs_train(call, monkeypatch):
+    class Trained(Exception):
+        pass
+
+    def train_missing(*_: object, idle, **__: object):
+        gone = [name for name in sys.modules if name.startswith("vaecli.reports") and name.endswith("figures")]
+        for name in [*gone, "vaecli.reports.style"]:
+            monkeypatch.delitem(sys.modules, name, raising=False)
+        idle()
+        assert "vaecli.reports.style" in sys.modules
+        raise Trained
+
+    monkeypatch.setattr("vaecli.launch.drive.train_missing", train_missing)
+    with pytest.raises(Trained):
+        call()
+
+
 def test_quiet_says_nothing_at_all(capfd):
     vaecli.train(TINY, quiet=True)
     vaecli.audit(**TOY, quiet=True)

@@ -4,6 +4,8 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -201,7 +203,7 @@ def compare(
                     argv=sys.argv,
                     speeds=pace,
                     stop=stop,
-                    idle=_load_report,
+                    idle=partial(import_module, "vaecli.reports.comparison.figures"),
                     code_prior=kind,
                 )
         stop.at_once("stopped before the report; the same command writes it")
@@ -246,7 +248,3 @@ def _names(names: Sequence[Name], *, all: bool, family: str | None) -> list[str]
     if all:
         return [name for name, method in METHODS.items() if method.in_all and (method.estimator or name in ARTICLE)]
     return [os.fspath(name) for name in names] or (estimators if family else list(ARTICLE))
-
-
-def _load_report() -> None:
-    """Imports what the report needs while nothing else is to be done."""

@@ -4,6 +4,8 @@ import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -159,7 +161,7 @@ def reproduce(
                 argv=sys.argv,
                 speeds=pace,
                 stop=stop,
-                idle=lambda: None,
+                idle=partial(import_module, "vaecli.reports.reproduction.figures"),
                 references=False,
             )
         stop.at_once("stopped before the report; the same command writes it")

@@ -57,6 +57,7 @@ class Journal:
         self.validation = Evaluator(self.autoencoder, held_out, scale, seed, progress=end) if held_out else None
         self.last_row = self.config.training.last_row(end.steps_per_epoch)
         self.logged = EpochTable()
+        self._tested: tuple[int, Evaluation] | None = None  # the newest evaluation of the test split, and its step
 
     def restore(self, initial: TrainState) -> TrainState:
         """Restores the newest state of this run in the folder with its metrics.csv; otherwise the initial state.
@@ -123,8 +124,9 @@ class Journal:
         state = chunk.state
         assert chunk.metrics is not None
         row = {**self._place(state), **chunk.metrics, **self._scheduled(state)}
-        for split, evaluator in (("test", self.test), ("validation", self.validation)):
-            row |= self._columns(split, evaluator(state.weights, self.trainer.done(state)) if evaluator else None)
+        of_validation = self.validation(state.weights, self.trainer.done(state)) if self.validation else None
+        for split, evaluation in (("test", self._evaluation(state)), ("validation", of_validation)):
+            row |= self._columns(split, evaluation)
         row["seconds"] = chunk.row_seconds
         if self.rows:  # begun by a version with fewer columns, the table keeps its form
             row = {name: row[name] for name in self.rows[0]}
@@ -164,7 +166,7 @@ class Journal:
         """
         for variable, weight in zip(self.trainer.variables, state.weights, strict=True):
             variable.assign(weight)
-        last, evaluation = self.rows[-1], self.test(state.weights, self.trainer.done(state))
+        last, evaluation = self.rows[-1], self._evaluation(state)
         self.run.save_weights("last", self.weights(state))
         model = self.autoencoder.export()
         self.run.save_model(model.save)
@@ -195,6 +197,13 @@ class Journal:
             self.metrics,
         )
         self._draw()
+
+    def _evaluation(self, state: TrainState) -> Evaluation:
+        """The test split as measured in this state; the last row and the summary are of the same one."""
+        done = self.trainer.done(state)
+        if self._tested is None or self._tested[0] != done:
+            self._tested = done, self.test(state.weights, done)
+        return self._tested[1]
 
     def weights(self, state: TrainState) -> dict[str, Any]:
         """The weights, as named arrays."""

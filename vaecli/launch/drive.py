@@ -157,7 +157,7 @@ def train_missing(
     argv: Sequence[str],
     speeds: Mapping[str, float],
     stop: Callable[[], int | None],
-    idle: Callable[[], None],
+    idle: Callable[[], object],
     references: bool = True,
     code_prior: PriorKind | None = None,
 ) -> dict[str, str]:
@@ -168,7 +168,7 @@ def train_missing(
     Args:
         references: whether the missing references are computed.
         code_prior: the prior over its codes that each run is to have, if it has any.
-        idle: called in a thread once fewer tasks are left than can run at once.
+        idle: called in a thread once fewer tasks are left than can run at once, to import what comes after them.
 
     Returns:
         The reason for each failure, by the task's name: a run that fails does not stop the others.
@@ -203,7 +203,7 @@ def carry_out(
     *,
     stop: Callable[[], int | None],
     at_once: int = 0,
-    idle: Callable[[], None] = lambda: None,
+    idle: Callable[[], object] = lambda: None,
 ) -> dict[str, str]:
     """Submits every job and watches until the last has ended.
 

@@ -9,9 +9,7 @@ from vaecli.config.resolve import resolved
 from vaecli.config.schema import Config
 from vaecli.data import Dataset
 
-# Raise one when the same config would give different numbers: that of dense layers that XLA compiles, or that of
-# convolutions and of steps that are compiled as a graph.
-NUMERICS, NUMERICS_OF_GRAPHS = 2, 3
+NUMERICS = 3  # raised when the same config would give different numbers
 # The meaning of a key before it existed: this value is left out of the hash, whatever the default is.
 BEFORE: dict[str, dict[str, Any]] = {"training": {"output_bias": "zero", "compile": "xla", "learning_rate": 1e-3}}
 # The same of a method's options.
@@ -55,12 +53,7 @@ def settings(config: Config, *, but: tuple[str, ...] = ()) -> dict[str, dict[str
 def _hash(config: Config, dataset: Dataset, *, but: tuple[str, ...]) -> str:
     """The hash of the settings without some keys of `training`, of the data, and of the numerics."""
     asked = without_defaults(config, settings(config, but=but))
-    as_graph = config.network.kind == "conv" or resolved(config).training.compile == "graph"
-    meaning = {
-        "settings": asked,
-        "data": dataset.digest,
-        "numerics": NUMERICS_OF_GRAPHS if as_graph else NUMERICS,
-    }
+    meaning = {"settings": asked, "data": dataset.digest, "numerics": NUMERICS}
     return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()
 
 

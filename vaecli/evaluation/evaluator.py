@@ -58,8 +58,8 @@ class Measurement:
 class Evaluator:
     """Measures an autoencoder on one split, in batches of one program.
 
-    It is compiled as a graph whatever the steps are: 10,000 images then take 0.9 to 1.1 of the time that they take by XLA
-    (128 to 1024-512 units, one and two threads), and compiling takes 0.2 to 0.8 s less.
+    It is compiled as a graph whatever the steps are: 10,000 images then take 0.9 to 1.1 of the time that they take by
+    XLA (128 to 1024-512 units, one and two threads), and compiling takes 0.2 to 0.8 s less.
     """
 
     def __init__(

@@ -76,7 +76,7 @@ class Autoencoder:
 
         Args:
             evaluated: the codes that distortions are measured on, "sample", "mode" or "relaxed".
-            compiler: of programs that call it, "xla" or "graph".
+            compiler: of programs that train, bound or apply it, "xla" or "graph".
         """
         self.evaluated = evaluated
         self.compiler, self.trained_as, self.measured_as = compiler, trained_as, measured_as

@@ -169,6 +169,12 @@ def test_one_run_alone_of_any_latent_has_a_page(tmp_path, model):
     assert "One seed gives no interval" in (tmp_path / "report" / "report.html").read_text()
 
 
+def test_a_space_is_between_what_it_says_of_one_seed_and_of_two_protocols(finished, tmp_path):
+    write_report(compared([finished("gumbel"), finished("vae")]), {}, tmp_path)
+    text = Page((tmp_path / "report.html").read_text()).text
+    assert re.search(r"of this seed alone\.\s+Runs of different protocol", text)
+
+
 def test_runs_of_two_protocols_have_figures_of_their_own(trained, finished, tmp_path):
     longer = finished("gumbel", epochs=3)
     write_report(compared([*trained, longer]), {}, tmp_path / "report")

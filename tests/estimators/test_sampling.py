@@ -3,11 +3,14 @@ import pytest
 import tensorflow as tf
 
 from helpers import compiled, softmax
+from vaecli.backend import random
 from vaecli.estimators import sampling
 
 
 def uniforms(monkeypatch, values):
-    monkeypatch.setattr(sampling, "uniform", lambda shape, *, seed: tf.reshape(tf.constant(values, tf.float32), shape))
+    """The uniforms that all draws are made of."""
+    monkeypatch.setattr(random, "uniform", lambda shape, *, seed: tf.reshape(tf.constant(values, tf.float32), shape))
+    monkeypatch.setattr(sampling, "uniform", random.uniform)
 
 
 def test_a_code_is_drawn_with_its_probability(monkeypatch):

@@ -57,7 +57,7 @@ def test_images_may_be_taken_in_the_order_of_the_file():
     assert not np.array_equal(new_trainer("vae")._order(0), one._order(0))
 
 
-@pytest.mark.parametrize("size", [1, 31, 32, 4095, 4096, 4097, 100_352])
+@pytest.mark.parametrize("size", [1, 31, 32, 4095, 4096, 4097, 100_352, 131_072, 524_288])
 def test_sum_of_squares(size):
     x = np.random.default_rng(size).normal(size=size).astype(np.float32)
     assert compiled(sum_of_squares)(tf.constant(x)).numpy() == pytest.approx(

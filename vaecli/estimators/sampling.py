@@ -4,7 +4,7 @@ import math
 
 import tensorflow as tf
 
-from vaecli.backend.random import uniform
+from vaecli.backend.random import exponential, uniform
 
 
 def sample(logits: tf.Tensor, *, seed: tf.Tensor) -> tf.Tensor:
@@ -40,10 +40,11 @@ def perturbed_logits(logits: tf.Tensor, one_hot: tf.Tensor, *, seed: tf.Tensor) 
     """logits + g for Gumbel noise g, given that its argmax is the code (arXiv 2010.04838, section 3; 1703.07370).
 
         E_j ~ Exp(1),  Z = sum_j exp(logits_j),  i the code
-        (logits + g)_i = -log E_i + log Z
-        (logits + g)_j = -log(E_j / exp(logits_j) + E_i / Z)  for the others
+        (logits + g)_i = log Z - log E_i
+        (logits + g)_j = -log(E_j / exp(logits_j) + E_i / Z) = logits_j - log(E_j + p_j E_i)  for the others
 
-    Drawing the code first and then this gives the same distribution as drawing g freely.
+    Drawing the code first and then this gives the same distribution as drawing g freely. Its second form cannot
+    overflow, and takes one logarithm of each class.
 
     Args:
         logits: [..., K].
@@ -51,13 +52,11 @@ def perturbed_logits(logits: tf.Tensor, one_hot: tf.Tensor, *, seed: tf.Tensor) 
     Returns:
         [..., K]; its argmax is the code. Differentiable in the logits.
     """
-    exponential = -tf.math.log(uniform(tf.shape(logits), seed=seed))
-    of_code = tf.reduce_sum(one_hot * exponential, -1, keepdims=True)
-    log_z = tf.reduce_logsumexp(logits, -1, keepdims=True)
-    top = log_z - tf.math.log(of_code)
-    # softplus form of -log(E_j / exp(logits_j) + E_i / Z): cannot overflow, and is never above `top`
-    rest = top - tf.math.softplus(top + tf.math.log(exponential) - logits)
-    return tf.where(one_hot > 0, top, rest)
+    draws = exponential(like=logits, seed=seed)
+    of_code = tf.reduce_sum(one_hot * draws, -1, keepdims=True)
+    top = tf.reduce_logsumexp(logits, -1, keepdims=True) - tf.math.log(of_code)
+    rest = logits - tf.math.log(draws + tf.nn.softmax(logits) * of_code)
+    return tf.where(one_hot > 0, top, tf.minimum(rest, top))  # the rest is below, but for rounding
 
 
 def relaxed_code(logits: tf.Tensor, one_hot: tf.Tensor, *, seed: tf.Tensor, temperature: float) -> tf.Tensor:

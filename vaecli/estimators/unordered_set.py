@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from vaecli.backend.random import fold_in, uniform
+from vaecli.backend.random import exponential, fold_in
 from vaecli.estimators.estimator import Estimate, Objective, State, estimator
 from vaecli.estimators.sampling import one_hot, with_logits_gradient
 
@@ -79,7 +79,7 @@ def draw(logits: tf.Tensor, size: int, *, seed: tf.Tensor) -> tuple[tf.Tensor, t
     def longer(latent: tf.Tensor | int, beams: Beams) -> Beams:
         """The best codes with one latent more."""
         log_q = beams.log_q[..., None] + tf.gather(log_p, latent, axis=1)[:, None]  # [B, beams, K]
-        noise = -tf.math.log(-tf.math.log(uniform(tf.shape(log_q), seed=fold_in(seed, latent))))
+        noise = -tf.math.log(exponential(like=log_q, seed=fold_in(seed, latent)))
         found = tf.reshape(_given_the_largest(log_q + noise, beams.perturbed), (batch, -1))
         perturbed, chosen = tf.math.top_k(found, min(size, found.shape[1]))
         parents = tf.gather(beams.codes, chosen // classes, batch_dims=1)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from vaecli.backend.layers import dense, layer_seed
 from vaecli.backend.programs import program
-from vaecli.backend.random import fold_in, uniform
+from vaecli.backend.random import exponential, fold_in
 from vaecli.config.latent import Latent
 
 Codes = NDArray[np.int32]
@@ -207,7 +207,7 @@ class AutoregressivePrior:
         """AT_ONCE images' codes, by Gumbel-max; what earlier codes left behind in each block is kept."""
 
         def choose(logits: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
-            gumbel = -tf.math.log(-tf.math.log(uniform(tf.shape(logits), seed=fold_in(seed, place))))
+            gumbel = -tf.math.log(exponential(like=logits, seed=fold_in(seed, place)))
             return tf.argmax(logits / temperature + gumbel, -1, tf.int32)
 
         return self._in_turn(of_class, choose)

@@ -18,7 +18,7 @@ PREFIX = "audit-"
 FORMAT = 2  # 1: without a seal
 AGAIN = "remove it and audit again"
 # Raise it when the same audit would give different numbers.
-NUMERICS = 1
+NUMERICS = 2
 NARROW = 0.05  # half of an interval, as a share of its value
 
 

@@ -52,10 +52,11 @@ def test_conditional_gumbels_keep_the_code_as_their_argmax(K, scale):
     assert np.array_equal(perturbed.argmax(-1), codes)
 
 
-def test_conditional_gumbels_follow_their_formula(monkeypatch):
+@pytest.mark.parametrize("scale", [1.0, 30.0])
+def test_conditional_gumbels_follow_their_formula(monkeypatch, scale):
     """-log E_i + log Z for the code, -log(E_j / exp(logits_j) + E_i / Z) for the others, in float64."""
     rng = np.random.default_rng(0)
-    logits, u = rng.normal(size=(30, 6)), rng.uniform(size=(30, 6)).astype(np.float32)
+    logits, u = rng.normal(0, scale, (30, 6)), rng.uniform(size=(30, 6)).astype(np.float32)
     codes = rng.integers(0, 6, 30)
     uniforms(monkeypatch, u)
     one_hot = np.eye(6, dtype=np.float32)[codes]

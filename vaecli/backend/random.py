@@ -43,8 +43,8 @@ def exponential(*, like: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     Drawn as [..., N K] where these are the same numbers, which they are after an even dimension: XLA draws row by row,
     and what of 10 classes does not fill a vector takes as long as the rest (measured: 1% of a step at 20x10).
     """
-    shape = tuple(like.shape)
-    if None not in shape and any(n % 2 == 0 for n in shape[:-2]):
-        shape = (*shape[:-2], shape[-2] * shape[-1])
-    of_shape = tf.shape(like) if None in shape else tf.constant(shape)
-    return tf.reshape(-tf.math.log(uniform(of_shape, seed=seed)), tf.shape(like))
+    shape = tf.shape(like)
+    before = like.shape[:-2]
+    rows = like.shape.is_fully_defined() and any(size % 2 == 0 for size in before)
+    drawn = tf.constant([*before, like.shape[-2] * like.shape[-1]]) if rows else shape
+    return tf.reshape(-tf.math.log(uniform(drawn, seed=seed)), shape)

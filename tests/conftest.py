@@ -18,7 +18,7 @@ import hostile  # noqa: E402
 from helpers import KINDS, small_config, train  # noqa: E402
 from vaecli.config import Config  # noqa: E402
 from vaecli.data.known import KNOWN, locate  # noqa: E402
-from vaecli.experiment.journal import Journal  # noqa: E402
+from vaecli.experiment import drawing  # noqa: E402
 from vaecli.runs import Run  # noqa: E402
 
 # Asked before the tests change the environment.
@@ -71,14 +71,15 @@ def among_strangers(
         hostile.surround(asked, monkeypatch, tmp_path_factory.mktemp("hostile"))
 
 
-DRAW = Journal._draw
+DRAW, DRAWN = drawing.draw, Run.drawn
 
 
 @pytest.fixture(autouse=True)
 def undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """A small training takes less time than its figures: those of `once` have them, and of tests marked `drawn`."""
     if not request.node.get_closest_marker("drawn"):
-        monkeypatch.setattr(Journal, "_draw", lambda journal: None)
+        monkeypatch.setattr(drawing, "draw", lambda run, say: None)
+        monkeypatch.setattr(Run, "drawn", True)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -110,8 +111,9 @@ def once(shared: Path) -> Callable[[Config], Run]:
         if key not in runs:
             with (shared / "lock").open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
-                with pytest.MonkeyPatch.context() as drawing:
-                    drawing.setattr(Journal, "_draw", DRAW)
+                with pytest.MonkeyPatch.context() as as_ever:
+                    as_ever.setattr(drawing, "draw", DRAW)
+                    as_ever.setattr(Run, "drawn", DRAWN)
                     runs[key] = train(config, folder)
         return runs[key]
 

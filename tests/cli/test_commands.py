@@ -270,6 +270,15 @@ def test_a_run_cannot_be_plotted_before_it_is_finished(vaecli, tmp_path):
 
 
 @pytest.mark.drawn
+def test_a_finished_run_without_its_page_is_drawn_by_the_command_that_trained_it(vaecli, tmp_path):
+    vaecli("train", "--config", "vae", *SMALL)
+    (run,) = all_runs(tmp_path / "outputs")
+    run.report_html.unlink()
+    assert "already finished" in vaecli("train", "--config", "vae", *SMALL).stderr
+    assert run.drawn
+
+
+@pytest.mark.drawn
 def test_plot_goes_on_with_the_other_runs_where_one_is_damaged(vaecli, tmp_path):
     vaecli("train", "--config", "vae", *SMALL)
     vaecli("train", "--config", "gumbel", *SMALL)

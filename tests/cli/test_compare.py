@@ -64,6 +64,7 @@ def test_a_prior_over_codes_is_planned_fitted_and_compared(vaecli, tmp_path, had
     (run,) = all_runs(tmp_path / "outputs")
     (prior,) = run.priors
     assert row["prior.code_length"] == prior["code_length"]["test"]["value"]
+    assert "prior.code_length" in run.report_html.read_text(encoding="utf-8")
     assert (tmp_path / page_of(first)).with_name("rate_distortion.png").is_file()
     again = vaecli(*asked)
     assert again.stdout == first.stdout

@@ -382,6 +382,28 @@ def test_the_results_are_safe_before_anything_is_drawn(tmp_path, monkeypatch):
     assert states == [("finished", False)]
 
 
+@pytest.mark.drawn
+def test_a_run_that_was_not_drawn_is_drawn_by_the_next_training_and_nothing_else_is_done(finished, tmp_path):
+    run = train(small_config("gumbel"), tmp_path, drawn=False)
+    assert (run.finished, run.drawn, run.figures.exists()) == (True, False, False)
+    before = {name: (run.path / name).read_bytes() for name in run.summary["files"]}
+    assert train(small_config("gumbel"), tmp_path).drawn
+    assert {name: (run.path / name).read_bytes() for name in run.summary["files"]} == before
+    assert sorted(os.listdir(run.figures)) == sorted(os.listdir(finished("gumbel").figures))
+
+
+@pytest.mark.drawn
+def test_what_a_run_finishes_with_again_is_drawn_again(tmp_path):
+    run = train(small_config("vae", epochs=1), tmp_path)
+    old = run.report_html.read_text().replace("</html>", "old</html>")
+    run.report_html.write_text(old)
+    train(small_config("vae", epochs=1), tmp_path)
+    assert run.report_html.read_text() == old
+    run.reconstructions_npz.unlink()
+    train(small_config("vae", epochs=1), tmp_path)
+    assert not run.report_html.read_text().rstrip().endswith("old</html>")
+
+
 def test_many_codes_are_decoded_a_few_at_a_time(finished, tmp_path, monkeypatch):
     monkeypatch.setattr(journal, "ONE_HOT_NUMBERS", 35)  # of ten codes three at once
     run = train(small_config("gumbel"), tmp_path)

@@ -8,15 +8,15 @@ import os
 import platform
 import subprocess
 import sys
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 
 import pytest
 
 from helpers import small_config, train, written
-from vaecli.errors import Interrupted, RunError
+from vaecli.errors import Interrupted, RunError, RunFailed
 from vaecli.launch import drive, task, watch
 from vaecli.launch.asked import DataSets, plans_of
-from vaecli.launch.drive import carry_out, jobs_of, open_launch
+from vaecli.launch.drive import carry_out, jobs_of, open_launch, train_missing
 from vaecli.launch.executors import Workers, open_cluster, open_pool
 from vaecli.launch.task import Outcome
 from vaecli.runs import Run
@@ -60,7 +60,7 @@ class AtOnce:
     def submit(self, function, asked):
         future = Future()
         result = self.results(asked)
-        future.set_exception(result) if isinstance(result, Exception) else future.set_result(result)
+        future.set_exception(result) if isinstance(result, BaseException) else future.set_result(result)
         return future
 
 
@@ -303,3 +303,102 @@ def test_the_bar_of_a_dead_worker_goes(tmp_path):
         carry_out([job], Workers(executor), launch, heard, stop=stop)
     assert heard.words[0] == (run.name, "lost")
     assert heard.processes == {}
+
+
+def launched(configs, folder, **options):
+    """`train_missing` of these configs by one worker."""
+    data = DataSets(None, None)
+    given = {"output_dir": folder, "jobs": 1, "scheduler": None, "argv": ["vaecli"], "speeds": {}, "references": False}
+    given |= {"stop": lambda: None, "idle": lambda: None, **options}
+    return train_missing(plans_of(configs, folder, data), data, Heard(), **given)
+
+
+def drawn_parts(run):
+    return {path.name for path in (*run.figures.glob("*"), run.report_html) if path.is_file()}
+
+
+EVERYTHING = {f"{name}.png" for name in ("codes", "code_use", "loss", "reconstructions")} | {"report.html"}
+
+
+@pytest.mark.drawn
+def test_the_last_runs_are_drawn_when_none_waits_and_what_was_not_drawn_is_drawn_by_the_next_command(tmp_path):
+    with launched(SEEDS[:2], tmp_path) as trained:
+        assert trained.failures == {}
+        runs = [Run(path) for path in sorted(tmp_path.glob("gumbel-*"))]
+        assert [run.status for run in runs] == ["finished", "finished"]
+        trained.wait()
+        assert [drawn_parts(run) for run in runs] == [EVERYTHING, EVERYTHING]
+    before = [run.summary_json.read_bytes() for run in runs]
+    with pytest.raises(KeyboardInterrupt), launched(RATES[:1], tmp_path):
+        raise KeyboardInterrupt  # while it is drawn
+    (undrawn,) = {*tmp_path.glob("gumbel-*")} - {run.path for run in runs}
+    assert Run(undrawn).finished
+    runs[1].report_html.unlink()  # as after a kill at that moment
+    with launched([*SEEDS[:2], RATES[0]], tmp_path):
+        pass
+    assert [drawn_parts(run) for run in (*runs, Run(undrawn))] == [EVERYTHING] * 3
+    assert [run.summary_json.read_bytes() for run in runs] == before
+
+
+def test_only_the_last_minute_of_a_launch_leaves_its_drawing_to_its_end(tmp_path):
+    with open_launch(tmp_path) as launch:
+        asked = jobs([*SEEDS, small_config("vae")], launch, tmp_path)
+    asked = [job._replace(seconds=drive.SOON) for job in asked]
+    at_once = {}
+    for workers in (1, 2):
+        planned = list(drive._with_drawings_last(asked, workers, 1))
+        assert [job.task.drawing for job in planned if job.plan is None] == [True]  # references have no figures
+        at_once[workers] = [job.task.drawing for job in planned if job.plan]
+    assert at_once == {1: [True, True, False, False], 2: [True, False, False, False]}
+
+
+def test_only_what_ended_well_is_drawn(tmp_path, impatient):
+    outcomes = {"s0": iter([Outcome(held_by="pid 7 on mars"), Outcome()]), "s1": iter([Outcome("diverged")])}
+    ended = []
+    with open_launch(tmp_path) as launch:
+        asked = [job for job in jobs(SEEDS[:2], launch, tmp_path) if job.plan]
+        workers = Workers(AtOnce(lambda task: next(outcomes[task.name[-2:]])))
+        carry_out(asked, workers, launch, Heard(), stop=lambda: None, ended=ended.append)
+    assert [task.name[-2:] for task in ended] == ["s0"]
+
+
+@pytest.mark.parametrize(
+    ("result", "line"),
+    [
+        (["loss.png: could not be drawn"], "loss.png: could not be drawn"),
+        (RunFailed("its worker died 4 times"), "not drawn (its worker died 4 times); `vaecli plot gumbel-s0` draws it"),
+        (CancelledError(), "not drawn (CancelledError); `vaecli plot gumbel-s0` draws it"),
+    ],
+)
+def test_a_drawing_that_fails_is_a_line_and_no_failure_of_its_run(tmp_path, result, line):
+    heard = Heard()
+    drawings = drive.Drawings(Workers(AtOnce(lambda _: result)), heard)
+    drawings.add(task.Task("gumbel-s0", "", tmp_path, None, tmp_path))
+    drawings.wait()
+    drawings.wait()  # there is nothing left to wait for
+    assert heard.words == [("gumbel-s0", line)]
+
+
+def test_who_waits_for_drawings_without_workers_says_so(tmp_path, impatient):
+    executor, heard = Never(), Heard()
+    answers = iter([(0.0, "workers at tcp://host:8786"), None])
+
+    def lacking():
+        found = next(answers, None)
+        if found is None:
+            executor.futures[0].set_result([])
+        return found
+
+    drawings = drive.Drawings(Workers(executor, lacking), heard)
+    drawings.add(task.Task("gumbel-s0", "", tmp_path, None, tmp_path))
+    drawings.wait()
+    assert heard.notes == ["waiting for workers at tcp://host:8786"]
+
+
+def test_a_folder_that_may_only_be_read_is_no_obstacle_where_only_pictures_are_missing(tmp_path, monkeypatch):
+    train(SEEDS[0], tmp_path)
+    monkeypatch.setattr(Run, "drawn", False)
+    monkeypatch.setattr(drive.os, "access", lambda path, mode: False)
+    monkeypatch.setattr(drive, "open_launch", lambda folder: pytest.fail("would write"))
+    with launched(SEEDS[:1], tmp_path) as trained:
+        assert trained.failures == {}

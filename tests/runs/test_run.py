@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers import reseal, session, small_config, written
+from helpers import copied, reseal, session, small_config, written
 from vaecli.errors import Damaged, RunError, RunFailed
 from vaecli.runs import Run
 
@@ -169,6 +169,16 @@ def test_a_run_of_a_newer_format_is_refused(run):
     reseal(run.run_json, lambda info: info.update(format=3))
     with pytest.raises(RunError, match="written by a newer version of vaecli"):
         _ = Run(run.path).info
+
+
+@pytest.mark.drawn
+@pytest.mark.parametrize("save", ["save_evaluations", "save_priors", "save_quality", "finish"])
+def test_new_results_take_the_page_of_the_old_ones_with_them(finished_run, tmp_path, save):
+    run = copied(finished_run, tmp_path)
+    assert run.drawn
+    with run.lock():
+        run.finish({}, run.metrics_text) if save == "finish" else getattr(run, save)([])
+    assert not run.drawn
 
 
 def test_clear_keeps_the_lock_alone(run):

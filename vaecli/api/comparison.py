@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import import_module
@@ -148,7 +149,7 @@ def compare(
         RunError: an unknown name, nothing to compare, or an output folder that cannot be written.
         Interrupted: Ctrl-C or SIGTERM; running trainings are saved, and the same call resumes.
     """
-    with console_of(quiet) as console, stop_on() as stop:
+    with console_of(quiet) as console, stop_on() as stop, ExitStack() as drawing:
         from vaecli.experiment.plan import data_lines
         from vaecli.launch.asked import absent_of, ask, plan_lines, without_prior
         from vaecli.launch.drive import train_missing
@@ -190,10 +191,10 @@ def compare(
             console.say(limited)
         if dry_run:
             return Comparison(plan)
-        failures = dict(asked.problems)
+        failures, ready = dict(asked.problems), lambda: None
         if not no_train:
             with Board(console) as board:
-                failures |= train_missing(
+                training = train_missing(
                     asked.plans,
                     asked.data,
                     board,
@@ -206,6 +207,8 @@ def compare(
                     idle=partial(import_module, "vaecli.reports.comparison.figures"),
                     code_prior=kind,
                 )
+                failed, ready = drawing.enter_context(training)
+            failures |= failed
         stop.at_once("stopped before the report; the same command writes it")
         finished, damaged = whole_runs(asked.runs)
         failures |= damaged
@@ -221,7 +224,7 @@ def compare(
             return found
         report = path_of(output) if output else report_folder(folder, [run.name for run in asked.runs])
         try:
-            console.lines(write_report(groups, failures, report).lines)
+            console.lines(write_report(groups, failures, report, ready).lines)
         except RunFailed as error:  # the folder is read-only: the table is returned all the same
             console.say(f"{error}; --output names a folder for table, figures and page")
             return found

@@ -3,6 +3,7 @@
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import import_module
@@ -115,7 +116,7 @@ def reproduce(
         RunError: an output folder that cannot be written.
         Interrupted: Ctrl-C or SIGTERM; running trainings are saved, and the same call resumes.
     """
-    with console_of(quiet) as console, stop_on() as stop:
+    with console_of(quiet) as console, stop_on() as stop, ExitStack() as drawing:
         from vaecli.launch import cells as launch
         from vaecli.launch.asked import Asked as Runs
         from vaecli.launch.asked import DataSets, plan_lines
@@ -151,7 +152,7 @@ def reproduce(
             return Reproduction(plan)
         failures = train_toys(toys, folder, console, stop) if toys else {}
         with Board(console) as board:
-            failures |= train_missing(
+            training = train_missing(
                 plans,
                 data,
                 board,
@@ -164,6 +165,7 @@ def reproduce(
                 idle=partial(import_module, "vaecli.reports.reproduction.figures"),
                 references=False,
             )
+            failures |= drawing.enter_context(training).failures
         stop.at_once("stopped before the report; the same command writes it")
         for run, split in launch.to_evaluate(asked, folder):
             _evaluate(run, split, data_dir, console)

@@ -56,6 +56,7 @@ def train(
         console.say(f"vaecli train: reading {called(config)}")
         with stop_on() as stop:
             from vaecli.data import load
+            from vaecli.experiment import drawing
             from vaecli.experiment.plan import data_lines, plan_run
             from vaecli.experiment.train import mendable, train_run
             from vaecli.launch.witness import witnessed
@@ -71,6 +72,8 @@ def train(
                 plan = plan_run(asked, dataset, runs_folder(output_dir))
                 if plan.run.finished and not fresh and not mendable(plan.run):
                     console.say(f"{plan.run.path} is already finished; this is its result (--fresh trains it again)")
+                    if not plan.run.drawn:
+                        drawing.draw(plan.run, console.say)
                 else:
                     name = plan.config.model.name
                     console.say(f"{name} on {dataset.called} ({dataset.source}) -> {plan.run.path}")

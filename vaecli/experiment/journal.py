@@ -1,9 +1,7 @@
 """Writes the run folder of a training: at the end of each epoch, and at its own end."""
 
-import contextlib
 import json
 import math
-import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +14,7 @@ from numpy.typing import NDArray
 from vaecli.backend.schedules import scheduled
 from vaecli.data import Split
 from vaecli.data.dataset import squeezed
-from vaecli.errors import Diverged, VaecliError
+from vaecli.errors import Diverged
 from vaecli.evaluation import codebook
 from vaecli.evaluation.cells import drawn_by_codes
 from vaecli.evaluation.evaluator import Evaluation, Evaluator, of_mean_image
@@ -30,7 +28,6 @@ from vaecli.training.trainer import Chunk, Trainer, TrainState
 
 if TYPE_CHECKING:
     from vaecli.experiment.plan import Plan, Reporter
-    from vaecli.reports.style import Undrawn
 
 MILESTONES = frozenset(digit * 10**power for power in range(6) for digit in (1, 2, 5))
 # What distortion + rate is, by evaluation.codes
@@ -160,10 +157,7 @@ class Journal:
         }
 
     def finish(self, state: TrainState) -> None:
-        """Writes everything that comparisons and users of the model read, summary.json last: then the run is finished.
-
-        The figures follow: one that cannot be drawn is reported, and no result is lost.
-        """
+        """Writes everything that comparisons and users of the model read, summary.json last: then it is finished."""
         for variable, weight in zip(self.trainer.variables, state.weights, strict=True):
             variable.assign(weight)
         last, evaluation = self.rows[-1], self._evaluation(state)
@@ -196,7 +190,6 @@ class Journal:
             },
             self.metrics,
         )
-        self._draw()
 
     def _evaluation(self, state: TrainState) -> Evaluation:
         """The test split as measured in this state; the last row and the summary are of the same one."""
@@ -229,29 +222,6 @@ class Journal:
         """The last of so many steps: "epoch 2, step 22"."""
         epoch, step = divmod(int(done) - 1, self.trainer.steps_per_epoch)
         return f"epoch {epoch + 1}, step {step + 1}"
-
-    def _draw(self) -> None:
-        """Draws the figures and the page; the run is finished whether or not this succeeds."""
-        from vaecli.reports.run.figures import draw_run
-        from vaecli.reports.run.page import write_page
-
-        def failed(picture: "Undrawn") -> None:
-            with contextlib.suppress(VaecliError):
-                if not isinstance(picture.error, VaecliError | MemoryError):
-                    self.run.log("".join(traceback.format_exception(picture.error)))
-            self._tell(f"{picture.line}; `vaecli plot {self.run.name}` draws it")
-
-        try:
-            draw_run(self.run, failed=failed)
-            write_page(self.run, failed=failed)
-        except Exception as error:
-            self._tell(f"{self.run.figures}: not drawn ({error}); `vaecli plot {self.run.name}` draws them")
-
-    def _tell(self, line: str) -> None:
-        """Reports a line like `_say`, even if the log cannot be written."""
-        with contextlib.suppress(VaecliError):
-            self.run.log(line)
-        self.reporter.say(line)
 
     def _complete(self, state: TrainState) -> dict[str, NDArray[Any]]:
         """Everything a resume needs: the state, the run it belongs to, and metrics.csv up to here."""

@@ -9,7 +9,7 @@ from typing import Any
 from vaecli.backend.process import chatter, import_keras, last_words
 from vaecli.config import Config
 from vaecli.errors import Damaged, Interrupted, RunError, RunFailed, VaecliError
-from vaecli.experiment import memory
+from vaecli.experiment import drawing, memory
 from vaecli.experiment.plan import Plan, Reporter
 from vaecli.runs import Run
 from vaecli.runs.checkpoints import is_of
@@ -27,15 +27,17 @@ def train_run(
     *,
     argv: Sequence[str] = (),
     fresh: bool = False,
+    drawn: bool = True,
     stop: Callable[[], int | None] = lambda: None,
 ) -> None:
-    """Starts, resumes or extends the planned run, and finishes it; one that is finished and intact is left alone.
+    """Starts, resumes or extends the planned run, finishes and draws it; one that has all of this is left alone.
 
     Files of a finished run that were changed or removed are made again from its last state.
 
     Args:
         argv: the command, for run.json.
         fresh: begin again, discarding what the folder holds.
+        drawn: draw figures and page too; otherwise the caller has `drawing.draw` do it later.
         stop: called after each call; an exit code means: save, and raise Interrupted with it.
 
     Raises:
@@ -50,24 +52,32 @@ def train_run(
     with run.lock() as left_by:
         if fresh:
             run.clear()
-        if run.finished:
-            if not mendable(run):
-                run.tidy()
-                return
+        if run.finished and (lost := mendable(run)):
             where = "from the beginning, as its states were pruned" if run.without_states else "from the last state"
-            for name in mendable(run):
+            for name in lost:
                 reporter.say(f"{run.path / name} is not what the run wrote: made again {where}")
             run.reopen()
-        try:
-            _enter(plan, reporter, argv, left_by)
-            with chatter(run.tensorflow_log):
-                _train(plan, reporter, stop)
-        except Exception as error:
-            failure = _failure(error, plan)
-            _record(run, error, failure)
-            if failure is error:
-                raise
-            raise failure from None
+        if run.finished:
+            run.tidy()
+        else:
+            _finish(plan, reporter, argv, stop, left_by)
+        if drawn and not run.drawn:
+            drawing.draw(run, reporter.say)
+
+
+def _finish(
+    plan: Plan, reporter: Reporter, argv: Sequence[str], stop: Callable[[], int | None], left_by: str | None
+) -> None:
+    try:
+        _enter(plan, reporter, argv, left_by)
+        with chatter(plan.run.tensorflow_log):
+            _train(plan, reporter, stop)
+    except Exception as error:
+        failure = _failure(error, plan)
+        _record(plan.run, error, failure)
+        if failure is error:
+            raise
+        raise failure from None
 
 
 def mendable(run: Run) -> list[str]:

@@ -10,8 +10,9 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError, Future, wait
 from pathlib import Path
+from typing import NamedTuple
 
 from vaecli.config import dump
 from vaecli.config.shapes import latent_of
@@ -21,7 +22,7 @@ from vaecli.filesystems import where_supported
 from vaecli.launch.asked import DataSets
 from vaecli.launch.executors import Workers, open_cluster, open_pool
 from vaecli.launch.forecast import prior_seconds, seconds_left
-from vaecli.launch.task import REFERENCES, STOP, TRAINING, Outcome, Task, perform, read_beat
+from vaecli.launch.task import REFERENCES, STOP, TRAINING, Outcome, Task, draw, perform, read_beat
 from vaecli.launch.watch import Job, View, Waiting, Watcher, left
 from vaecli.runs.files import write
 from vaecli.runs.references import load_references, references_path, wanted
@@ -29,6 +30,7 @@ from vaecli.runs.schema import PriorKind
 
 PREFIX, ALIVE = ".launch-", "alive"
 SECONDS_BETWEEN_LOOKS = 0.2
+SOON = 60.0  # seconds before the last run ends, from which on runs are drawn when none waits for a worker any more
 REFERENCE_SECONDS = 30.0  # k-means with ten centres on MNIST; for other sizes only the order of magnitude is right
 
 
@@ -146,6 +148,44 @@ def _lacking(plans: Sequence[Plan]) -> dict[Path, list[Plan]]:
     return found
 
 
+class Trained(NamedTuple):
+    """What became of the runs."""
+
+    failures: dict[str, str]  # the reason for each, by the task's name: a run that fails does not stop the others
+    wait: Callable[[], None]  # until each run is drawn
+
+
+class Drawings:
+    """The drawings of finished runs, which workers make when no run waits for one."""
+
+    def __init__(self, workers: Workers, watcher: Watcher) -> None:
+        self._workers, self._watcher = workers, watcher
+        self._futures: dict[str, Future[list[str]]] = {}
+
+    def add(self, task: Task) -> None:
+        self._futures[task.name] = self._workers.executor.submit(draw, task)
+
+    def wait(self) -> None:
+        """Waits for all of them, and says what could not be drawn."""
+        waiting = Waiting(self._workers, self._watcher)
+        while self._futures:
+            name, future = next(iter(self._futures.items()))
+            if not wait([future], SECONDS_BETWEEN_LOOKS).done:
+                waiting.look()
+                continue
+            del self._futures[name]
+            for line in _lines(name, future):
+                self._watcher.said(name, line)
+
+
+def _lines(name: str, future: "Future[list[str]]") -> list[str]:
+    try:
+        return future.result()
+    except (Exception, CancelledError) as error:  # the worker died, or the scheduler is gone
+        return [f"not drawn ({str(error) or type(error).__name__}); `vaecli plot {name}` draws it"]
+
+
+@contextlib.contextmanager
 def train_missing(
     plans: Sequence[Plan],
     data: DataSets,
@@ -160,39 +200,67 @@ def train_missing(
     idle: Callable[[], object],
     references: bool = True,
     code_prior: PriorKind | None = None,
-) -> dict[str, str]:
+) -> Iterator[Trained]:
     """Trains or resumes what is not finished, fits missing priors, and computes the missing references.
 
-    A single job has all cores; several jobs, here or on a cluster, have one thread each.
+    A single job has all cores; several jobs, here or on a cluster, have one thread each. In the block the last runs are
+    still being drawn; its end waits for them.
 
     Args:
         references: whether the missing references are computed.
         code_prior: the prior over its codes that each run is to have, if it has any.
         idle: called in a thread once fewer tasks are left than can run at once, to import what comes after them.
 
-    Returns:
-        The reason for each failure, by the task's name: a run that fails does not stop the others.
+    Yields:
+        What failed, and how to wait for the drawings.
     Raises:
         Interrupted: running tasks are saved; the same command resumes.
         RunError: the output folder cannot be written, or the scheduler cannot be reached.
     """
-    lacking = references and _lacking(plans) and os.access(output_dir, os.W_OK)
+    lacking = (references and _lacking(plans)) or not all(plan.run.drawn for plan in plans)
     fitting = any(prior_seconds(plan, code_prior) for plan in plans)
-    if all(plan.run.whole for plan in plans) and not lacking and not fitting:
-        return {}  # so a read-only folder is no obstacle
+    if all(plan.run.whole for plan in plans) and not fitting and not (lacking and os.access(output_dir, os.W_OK)):
+        yield Trained({}, lambda: None)  # so a read-only folder is no obstacle
+        return
     with open_launch(output_dir) as launch:
         more = {"references": references, "code_prior": code_prior}
         asked = jobs_of(plans, launch, data, argv=argv, speeds=speeds, **more)  # type: ignore[arg-type]
-        jobs = min(jobs, len(asked))
+        undrawn = _undrawn(plans, asked, launch)
+        jobs = min(jobs, len(asked or undrawn))
         threads = None if jobs == 1 and scheduler is None else 1
-        asked = [job._replace(task=job.task._replace(threads=threads)) for job in asked]
+        asked = list(_with_drawings_last(asked, jobs, threads))
         opened = (
             open_cluster(scheduler)
             if scheduler
             else open_pool(jobs, launch.folder, given_up=launch.given_up, say=watcher.note)
         )
         with opened as workers:
-            return carry_out(asked, workers, launch, watcher, stop=stop, at_once=jobs, idle=idle)
+            drawings = Drawings(workers, watcher)
+            for task in undrawn:
+                drawings.add(task)
+            ended = lambda task: None if task.drawing else drawings.add(task)  # noqa: E731
+            failures = carry_out(asked, workers, launch, watcher, stop=stop, at_once=jobs, idle=idle, ended=ended)
+            yield Trained(failures, drawings.wait)
+            drawings.wait()
+
+
+def _undrawn(plans: Sequence[Plan], jobs: Sequence[Job], launch: Launch) -> list[Task]:
+    """What draws the finished runs that an earlier command was stopped before it drew."""
+    names = {job.task.name for job in jobs}
+    runs = [plan.run for plan in plans if plan.run.name not in names and not plan.run.drawn]
+    return [Task(run.name, "", run.path.parent.resolve(), None, launch.folder) for run in runs]
+
+
+def _with_drawings_last(jobs: Sequence[Job], at_once: int, threads: int | None) -> Iterator[Job]:
+    """The jobs, in their order, of which the last leave drawing their runs to later tasks.
+
+    Where the jobs do not divide by the workers, these have time for it while the last run trains.
+    """
+    after = sum(job.seconds for job in jobs)
+    for job in jobs:
+        after -= job.seconds
+        drawing = job.plan is None or after > SOON * at_once
+        yield job._replace(task=job.task._replace(threads=threads, drawing=drawing))
 
 
 def carry_out(
@@ -204,6 +272,7 @@ def carry_out(
     stop: Callable[[], int | None],
     at_once: int = 0,
     idle: Callable[[], object] = lambda: None,
+    ended: Callable[[Task], object] = lambda task: None,
 ) -> dict[str, str]:
     """Submits every job and watches until the last has ended.
 
@@ -213,6 +282,7 @@ def carry_out(
         stop: called repeatedly; an exit code means: let the running tasks save, and raise Interrupted with it.
         at_once: how many tasks can run side by side.
         idle: called in a thread once fewer are left.
+        ended: called with each task that has ended well.
 
     Returns:
         The reason for each failure, by the task's name.
@@ -249,6 +319,8 @@ def carry_out(
             unfinished |= outcome.interrupted or outcome.held_by is not None
             if outcome.failure:
                 failures[name] = outcome.failure
+            elif not outcome.interrupted and outcome.held_by is None:
+                ended(view.job.task)
         if waiting.look() and stopped and views:
             unfinished = True
             break

@@ -27,7 +27,7 @@ from vaecli.data import Dataset
 from vaecli.data.load import prepared, silent
 from vaecli.data.source import source_of
 from vaecli.errors import BeingTrained, Interrupted, RunError, RunFailed, VaecliError
-from vaecli.experiment import prior
+from vaecli.experiment import drawing, prior
 from vaecli.experiment.plan import Plan, plan_run
 from vaecli.experiment.train import train_run
 from vaecli.launch.witness import record_death
@@ -67,6 +67,7 @@ class Task(NamedTuple):
     configs: tuple[Path, ...] = ()
     log_size: int = 0  # bytes of the run's tensorflow.log before this launch
     code_prior: PriorKind | None = None  # the prior over its codes that the run is to have
+    drawing: bool = True  # whether the run is drawn as soon as it is finished, or by `draw` later
 
 
 class Outcome(NamedTuple):
@@ -110,6 +111,16 @@ def perform(task: Task) -> Outcome:
         return Outcome()
 
 
+def draw(task: Task) -> list[str]:
+    """Draws the finished run of a task, if nobody has; returns a line for each picture that could not be drawn."""
+    said: list[str] = []
+    run = Run(task.output_dir / task.name)
+    with _ONE_AT_A_TIME, own_warnings():
+        if not run.drawn:
+            drawing.draw(run, said.append)
+    return said
+
+
 def _give_back() -> None:
     """Frees a run's memory: its trainer and the programs' graphs form reference cycles.
 
@@ -144,9 +155,11 @@ def _perform(task: Task) -> None:
     if plan.run.name != task.name:
         raise RunError(f"{platform.node()}: has another version of vaecli or of the data (run {plan.run.name})")
     beacon = Beacon(task.folder / f"{task.name}.json")
-    train_run(plan, beacon, argv=task.argv, stop=stop)
+    train_run(plan, beacon, argv=task.argv, drawn=False, stop=stop)
     if task.code_prior is not None:
         _fit_prior(plan, task.code_prior, beacon, stop)
+    if task.drawing and not run.drawn:
+        drawing.draw(run, beacon.say)
 
 
 def _fit_prior(plan: Plan, kind: PriorKind, beacon: "Beacon", stop: Callable[[], int | None]) -> None:

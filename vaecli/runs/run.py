@@ -127,6 +127,11 @@ class Run:
         return os.path.exists(self.summary_json)
 
     @property
+    def drawn(self) -> bool:
+        """Whether its page was written, which is drawn last, of the results that it has now."""
+        return self.finished and os.path.exists(self.report_html)
+
+    @property
     def status(self) -> Status:
         """The status, derived from files alone, so that it is right after any crash."""
         if self.finished:
@@ -583,6 +588,7 @@ class Run:
         with writing(self.metrics_csv):
             sync(self.metrics_csv)
             self.failure_json.unlink(missing_ok=True)
+        self._drop_page()
         for path in [*self.checkpoints.glob("*.npz")]:
             name = str(path.relative_to(self.path))
             if name not in self.written:  # from an earlier session
@@ -597,12 +603,19 @@ class Run:
         self._lock.check()
         write_sealed(self.summary_json, {"format": FORMAT, **summary, "files": files}, within=self.path)
 
+    def _drop_page(self) -> None:
+        """Removes the page, which is of other results than the run is about to have."""
+        with writing(self.report_html):
+            self.report_html.unlink(missing_ok=True)
+
     def save_evaluations(self, evaluations: Sequence[Evaluated]) -> None:
         self._lock.check()
+        self._drop_page()
         write_sealed(self.evaluation_json, {"format": FORMAT, "evaluations": evaluations}, within=self.path)
 
     def save_priors(self, priors: Sequence[FittedPrior]) -> None:
         self._lock.check()
+        self._drop_page()
         write_sealed(self.prior_json, {"format": FORMAT, "priors": priors}, within=self.path)
 
     def save_prior(self, kind: PriorKind, arrays: Arrays, *, conditional: bool) -> str:
@@ -641,6 +654,7 @@ class Run:
 
     def save_quality(self, quality: Quality) -> None:
         self._lock.check()
+        self._drop_page()
         write_sealed(self.quality_json, {"format": FORMAT, "quality": quality}, within=self.path)
 
     def prune(self, names: Iterable[str]) -> None:

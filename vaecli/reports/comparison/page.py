@@ -43,10 +43,15 @@ class Report(NamedTuple):
     lines: list[str]  # notes for the reader: what no figure shows, what could not be drawn or read
 
 
-def write_report(groups: Sequence[Group], failures: Mapping[str, str], folder: Path) -> Report:
+def write_report(
+    groups: Sequence[Group], failures: Mapping[str, str], folder: Path, ready: Callable[[], object] = lambda: None
+) -> Report:
     """Writes table, records, references.bib, the figures, and report.html last; nothing if all of it exists.
 
     A picture that cannot be drawn is left out of the page, and the next call tries again.
+
+    Args:
+        ready: called before the page is written, to wait for those of the runs, to which it has links.
 
     Raises:
         RunError: a run cannot be read, or the folder cannot be written.
@@ -71,6 +76,7 @@ def write_report(groups: Sequence[Group], failures: Mapping[str, str], folder: P
     content |= {"notes": [note for group in groups for note in group.notes], **kept_of(groups)}
     write_json(folder / RECORDS, {**content, "records": records(groups, failures)})
     lines += undrawn
+    ready()
     write(folder / PAGE, _page(groups, found, failures, shown, told, lines))
     return Report(True, lines)
 

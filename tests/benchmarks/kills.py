@@ -6,7 +6,7 @@
 their codes alive, and convolutions with a grid of codes and with one position, in turn; and `vaecli prior` of a
 finished grid of codes. Each is killed again and again at a random moment of its life, imports and writing of figures
 included, and started again with the same command; then it finishes. Prints the tally; exits with 1 if a weight or a
-row of metrics.csv differs (seconds aside).
+row of metrics.csv differs (seconds aside), or a page or a figure is missing.
 """
 
 import argparse
@@ -74,11 +74,13 @@ def main() -> None:
             same = (
                 _weights(run) == _weights(expected) and _rows(run) == _rows(expected) and run.priors == expected.priors
             )
+            drawn = run.drawn and _figures(run) == _figures(expected)
             print(
                 f"{case:29} killed {kills:3} times in {seconds:.1f} s of life, {len(history):3} resumes, "
-                f"{'bit for bit equal' if same else 'DIFFERENT'}",
+                f"{'bit for bit equal' if same else 'DIFFERENT'}{'' if drawn else ', NOT DRAWN'}",
                 flush=True,
             )
+            same &= drawn
             equal, total, resumed = equal + same, total + kills, resumed + len(history)
     print(
         f"{total} kills, {total} restarts ({resumed} found a run that had begun), {equal} of {len(cases)} runs "
@@ -128,6 +130,10 @@ def _run(folder: Path) -> Run:
 
 def _weights(run: Run) -> dict[str, bytes]:
     return {name: array.tobytes() for name, array in run.load_weights().items()}
+
+
+def _figures(run: Run) -> set[str]:
+    return {path.name for path in run.figures.glob("*.png")}
 
 
 def _rows(run: Run) -> list[dict[str, float | None]]:

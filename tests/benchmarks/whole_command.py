@@ -3,13 +3,14 @@
     python tests/benchmarks/whole_command.py [--rounds 3]
 
 Import, compilation, ten epochs on MNIST, evaluation, figures and model files all count. The two take turns, and the
-fastest round of each is compared. Memory is held against a process that imports TensorFlow and stops.
+medians of the rounds are compared. Memory is held against a process that imports TensorFlow and stops.
 """
 
 import argparse
 import sys
 import tempfile
 from pathlib import Path
+from statistics import median
 
 from measure import Measured, measure, mnist_npz
 
@@ -32,7 +33,7 @@ def main() -> None:
         for _ in range(rounds):
             for name, command in commands.items():
                 found[name].append(measure(command))
-    seconds = {name: min(one.seconds for one in runs) for name, runs in found.items()}
+    seconds = {name: median(one.seconds for one in runs) for name, runs in found.items()}
     peaks = {name: max(one.peak_mb for one in runs) for name, runs in found.items()}
     for name in commands:
         print(f"{name:20} {seconds[name]:7.2f} s  peak {peaks[name]:6,.0f} MB")

@@ -45,8 +45,8 @@ REFERENCES = "references"
 TRAINING = "training"
 COMMAND = "from vaecli.launch.worker import end_with_stdin; end_with_stdin(); from vaecli.cli import main; main()"
 # XLA never frees a compiled program: some 400 memory maps and 20 MB for each setting at the article's size, while its
-# seeds share one. Measured on MNIST, the largest worker peaks 470 to 480 MB above importing TensorFlow with the five
-# methods of the article; with all methods 540 MB when renewed after three settings, 580 MB after six.
+# seeds share one. Measured on MNIST, the largest worker peaks 310 to 340 MB above importing TensorFlow with the five
+# methods of the article; with all methods 380 MB when renewed after three settings, 440 MB after six.
 SETTINGS_PER_PROCESS = 3
 
 # TensorFlow, its log and its compiled programs belong to a process, however many threads a worker has.

@@ -50,7 +50,9 @@ def main() -> None:
             ]
             theirs.append(sum(script.seconds for script in scripts))
         tensorflow = measure([sys.executable, "-c", "import tensorflow"])
-    print(f"vaecli compare, {args.jobs} jobs   {typical(ours):7.2f} s   rounds {[round(one.seconds, 1) for one in ours]}")
+    print(
+        f"vaecli compare, {args.jobs} jobs   {typical(ours):7.2f} s   rounds {[round(one.seconds, 1) for one in ours]}"
+    )
     print(f"five Keras scripts       {median(theirs):7.2f} s   rounds {[round(seconds, 1) for seconds in theirs]}")
     print(f"the same command again   {typical(again):7.2f} s")
     peak = max(one.peak_mb for one in ours)
